@@ -1,0 +1,113 @@
+"""Measures the pairs of image folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from gends.histograms.fit import Row
+from gends.histograms.names import degradation_name
+from gends.histograms.severity import measure
+
+GT, LQ = "gt", "lq"
+LAYOUT = "<degradation>/<dataset>/{gt,lq}/<name>.*"
+
+
+def iterate_pairs(
+    root: str | os.PathLike[str],
+    degradation: str | None = None,
+    dataset: str | None = None,
+    size: int | None = 256,
+) -> Iterator[Row]:
+    """Yield degradation, dataset, mu and sigma of every pair under `root`, in order of path.
+
+    Either `root` holds `<degradation>/<dataset>/gt` and `…/lq`, and the folders name what they
+    hold; or it holds `gt` and `lq` itself, and `degradation` and `dataset` must be given. Images
+    pair up by path without extension. Both images are resized to `size` × `size` with Lanczos, as
+    in the publication, or measured as stored if `size` is None.
+
+    Raises ValueError, naming the file or folder, for another layout, an image without partner or
+    with two, an image that cannot be read, and images of two sizes where `size` is None.
+    """
+    folder = Path(root)
+    if (folder / GT).is_dir() or (folder / LQ).is_dir():
+        if degradation is None or dataset is None:
+            raise ValueError(
+                f"{folder} holds {GT} and {LQ} itself: say which degradation and which dataset "
+                "these pairs are"
+            )
+        sets = [(degradation_name(degradation), dataset, folder)]
+    else:
+        if degradation is not None or dataset is not None:
+            raise ValueError(
+                f"{folder} has no folders {GT} and {LQ}, so its own folders name degradation and "
+                f"dataset ({LAYOUT}): leave them out, or point to one dataset"
+            )
+        sets = _named_sets(folder)
+    return _measured(sets, size)
+
+
+def _measured(sets: list[tuple[str, str, Path]], size: int | None) -> Iterator[Row]:
+    for degradation, dataset, folder in sets:
+        for gt, lq in _match(folder):
+            yield degradation, dataset, *_severity(gt, lq, size)
+
+
+def _named_sets(root: Path) -> list[tuple[str, str, Path]]:
+    found = (path for half in (GT, LQ) for path in root.glob(f"*/*/{half}"))
+    folders = sorted({path.parent for path in found if path.is_dir()})
+    if not folders:
+        raise ValueError(f"{root} holds no pairs: expected {LAYOUT}, or {GT} and {LQ} directly")
+    return [(degradation_name(path.parent.name), path.name, path) for path in folders]
+
+
+def _match(folder: Path) -> list[tuple[Path, Path]]:
+    gts, lqs = _images(folder / GT), _images(folder / LQ)
+    for one, other, missing in ((gts, lqs, LQ), (lqs, gts, GT)):
+        for stem in sorted(one.keys() - other.keys()):
+            raise ValueError(f"{one[stem]} has no partner {folder / missing / stem}.*")
+    if not gts:
+        raise ValueError(f"{folder} holds no images under {GT} and {LQ}")
+    return [(gts[stem], lqs[stem]) for stem in sorted(gts)]
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """Images under `folder` by their path in it without extension."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is missing: pairs need both {GT} and {LQ}")
+    suffixes = Image.registered_extensions()
+    images: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.name.startswith(".") or path.suffix.lower() not in suffixes or path.is_dir():
+            continue
+        stem = path.relative_to(folder).with_suffix("").as_posix()
+        if stem in images:
+            raise ValueError(f"{path} and {images[stem]} have one name: which one is the pair's?")
+        images[stem] = path
+    return images
+
+
+def _severity(gt: Path, lq: Path, size: int | None) -> tuple[float, float]:
+    try:
+        severity = measure(_decode(lq, size), _decode(gt, size))
+    except ValueError as error:
+        raise ValueError(f"cannot measure {lq} against {gt}: {error}") from error
+    return severity.mu, severity.sigma
+
+
+def _decode(path: Path, size: int | None) -> npt.NDArray[np.uint8]:
+    try:
+        with Image.open(path) as file:
+            if file.mode.startswith(("I", "F")):
+                raise ValueError(f"{path.name} is {file.mode}, not 8 bits: convert it first")
+            image = ImageOps.exif_transpose(file).convert("RGB")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path.name} is no readable image ({error})") from error
+    if size is not None:
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image)

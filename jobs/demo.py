@@ -1,0 +1,46 @@
+"""`gends-build demo`: a small dataset from photographs that ship with gends."""
+
+from __future__ import annotations
+
+import contextlib
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from gends.jobs.progress import Progress
+from gends.jobs.run import build, summary
+from gends.pipeline.dataset import open_dataset
+from gends.pipeline.reader import read_manifest
+from gends.pipeline.sheet import contact_sheet
+from gends.pipeline.verify import verify
+
+
+@click.command(epilog="\b\nExample:\n  gends-build demo --out demo/")
+@click.option(
+    "--out",
+    default="demo",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the dataset.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Engines at work [default: one per GPU, or per CPU].",
+)
+def command(out: Path, workers: int | None) -> None:
+    """Degrade ten bundled photographs with the bundled model; check and draw the result."""
+    with contextlib.ExitStack() as stack:
+        photos = stack.enter_context(
+            resources.as_file(resources.files("gends.jobs").joinpath("photos"))
+        )
+        settings = {"clean": str(photos), "shard_size": 30, "unit_images": 1}
+        tally = build(None, settings, out, workers=workers, progress=Progress())
+    click.echo(summary(out, tally, as_json=False))
+    problems = [p for _, found in verify(open_dataset(out), deep=True) for p in found]
+    click.echo(f"verified: {len(problems) or 'no'} problems")
+    sheet = out / "sheet.png"
+    contact_sheet(out).save(sheet)
+    pairs = read_manifest(out, columns=["key"]).num_rows
+    click.echo(f"{pairs} pairs in {out}; contact sheet: {sheet.absolute()}")

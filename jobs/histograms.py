@@ -1,0 +1,143 @@
+"""`gends-build histograms`: fit, import and look at severity profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gends.histograms.fit import Row, fit
+from gends.histograms.pairs import iterate_pairs
+from gends.histograms.plot import plot
+from gends.histograms.profile import Profile, load_profile
+from gends.histograms.published import read_published
+from gends.pipeline.dataset import IDENTITY_NAME
+from gends.pipeline.manifest import sealed_shards
+from gends.pipeline.reader import read_manifest
+from gends.pipeline.store import Store
+
+
+class Weights(click.ParamType):
+    """`NAME=WEIGHT`."""
+
+    name = "NAME=WEIGHT"
+
+    def convert(self, value: object, param: object, ctx: object) -> tuple[str, float]:
+        """Split at the equals sign."""
+        name, _, weight = str(value).rpartition("=")
+        try:
+            return name, float(weight)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not NAME=WEIGHT, as in RESIDE=0.5") from None
+
+
+WEIGHT_HELP = "How often a dataset is drawn, relative to 1; may be repeated."
+Output = click.Path(dir_okay=False, path_type=Path)
+Folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group()
+def command() -> None:
+    """Severity profiles: how severe the degradations of real datasets are.
+
+    A build draws mu and sigma of every request from one; --profile names it.
+    """
+
+
+@command.command(
+    "fit", epilog="\b\nExample:\n  gends-build histograms fit pairs/ --out profile.json"
+)
+@click.argument("pairs", type=Folder)
+@click.option("--out", required=True, type=Output, help="Profile to write.")
+@click.option("--degradation", help="When PAIRS holds gt/ and lq/ itself: what the pairs show.")
+@click.option("--dataset", help="When PAIRS holds gt/ and lq/ itself: the dataset's name.")
+@click.option("--weight", "weights", multiple=True, type=Weights(), help=WEIGHT_HELP)
+@click.option(
+    "--resize/--as-stored",
+    default=True,
+    help="Measure at 256x256 as the publication does. [default: resize]",
+)
+def fit_command(
+    pairs: Path,
+    out: Path,
+    degradation: str | None,
+    dataset: str | None,
+    weights: tuple[tuple[str, float], ...],
+    resize: bool,
+) -> None:
+    """Fit a profile to PAIRS: folders DEGRADATION/DATASET/{gt,lq}, or a dataset of gends."""
+    if (pairs / IDENTITY_NAME).exists():
+        rows = _manifest_rows(pairs)
+    else:
+        rows = iterate_pairs(pairs, degradation, dataset, 256 if resize else None)
+    profile = fit(_counted(rows), weights=dict(weights), source=f"fitted to {pairs.name}")
+    _save(profile, out)
+
+
+@command.command(
+    "import",
+    epilog="\b\nExample:\n  gends-build histograms import GenDeg/histograms/ --out profile.json",
+)
+@click.argument("directory", type=Folder)
+@click.option("--out", required=True, type=Output, help="Profile to write.")
+@click.option("--weight", "weights", multiple=True, type=Weights(), help=WEIGHT_HELP)
+def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float], ...]) -> None:
+    """Import histograms in the JSON layout that GenDeg publishes: a folder per degradation."""
+    _save(read_published(directory, dict(weights)), out)
+
+
+@command.command(
+    "show", epilog="\b\nExample:\n  gends-build histograms show reference --plots plots/"
+)
+@click.argument("profile", default="reference")
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for PNGs: joint mu-sigma, and mu per dataset.",
+)
+def show_command(profile: str, plots: Path | None) -> None:
+    """Print a PROFILE (a file, or 'reference', the one that ships) and optionally draw it."""
+    opened = load_profile(profile)
+    _print(opened)
+    if plots is not None:
+        for path in plot(opened, plots):
+            click.echo(path)
+
+
+def _manifest_rows(root: Path) -> Iterator[Row]:
+    for shard in sealed_shards(Store(root)):
+        columns = ["degradation", "severity_dataset", "source_dataset", "mu", "sigma"]
+        for row in read_manifest(root, columns=columns, shards=[shard]).to_pylist():
+            dataset = row["severity_dataset"] or row["source_dataset"]
+            yield row["degradation"], dataset, row["mu"], row["sigma"]
+
+
+def _counted(rows: Iterator[Row]) -> Iterator[Row]:
+    for count, row in enumerate(rows, start=1):
+        if count % 1000 == 0:
+            click.echo(f"{count} pairs measured", err=True)
+        yield row
+
+
+def _save(profile: Profile, out: Path) -> None:
+    profile.save(out)
+    _print(profile)
+    click.echo(f"{out}: digest {profile.digest}")
+
+
+def _print(profile: Profile) -> None:
+    columns = ("degradation", "dataset", "pairs", "share", "mu p5", "p50", "p95")
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in profile.summary():
+        values = (row.mu_p5, row.mu_p50, row.mu_p95)
+        table.add_row(
+            row.degradation,
+            row.dataset,
+            f"{row.pairs:.0f}",
+            f"{row.share:.3f}",
+            *(f"{value:.3f}" for value in values),
+        )
+    Console().print(table)

@@ -1,0 +1,135 @@
+"""`gends-build plan`: what a build would make, how large, how long. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gends.jobs.options import config_options, nested
+from gends.jobs.progress import duration
+from gends.jobs.run import Inputs, gather
+from gends.pipeline.config import load_config
+from gends.pipeline.judge import Judge
+from gends.pipeline.load import load_views
+from gends.pipeline.plan import Plan
+from gends.pipeline.types import Picture, View, WorkUnit
+
+TRIAL_VIEWS = 3
+
+
+@click.command(epilog="\b\nExample:\n  gends-build plan --clean photos/ --replicas 2 --workers 8")
+@click.argument(
+    "config", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Engines to reckon with [default: CPUs / threads].",
+)
+@click.option(
+    "--trial/--no-trial",
+    default=True,
+    help="Make a few pairs to measure size and time. [default: on]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@config_options
+def command(
+    config: Path | None, workers: int | None, trial: bool, as_json: bool, **flags: Any
+) -> None:
+    """Count what `run` with the same settings would make. Writes nothing.
+
+    Time and size are measured on this machine by making the first few pairs in memory.
+    """
+    with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
+        inputs = gather(load_config(config, nested(flags)), Path(scratch))
+        facts = count(inputs.plan)
+        if trial:
+            workers = workers or max(1, (os.cpu_count() or 1) // inputs.config.generator.threads)
+            facts |= measure(inputs, facts["requests"], workers)
+    click.echo(json.dumps(facts) if as_json else _text(facts))
+
+
+def count(plan: Plan) -> dict[str, Any]:
+    """Photographs, duplicates, requests, shards; streams over the catalog."""
+    images: Counter[str] = Counter()
+    requests: Counter[str] = Counter()
+    for clean in plan.catalog.rows(0, len(plan.catalog)):
+        images["duplicates"] += clean.duplicate_of is not None
+        for name in plan.degradations(clean):
+            requests[name] += plan.config.replicas
+    return {
+        "images": len(plan.catalog),
+        "duplicates": images["duplicates"],
+        "requests": requests.total(),
+        "degradations": dict(requests),
+        "shards": plan.num_shards,
+        "images_per_shard": plan.images_per_shard,
+        "images_per_unit": plan.images_per_unit,
+    }
+
+
+def measure(inputs: Inputs, requests: int, workers: int) -> dict[str, Any]:
+    """Make the first usable views' pairs once and scale up."""
+    from gends.jobs.engine import make_engine  # noqa: PLC0415  loads the model
+    from gends.pipeline.unit import make_unit  # noqa: PLC0415
+
+    unit = _trial_unit(inputs)
+    if unit is None:
+        return {"trial": "none of the first photographs could be loaded"}
+    engine = make_engine(inputs.config)
+    judge = Judge(inputs.config.filter)
+    loaded = load_views(unit.views, inputs.base, inputs.config)
+    start = time.perf_counter()
+    rows = make_unit(unit, loaded, engine, judge, inputs.config.model_copy(update={"redraws": 0}))
+    seconds = (time.perf_counter() - start) / len(rows)
+    sizes = [len(row["gt_bytes"]) + len(row["lq_bytes"]) for row in rows if row["gt_bytes"]]
+    return {
+        "trial_pairs": len(rows),
+        "seconds_per_pair": seconds,
+        "bytes_per_pair": sum(sizes) / max(len(sizes), 1),
+        "workers": workers,
+        "estimated_seconds": seconds * requests / workers,
+        "estimated_bytes": sum(sizes) / max(len(sizes), 1) * requests,
+    }
+
+
+def _trial_unit(inputs: Inputs) -> WorkUnit | None:
+    plan, views = inputs.plan, list[View]()
+    for clean in plan.catalog.rows(0, 100):
+        for view in plan.views(clean):
+            (picture,) = load_views([view], inputs.base, inputs.config)
+            if isinstance(picture, Picture):
+                # One replica's requests tell enough about a view.
+                most = len(plan.degradations(clean))
+                views.append(replace(view, requests=view.requests[:most]))
+            break
+        if len(views) == TRIAL_VIEWS:
+            break
+    return WorkUnit(shard=0, index=0, views=tuple(views)) if views else None
+
+
+def _text(facts: dict[str, Any]) -> str:
+    lines = [
+        f"{facts['images']} photographs ({facts['duplicates']} duplicates), "
+        f"{facts['requests']} requested pairs in {facts['shards']} shards",
+        *(f"  {count:9d}  {name}" for name, count in facts["degradations"].items()),
+        f"{facts['images_per_shard']} photographs per shard, {facts['images_per_unit']} per unit",
+    ]
+    if "estimated_seconds" in facts:
+        lines.append(
+            f"about {duration(facts['estimated_seconds'])} h:m:s with {facts['workers']} workers "
+            f"like this machine's ({facts['seconds_per_pair']:.3f} s per pair each), "
+            f"{facts['estimated_bytes'] / 1e9:.2f} GB "
+            f"({facts['bytes_per_pair'] / 1e3:.0f} kB per pair), redraws not counted"
+        )
+    elif "trial" in facts:
+        lines.append(f"no estimate: {facts['trial']}")
+    return "\n".join(lines)

@@ -1,0 +1,94 @@
+"""Say how a build is going: a live line on a terminal, plain lines elsewhere, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from gends.jobs.build import Tally
+
+Style = Literal["auto", "json"]
+PLAIN_SECONDS = 10.0
+
+
+class Progress:
+    """A context manager; call it with the tally as often as you like."""
+
+    def __init__(self, style: Style = "auto") -> None:
+        """`auto` is live on a terminal and a line every ten seconds elsewhere."""
+        self._json = style == "json"
+        self._console = Console(stderr=True)
+        self._live = (
+            Live(console=self._console, refresh_per_second=4, transient=True)
+            if self._console.is_terminal and not self._json
+            else None
+        )
+        self._next = 0.0
+
+    def __enter__(self) -> Progress:
+        """Take over the last line of a terminal."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give it back."""
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, tally: Tally, *, final: bool = False) -> None:
+        """Show where the build is."""
+        if self._live:
+            self._live.update(Text(_line(tally)))
+            return
+        now = time.monotonic()
+        if now < self._next and not final:
+            return
+        self._next = now + PLAIN_SECONDS
+        if self._json:
+            print(json.dumps(_facts(tally)), flush=True)
+        else:
+            print(_line(tally), file=sys.stderr, flush=True)
+
+
+def _facts(tally: Tally) -> dict[str, Any]:
+    return {
+        "event": "progress",
+        "total": tally.total,
+        "resumed": tally.resumed,
+        "done": tally.done,
+        "accepted": tally.statuses["accepted"],
+        "rejected": tally.statuses["rejected"],
+        "failed": tally.statuses["failed"],
+        "redrawn": tally.redrawn,
+        "sealed_shards": tally.sealed,
+        "pairs_per_second": round(tally.rate, 3),
+        "workers": tally.num_workers,
+        "worker_busy_share": round(tally.busy_share, 3),
+        "seconds": round(tally.seconds, 1),
+        "eta_seconds": None if tally.eta is None else round(tally.eta, 1),
+    }
+
+
+def _line(tally: Tally) -> str:
+    finished = tally.resumed + tally.done
+    eta = "?" if tally.eta is None else duration(tally.eta)
+    return (
+        f"{finished}/{tally.total} pairs ({finished / max(tally.total, 1):.0%})  "
+        f"{tally.statuses['accepted']} accepted, {tally.statuses['rejected']} rejected, "
+        f"{tally.statuses['failed']} failed  {tally.rate:.2f} pairs/s  "
+        f"{tally.num_workers} workers {tally.busy_share:.0%} busy  ETA {eta}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """`1:02:03`."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}"

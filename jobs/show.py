@@ -1,0 +1,43 @@
+"""`gends-build show`: a contact sheet of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gends.pipeline.sheet import contact_sheet
+
+
+@click.command(
+    epilog="\b\nExample:\n  gends-build show dataset/ --out sheet.png --degradations rain,snow"
+)
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write."
+)
+@click.option("--degradations", default="", help="Only these, separated by commas [default: all].")
+@click.option(
+    "--rows",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="Pairs per degradation.",
+)
+@click.option(
+    "--side",
+    default=192,
+    show_default=True,
+    type=click.IntRange(32, 1024),
+    help="Pixels per picture.",
+)
+@click.option("--seed", default=0, show_default=True, help="Which pairs are drawn.")
+def command(root: Path, out: Path, degradations: str, rows: int, side: int, seed: int) -> None:
+    """Draw pairs of the dataset ROOT: clean, degraded, their difference, and the severity.
+
+    Pairs of each degradation go from mild to severe. Works while a build is running.
+    """
+    names = [name.strip() for name in degradations.split(",") if name.strip()]
+    sheet = contact_sheet(root, degradations=names or None, rows=rows, side=side, seed=seed)
+    sheet.save(out, "PNG")
+    click.echo(f"{out}: {sheet.width}x{sheet.height}")

@@ -1,0 +1,153 @@
+"""`gends-build train`: the parts of a GenDeg model, on datasets that `run` made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gends.jobs.progress import duration
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def training_options(
+    *, steps: int, batch_size: int, crop: int, rate: float
+) -> Callable[[Command], Command]:
+    """The flags that all trainings share, with the defaults of one of them."""
+    positive = click.IntRange(min=1)
+    flags = [
+        click.option("--run", "run_folder", required=True, type=click.Path(file_okay=False, path_type=Path),
+                     help="Folder of checkpoints, samples and the result; an existing run goes on."),
+        click.option("--steps", default=steps, show_default=True, type=positive, help="Optimizer steps."),
+        click.option("--batch-size", default=batch_size, show_default=True, type=positive, help="Crops per step."),
+        click.option("--crop", default=crop, show_default=True, type=positive, help="Side of the crops in pixels, a multiple of 8."),
+        click.option("--rate", default=rate, show_default=True, type=float, help="Learning rate."),
+        click.option("--seed", default=0, show_default=True, help="Every random choice follows from it."),
+        click.option("--bf16/--fp32", default=True, show_default=True, help="Compute in bfloat16."),
+        click.option("--device", default=None, help="As torch names it [default: cuda where there is one]."),
+        click.option("--threads", default=None, type=positive, help="CPU threads [default: all]."),
+        click.option("--checkpoint-every", default=500, show_default=True, type=positive, help="Steps between checkpoints."),
+        click.option("--sample-every", default=500, show_default=True, type=click.IntRange(min=0), help="Steps between sample grids."),
+        click.option("--ema", default=0.999, show_default=True, type=float, help="Decay of the averaged weights."),
+    ]  # fmt: skip
+
+    def decorate(command: Command) -> Command:
+        for flag in reversed(flags):
+            command = flag(command)
+        return command
+
+    return decorate
+
+
+@click.group()
+def command() -> None:
+    """Train a GenDeg model from datasets of pairs.
+
+    \b
+    In this order:
+      gends-build run --engine parametric --fit random --replicas 32 --clean photos/ --out pairs/
+      gends-build train autoencoder pairs/ --run runs/autoencoder
+      gends-build train generator pairs/ --autoencoder runs/autoencoder/result --run runs/generator
+      gends-build train scm pairs/ --model runs/generator/result --run runs/scm
+      gends-build train calibration pairs/ --model runs/scm/result --out models/mine
+      gends-build run --model models/mine --clean photos/ --out dataset/
+
+    Every training resumes from its newest checkpoint when the same command is given again.
+    """
+
+
+@command.command(
+    epilog="\b\nExample:\n  gends-build train autoencoder pairs/ --run runs/autoencoder"
+)
+@click.argument("data", type=Folder)
+@training_options(steps=6000, batch_size=16, crop=128, rate=2e-3)
+def autoencoder(data: Path, **flags: Any) -> None:
+    """Train gendeg-mini's autoencoder on all images of DATA, clean and degraded."""
+    from gends.jobs.train_parts import train_autoencoder  # noqa: PLC0415  imports torch
+
+    click.echo(train_autoencoder(data, **flags))
+
+
+@command.command(
+    epilog="\b\nExample:\n  gends-build train generator pairs/ --autoencoder runs/autoencoder/result --run runs/generator"
+)
+@click.argument("data", type=Folder)
+@click.option(
+    "--autoencoder",
+    type=Folder,
+    help="Trained autoencoder, to begin a new model of gendeg-mini's size.",
+)
+@click.option("--model", type=Folder, help="Model to go on from, in place of --autoencoder.")
+@click.option(
+    "--latents",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where DATA's latents are kept [default: RUN/latents].",
+)
+@training_options(steps=20000, batch_size=64, crop=128, rate=4e-4)
+def generator(
+    data: Path, autoencoder: Path | None, model: Path | None, latents: Path | None, **flags: Any
+) -> None:
+    """Train the diffusion model on DATA's latents."""
+    from gends.jobs.train_parts import train_generator  # noqa: PLC0415
+
+    if (autoencoder is None) == (model is None):
+        raise click.UsageError("give either --autoencoder, to begin, or --model, to go on")
+    click.echo(
+        train_generator(data, autoencoder=autoencoder, model=model, latents=latents, **flags)
+    )
+
+
+@command.command(
+    epilog="\b\nExample:\n  gends-build train scm pairs/ --model runs/generator/result --run runs/scm"
+)
+@click.argument("data", type=Folder)
+@click.option("--model", required=True, type=Folder, help="Model whose generator is trained.")
+@training_options(steps=3000, batch_size=8, crop=128, rate=1e-3)
+def scm(data: Path, model: Path, **flags: Any) -> None:
+    """Train the structure correction module on what the generator of --model makes of DATA."""
+    from gends.jobs.train_parts import train_correction  # noqa: PLC0415
+
+    click.echo(train_correction(data, model=model, **flags))
+
+
+@command.command(
+    epilog="\b\nExample:\n  gends-build train calibration pairs/ --model runs/scm/result --out models/mine"
+)
+@click.argument("data", type=Folder)
+@click.option("--model", required=True, type=Folder, help="Trained model.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the calibrated model.",
+)
+@click.option(
+    "--samples",
+    default=96,
+    show_default=True,
+    type=click.IntRange(min=8),
+    help="Pairs per degradation.",
+)
+@click.option("--seed", default=0, show_default=True, help="Which pairs, and their noise.")
+@click.option("--half/--full", default=True, show_default=True, help="Store weights in 16 bits.")
+def calibration(data: Path, model: Path, out: Path, samples: int, seed: int, half: bool) -> None:
+    """Measure which mu the model makes of which, and store the map with it."""
+    from gends.jobs.train_parts import train_calibration  # noqa: PLC0415
+
+    train_calibration(data, model=model, out=out, samples=samples, seed=seed, half=half)
+    click.echo(out)
+
+
+def report(progress: Any) -> None:
+    """One line of a training."""
+    metrics = "  ".join(f"{name} {value:.4g}" for name, value in progress.metrics.items())
+    click.echo(
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  {metrics}  "
+        f"{progress.images_per_second:.1f} images/s  rate {progress.learning_rate:.2e}  "
+        f"ETA {duration(progress.seconds_left)}",
+        err=True,
+    )

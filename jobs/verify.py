@@ -1,0 +1,32 @@
+"""`gends-build verify`: check a dataset against its own records."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gends.pipeline.dataset import open_dataset
+from gends.pipeline.verify import verify
+
+
+@click.command(epilog="\b\nExample:\n  gends-build verify dataset/ --deep")
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--deep", is_flag=True, help="Also decode every pair and measure its severity again.")
+def command(root: Path, deep: bool) -> None:
+    """Check the dataset ROOT: checksums, byte ranges, members, rows against the plan.
+
+    Exits 1 when something is not as recorded, naming the file and what is wrong. A build that is
+    still running or was stopped is fine as far as it goes.
+    """
+    dataset = open_dataset(root)
+    checked, wrong = 0, 0
+    for _, problems in verify(dataset, deep=deep):
+        checked += 1
+        wrong += len(problems)
+        for problem in problems:
+            click.echo(f"{problem.file}: {problem.what}")
+    planned = dataset.plan.num_shards
+    click.echo(f"{checked} of {planned} planned shards checked, {wrong or 'no'} problems")
+    sys.exit(1 if wrong else 0)

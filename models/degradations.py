@@ -1,0 +1,49 @@
+"""The six degradations, and what the method does differently for each: one table, no comparisons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TargetKind = Literal["clean", "reconstructed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degradation:
+    """One kind of degradation as GenDeg (arXiv 2411.17687) treats it."""
+
+    name: str
+    """Identifier used in keys, manifests and options: lower case, no hyphens or dots."""
+    phrase: str
+    """What the prompt says after the caption; the wording of the published training data."""
+    corrected: bool
+    """Whether the structure correction module runs on generated images of this kind."""
+    target_kind: TargetKind
+    """What a generated image is paired with: the clean photograph, or its reconstruction by the
+    autoencoder where correction would erase the degradation's own fine detail."""
+
+
+DEGRADATIONS: dict[str, Degradation] = {
+    d.name: d
+    for d in (
+        Degradation(name="haze", phrase="in hazy conditions", corrected=True, target_kind="clean"),
+        Degradation(
+            name="rain", phrase="in rainy conditions", corrected=False, target_kind="reconstructed"
+        ),
+        Degradation(
+            name="snow", phrase="in snowy conditions", corrected=False, target_kind="reconstructed"
+        ),
+        Degradation(
+            name="motion_blur", phrase="in blurry conditions", corrected=True, target_kind="clean"
+        ),
+        Degradation(
+            name="low_light",
+            phrase="in low-light conditions",
+            corrected=False,
+            target_kind="reconstructed",
+        ),
+        Degradation(
+            name="raindrop", phrase="with raindrops in it", corrected=True, target_kind="clean"
+        ),
+    )
+}

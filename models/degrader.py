@@ -1,0 +1,68 @@
+"""The seam between the pipeline and every engine that degrades images.
+
+Diffusion model, physical formulas and the weight-free test engine all stand behind `Degrader`, so
+nothing downstream knows which one ran. This module imports no torch: the pipeline's decoding and
+encoding processes stay light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from gends.models.degradations import TargetKind
+
+Image = npt.NDArray[np.uint8]
+"""An image: uint8, (H, W, 3), RGB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """What to paint on one clean image. Everything random about it is in `seed`."""
+
+    degradation: str
+    """A key of `gends.models.degradations.DEGRADATIONS`."""
+    mu: float
+    """Wanted mean of |lq - gt|, RGB in [0, 1]."""
+    sigma: float
+    """Wanted population standard deviation of |lq - gt|, RGB in [0, 1]."""
+    seed: int
+    """Unsigned 64-bit; equal instructions on equal images give equal bytes."""
+    caption: str | None = None
+    """Description of the clean image, put before the degradation's phrase."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degraded:
+    """One degraded image and what it is to be paired with."""
+
+    lq: Image
+    gt: Image
+    target_kind: TargetKind
+    scm_applied: bool
+    recipe: list[dict[str, Any]] | None = None
+    """Ordered operations as JSON values {op, version, parameters, seed}; None for a learned engine."""
+
+
+@runtime_checkable
+class Degrader(Protocol):
+    """Turns clean images and instructions into degraded images."""
+
+    engine: str
+    """Name recorded in the manifest: gendeg, parametric, dry."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """Identity of everything that decides the output bytes: versions, digests of weights."""
+
+    def degrade(
+        self, cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]]
+    ) -> list[list[Degraded]]:
+        """Carry out `instructions[i]` on `cleans[i]` (all of one size); same nesting comes back.
+
+        The result is a function of the arguments alone. Engines that batch cut the flattened list
+        into fixed micro-batches, so membership does not depend on anything outside the call.
+        """

@@ -1,0 +1,215 @@
+"""GenDeg behind the `Degrader` seam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import cv2
+import diffusers
+import numpy as np
+import torch
+from blake3 import blake3
+from torch import Tensor
+
+from gends.models.autoencoder import STRIDE
+from gends.models.degradations import DEGRADATIONS
+from gends.models.degrader import Degraded, Image, Instruction
+from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.prompt import phrase_of
+from gends.models.gendeg.sampling_settings import SamplingSettings
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One instruction and the clean image it is for."""
+
+    clean: int
+    instruction: Instruction
+
+
+class GenDegDegrader:
+    """Degrades images with a GenDeg model.
+
+    Each clean image is encoded once for all of its instructions. What is corrected and what a
+    result is paired with follows the table `gends.models.degradations.DEGRADATIONS`; a model
+    without a correction module corrects nothing, and says so in the results.
+
+    Args:
+        model: Weights are not to change while this object is in use.
+        micro_batch: Images that go through the networks together.
+        sampling: Instead of the model's own settings.
+    """
+
+    engine = "gendeg"
+
+    def __init__(
+        self, model: GenDeg, *, micro_batch: int = 8, sampling: SamplingSettings | None = None
+    ) -> None:
+        """Check the settings."""
+        if micro_batch < 1:
+            raise ValueError(f"micro_batch is {micro_batch}; give 1 or more")
+        self.model = model
+        self.micro_batch = micro_batch
+        self.sampling = sampling or model.sampling
+        self._fingerprint: dict[str, str] | None = None
+
+    def fingerprint(self) -> dict[str, str]:
+        """Digests of the model's files, versions, and every setting that decides the bytes."""
+        if self._fingerprint is None:
+            settings = asdict(self.sampling).items()
+            self._fingerprint = {
+                **_digests(self.model),
+                **{name: str(value) for name, value in settings},
+                "dtype": str(self.model.dtype).removeprefix("torch."),
+                "device": self.model.device.type,
+                "compiled": str(self.model.network is not self.model.unet).lower(),
+                "micro_batch": str(self.micro_batch),
+                "torch": torch.__version__,
+                "diffusers": diffusers.__version__,
+            }
+        return dict(self._fingerprint)
+
+    @torch.inference_mode()
+    def degrade(
+        self, cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]]
+    ) -> list[list[Degraded]]:
+        """See `gends.models.degrader.Degrader`.
+
+        Sizes that are no multiple of 8 are extended by reflection and cut again.
+
+        Raises:
+            ValueError: images of different sizes or not uint8 (H, W, 3), an unknown degradation,
+                or not one list of instructions for each image.
+        """
+        _check(cleans, instructions)
+        used = [i for i, group in enumerate(instructions) if group]
+        jobs = [
+            _Job(place, instruction)
+            for place, i in enumerate(used)
+            for instruction in instructions[i]
+        ]
+        images = [cleans[i] for i in used]
+        conditions = self._conditions(images)
+        reconstructed = self._reconstructions(images, conditions, jobs)
+        results: list[list[Degraded]] = [[] for _ in cleans]
+        for batch in self._batches(jobs):
+            generated = self._generate(batch, images, conditions)
+            for job, lq in zip(batch, generated, strict=True):
+                kind = DEGRADATIONS[job.instruction.degradation]
+                to_pair = reconstructed if kind.target_kind == "reconstructed" else images
+                results[used[job.clean]].append(
+                    Degraded(
+                        lq=lq,
+                        gt=to_pair[job.clean],
+                        target_kind=kind.target_kind,
+                        scm_applied=self._corrects(job),
+                    )
+                )
+        return results
+
+    def _conditions(self, images: Sequence[Image]) -> list[Tensor]:
+        return [
+            latents
+            for batch in self._batches(images)
+            for latents in self.model.condition(_to_tensor(batch))
+        ]
+
+    def _reconstructions(
+        self, images: Sequence[Image], conditions: Sequence[Tensor], jobs: Sequence[_Job]
+    ) -> dict[int, Image]:
+        """Of the images that a job pairs with its reconstruction."""
+        wanted = {
+            job.clean
+            for job in jobs
+            if DEGRADATIONS[job.instruction.degradation].target_kind == "reconstructed"
+        }
+        reconstructions: dict[int, Image] = {}
+        for batch in self._batches(sorted(wanted)):
+            decoded = self.model.reconstruct(torch.stack([conditions[i] for i in batch]))
+            height, width = images[batch[0]].shape[:2]
+            reconstructions.update(zip(batch, _to_images(decoded, height, width), strict=True))
+        return reconstructions
+
+    def _generate(
+        self, jobs: Sequence[_Job], images: Sequence[Image], conditions: Sequence[Tensor]
+    ) -> list[Image]:
+        model = self.model
+        latents = model.generate(
+            torch.stack([conditions[job.clean] for job in jobs]),
+            [job.instruction for job in jobs],
+            self.sampling,
+        )
+        decoded = model.decode(latents)
+        corrected = [place for place, job in enumerate(jobs) if self._corrects(job)]
+        if corrected:
+            cleans = _to_tensor([images[jobs[place].clean] for place in corrected])
+            decoded[corrected] = model.correct(cleans, decoded[corrected])
+        height, width = images[0].shape[:2]
+        return _to_images(decoded, height, width)
+
+    def _corrects(self, job: _Job) -> bool:
+        return self.model.scm is not None and DEGRADATIONS[job.instruction.degradation].corrected
+
+    def _batches(self, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+        for start in range(0, len(items), self.micro_batch):
+            yield items[start : start + self.micro_batch]
+
+
+def _check(cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]]) -> None:
+    if len(cleans) != len(instructions):
+        raise ValueError(
+            f"{len(cleans)} images and {len(instructions)} lists of instructions: give one each"
+        )
+    for image in cleans:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"image is {image.dtype} {image.shape}; give uint8 (H, W, 3)")
+    sizes = {image.shape[:2] for image in cleans}
+    if len(sizes) > 1:
+        raise ValueError(f"images of sizes {sorted(sizes)} in one call; give images of one size")
+    for group in instructions:
+        for instruction in group:
+            phrase_of(instruction.degradation)
+
+
+def _to_tensor(images: Sequence[Image]) -> Tensor:
+    """float32 (N, 3, H, W) in [-1, 1], extended to multiples of 8."""
+    height, width = images[0].shape[:2]
+    below, right = -height % STRIDE, -width % STRIDE
+    padded = [
+        cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101) for image in images
+    ]
+    stacked = torch.from_numpy(np.stack(padded)).permute(0, 3, 1, 2)
+    return stacked.float() / 127.5 - 1
+
+
+def _to_images(tensor: Tensor, height: int, width: int) -> list[Image]:
+    """uint8, rounded to the nearest level and cut to size."""
+    levels = ((tensor[:, :, :height, :width] + 1) * 127.5).round().clamp(0, 255)
+    array = levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return [np.ascontiguousarray(image) for image in array]
+
+
+def _digests(model: GenDeg) -> dict[str, str]:
+    """BLAKE3 of each part's files, weights and configuration, as stored."""
+    if model.folder is not None:
+        return _digest_folder(model.folder)
+    with TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return _digest_folder(Path(folder))
+
+
+def _digest_folder(folder: Path) -> dict[str, str]:
+    hashers: dict[str, blake3] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in (".json", ".txt", ".safetensors"):
+            relative = path.relative_to(folder)
+            hasher = hashers.setdefault(relative.parts[0], blake3())
+            hasher.update(relative.as_posix().encode() + b"\0")
+            hasher.update_mmap(path)
+    return {f"model/{part}": hasher.hexdigest() for part, hasher in hashers.items()}

@@ -1,0 +1,84 @@
+"""The noise schedule as part of a model's configuration, and the arithmetic that hangs on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, Literal, cast
+
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSchedule:
+    """Discrete variance-preserving noise, in the terms of diffusers' scheduler configurations.
+
+    z_t = sqrt(abar_t)·z_0 + sqrt(1 - abar_t)·noise for t in 0 … num_train_timesteps - 1.
+    """
+
+    num_train_timesteps: int = 1000
+    beta_start: float = 0.00085
+    beta_end: float = 0.012
+    beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "scaled_linear"
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    """What the network's output means: the noise, or the velocity of arXiv 2202.00512."""
+    timestep_spacing: Literal["linspace", "leading", "trailing"] = "linspace"
+    steps_offset: int = 0
+    rescale_betas_zero_snr: bool = False
+    """No signal left at the last timestep (arXiv 2305.08891, algorithm 1): needed where the
+    brightness of the whole image is to be learnt."""
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that cannot be sampled from."""
+        if self.prediction_type not in ("epsilon", "v_prediction"):
+            raise ValueError(
+                f"prediction_type {self.prediction_type!r}: give 'epsilon' or 'v_prediction'"
+            )
+        if self.rescale_betas_zero_snr and self.prediction_type == "epsilon":
+            raise ValueError(
+                "prediction_type 'epsilon' with rescale_betas_zero_snr: where nothing but noise is "
+                "left, the noise says nothing of the image; choose 'v_prediction'"
+            )
+        if self.rescale_betas_zero_snr and self.timestep_spacing != "trailing":
+            raise ValueError(
+                f"timestep_spacing {self.timestep_spacing!r} with rescale_betas_zero_snr: sampling "
+                "must begin at the last timestep; choose 'trailing'"
+            )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> NoiseSchedule:
+        """From any diffusers scheduler_config.json; keys of other concerns are left aside."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in config.items() if key in known})
+
+    def config(self) -> dict[str, Any]:
+        """Keyword arguments of diffusers' schedulers."""
+        return asdict(self)
+
+    @cached_property
+    def scheduler(self) -> Any:
+        """The training process: diffusers' DDPMScheduler."""
+        return DDPMScheduler(**self.config())
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """abar_t, float32 (num_train_timesteps,), on the CPU."""
+        return cast(Tensor, self.scheduler.alphas_cumprod)
+
+    def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """z_t of (N, C, h, w) latents at int64 (N,) timesteps."""
+        return cast(Tensor, self.scheduler.add_noise(latents, noise, timesteps))
+
+    def target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """What the network is to predict at z_t."""
+        if self.prediction_type == "epsilon":
+            return noise
+        return cast(Tensor, self.scheduler.get_velocity(latents, noise, timesteps))
+
+    def one_step_estimate(self, noisy: Tensor, prediction: Tensor, timesteps: Tensor) -> Tensor:
+        """The clean latents that a prediction at (N, C, h, w) z_t and (N,) timesteps implies."""
+        abar = self.alphas_cumprod.to(noisy.device)[timesteps][:, None, None, None]
+        if self.prediction_type == "epsilon":
+            return (noisy - (1 - abar).sqrt() * prediction) / abar.sqrt()
+        return abar.sqrt() * noisy - (1 - abar).sqrt() * prediction

@@ -1,0 +1,74 @@
+"""A small tokenizer of CLIP's class, for models whose text encoder is trained from scratch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTokenizer
+
+from gends.models.degradations import DEGRADATIONS
+
+WORD_END = "</w>"
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def phrase_words() -> list[str]:
+    """The different words of the degradations' phrases, sorted."""
+    return sorted(
+        {word for d in DEGRADATIONS.values() for word in d.phrase.replace("-", " ").split()}
+    )
+
+
+def build_tokenizer(words: Sequence[str], path: Path, *, length: int = 16) -> CLIPTokenizer:
+    """Write vocab.json and merges.txt to `path` and load them.
+
+    Each of `words` (lower-case letters) is one token; every other text falls apart into smaller
+    pieces, at worst into bytes, so nothing is unknown.
+
+    Args:
+        words: The words that deserve a token of their own.
+        path: Folder that receives the files.
+        length: Tokens to pad and truncate to, start and end included.
+
+    Raises:
+        ValueError: a word has other characters, or another word's merges break it.
+    """
+    symbols = sorted(ByteLevel.alphabet())
+    merges = _merges(words)
+    names = [*symbols, *(s + WORD_END for s in symbols), *map("".join, merges), START, END]
+    vocabulary = {name: index for index, name in enumerate(names)}
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    lines = ["#version: 0.2", *(" ".join(merge) for merge in merges)]
+    (path / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(path, model_max_length=length)
+    broken = [word for word in words if len(tokenizer(word)["input_ids"]) != 3]
+    if broken:
+        raise ValueError(
+            f"words {broken} are split by the merges of words given before them; "
+            "give them first, or leave one of each pair out"
+        )
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: CLIPTokenizer, path: Path) -> None:
+    """Save for every version of transformers: version 5 writes tokenizer.json, 4 reads the BPE."""
+    tokenizer.save_pretrained(path)
+    tokenizer.backend_tokenizer.model.save(str(path))
+
+
+def _merges(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Rules that build each word from its left end: h a, ha z, haz y</w>."""
+    rules: dict[tuple[str, str], None] = {}
+    for word in words:
+        if not (word.isascii() and word.isalpha() and word.islower() and len(word) > 1):
+            raise ValueError(f"word {word!r}: give two or more lower-case ASCII letters")
+        letters = [*word[:-1], word[-1] + WORD_END]
+        prefix = letters[0]
+        for letter in letters[1:]:
+            rules[prefix, letter] = None
+            prefix += letter
+    return list(rules)

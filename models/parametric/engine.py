@@ -1,0 +1,136 @@
+"""The physical formulas behind the same seam as the diffusion model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from gends.models.degrader import Degraded, Image, Instruction
+from gends.models.parametric.haze import HAZE
+from gends.models.parametric.low_light import LOW_LIGHT
+from gends.models.parametric.motion_blur import MOTION_BLUR
+from gends.models.parametric.operation import Operation, Parameters, Photo
+from gends.models.parametric.rain import RAIN
+from gends.models.parametric.raindrop import RAINDROP
+from gends.models.parametric.snow import SNOW
+from gends.models.parametric.solver import Solution, solve, to_uint8
+
+OPERATIONS: dict[str, Operation] = {
+    o.degradation: o for o in (HAZE, RAIN, SNOW, MOTION_BLUR, LOW_LIGHT, RAINDROP)
+}
+
+MU_TOLERANCE = 0.7 / 128 / 4
+"""A quarter of a severity profile's bin: the requested bin is hit with room to spare."""
+
+SIGMA_TOLERANCE = 0.4 / 128
+"""One bin of sigma: no further candidates are tried once this near."""
+
+
+class ParametricDegrader:
+    """Degrades by formula, solving each formula's strength for the mu that was asked for.
+
+    Of up to `candidates` draws of parameters, each solved for mu, the one whose sigma is nearest to
+    the instruction's is kept. A mu that an image cannot take (a dark one cannot lose 0.25) gives
+    the nearest that it can: the recipe holds the strength and the severity achieved.
+    """
+
+    engine = "parametric"
+
+    def __init__(self, candidates: int = 3) -> None:
+        if candidates < 1:
+            raise ValueError(f"candidates is {candidates}; it must be at least 1")
+        self.candidates = candidates
+
+    def fingerprint(self) -> dict[str, str]:
+        """Versions of the operations and of the libraries whose arithmetic they use."""
+        versions = {f"operation.{o.degradation}": str(o.version) for o in OPERATIONS.values()}
+        return {
+            "engine": self.engine,
+            "candidates": str(self.candidates),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            **versions,
+        }
+
+    def degrade(
+        self, cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]]
+    ) -> list[list[Degraded]]:
+        """Carry out `instructions[i]` on `cleans[i]`; same nesting comes back."""
+        return [
+            [self._degrade(clean, to_float(clean), i) for i in wanted]
+            for clean, wanted in zip(cleans, instructions, strict=True)
+        ]
+
+    def _degrade(self, clean: Image, photo: Photo, wanted: Instruction) -> Degraded:
+        operation = _operation(wanted.degradation)
+        best: tuple[float, Solution, Parameters, int] | None = None
+        for candidate in range(self.candidates):
+            rng = np.random.default_rng((wanted.seed, candidate))
+            parameters, seed = operation.draw(rng), int(rng.integers(2**63))
+            render = operation.prepare(photo, parameters, seed)
+            solution = solve(render, clean, wanted.mu, tolerance=_tolerance(wanted.mu))
+            distance = _distance(solution, wanted)
+            if best is None or distance < best[0]:
+                best = distance, solution, parameters, seed
+            if distance <= SIGMA_TOLERANCE:
+                break
+        assert best is not None
+        _, solution, parameters, seed = best
+        step = {
+            "op": operation.degradation,
+            "version": operation.version,
+            "parameters": {**parameters, "strength": solution.strength},
+            "seed": seed,
+            "mu": round(solution.mu, 6),
+            "sigma": round(solution.sigma, 6),
+        }
+        return Degraded(
+            lq=solution.lq, gt=clean, target_kind="clean", scm_applied=False, recipe=[step]
+        )
+
+
+def to_float(image: Image) -> Photo:
+    """Bring an 8-bit image to float32 in [0, 1]."""
+    return image.astype(np.float32) / np.float32(255)
+
+
+def replay(recipe: Sequence[dict[str, Any]], image: Image) -> Image:
+    """Apply a stored recipe to any image: the same bytes for the same image.
+
+    Raises ValueError for an operation or a version of one that this installation does not have.
+    """
+    photo = to_float(image)
+    for step in recipe:
+        operation = _operation(step["op"])
+        if step["version"] != operation.version:
+            raise ValueError(
+                f"the recipe was made by version {step['version']} of {step['op']}, this installation "
+                f"has version {operation.version}: install the gends release that made the recipe"
+            )
+        parameters = dict(step["parameters"])
+        strength = parameters.pop("strength")
+        photo = operation.apply(photo, parameters, strength, step["seed"])
+    return to_uint8(photo)
+
+
+def _operation(degradation: str) -> Operation:
+    if degradation not in OPERATIONS:
+        raise ValueError(
+            f"no physical formula for degradation {degradation!r}; there is one for "
+            f"{', '.join(OPERATIONS)}"
+        )
+    return OPERATIONS[degradation]
+
+
+def _tolerance(mu: float) -> float:
+    """Small severities are hit to 3 % of themselves, but no finer than 8-bit rounding allows."""
+    return max(5e-4, min(MU_TOLERANCE, 0.03 * mu))
+
+
+def _distance(solution: Solution, wanted: Instruction) -> float:
+    """Error of sigma; a missed mu weighs so much more that it decides alone."""
+    missed = max(0.0, abs(solution.mu - wanted.mu) - 4 * MU_TOLERANCE)
+    return abs(solution.sigma - wanted.sigma) + 1000 * missed

@@ -1,0 +1,59 @@
+"""Many small bodies in the air: seeds scattered over the image, each drawn with one kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gends.models.parametric.fourier import fast_size, filtered, spectrum, transfer
+from gends.models.parametric.operation import Plane, Size
+
+
+def scatter(
+    size: Size,
+    kernel: Plane,
+    count: float,
+    rng: np.random.Generator,
+    *,
+    faintest: float = 0.3,
+) -> Plane:
+    """Draw about `count` copies of `kernel`, brightness U(faintest, 1), (H, W), clipped to [0, 1].
+
+    Seeds fall on whole pixels; what leaves at one border enters at the opposite one. Overlapping
+    bodies add up. `kernel` has odd sides and a largest value of 1.
+    """
+    height, width = size
+    rows, columns = fast_size(size)
+    seeds = np.zeros((rows, columns), np.float32)
+    number = round(count * seeds.size / (height * width))
+    place = rng.integers(seeds.size, size=number)
+    seeds.ravel()[place] = rng.uniform(faintest, 1.0, number).astype(np.float32)
+    field = filtered(spectrum(seeds), transfer(kernel, seeds.shape))
+    return np.clip(field[:height, :width], 0, 1)
+
+
+def streak(length: float, width: float, angle: float) -> Plane:
+    """Kernel of a body that moved `length` pixels at `angle` degrees from the vertical.
+
+    Across the path a Gaussian of standard deviation `width`/2 pixels; along it a plateau with
+    tapered ends. Largest value 1; odd sides.
+    """
+    radius = int(np.ceil(length / 2 + 1.5 * width)) + 1
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
+    slant = np.float32(np.deg2rad(angle))
+    along = np.abs(-x * np.sin(slant) + y * np.cos(slant))
+    across = x * np.cos(slant) + y * np.sin(slant)
+    half, taper = np.float32(length / 2), np.float32(max(0.35 * length, 1.0))
+    ends = np.clip((half + taper / 2 - along) / taper, 0, 1)
+    body = np.exp(-2 * np.square(across / np.float32(width)))
+    kernel = body * ends * ends * (3 - 2 * ends)
+    return np.asarray(kernel / kernel.max(), np.float32)
+
+
+def disc(radius: float, softness: float) -> Plane:
+    """Kernel of a round body of `radius` pixels whose edge fades over `softness` pixels."""
+    reach = int(np.ceil(radius + softness)) + 1
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
+    edge = np.float32(max(softness, 0.5))
+    fade = np.clip((np.float32(radius) + edge / 2 - np.hypot(x, y)) / edge, 0, 1)
+    kernel = fade * fade * (3 - 2 * fade)
+    return np.asarray(kernel / kernel.max(), np.float32)

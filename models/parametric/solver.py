@@ -1,0 +1,71 @@
+"""Finding the strength at which a degradation has the severity that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gends.models.parametric.operation import Photo, Renderer
+
+EVALUATIONS = 16
+"""Renderings per solve at most."""
+
+DIGITS = 6
+"""Decimals of a strength: what the recipe stores is exactly what was rendered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """A rendering, and the severity that it really has."""
+
+    strength: float
+    mu: float
+    """Mean of |lq − gt| on the 8-bit images, RGB in [0, 1]."""
+    sigma: float
+    """Population standard deviation of |lq − gt| on the 8-bit images, RGB in [0, 1]."""
+    lq: npt.NDArray[np.uint8]
+
+
+def to_uint8(image: Photo) -> npt.NDArray[np.uint8]:
+    """Round an image in [0, 1] to 8 bits, half to even, clipping what lies outside."""
+    return np.rint(np.clip(image, 0, 1) * np.float32(255)).astype(np.uint8)
+
+
+def solve(render: Renderer, gt: npt.NDArray[np.uint8], mu: float, *, tolerance: float) -> Solution:
+    """Find the strength whose severity against `gt` differs from `mu` by at most `tolerance`.
+
+    Regula falsi with the Illinois rule (Dowell and Jarratt, BIT 1971), every fourth step a plain
+    bisection, on strengths in [0, 1]. When `mu` cannot be reached the nearest rendering met on
+    the way is returned: the caller sees by its `mu` how far off it is.
+    """
+    low = _rendered(render, gt, 0.0)
+    best = low
+    if abs(low.mu - mu) <= tolerance:
+        return low
+    high = _rendered(render, gt, 1.0)
+    best = min(best, high, key=lambda s: abs(s.mu - mu))
+    below, above = low.mu - mu, high.mu - mu
+    left, right = 0.0, 1.0
+    for evaluation in range(EVALUATIONS - 2):
+        if abs(best.mu - mu) <= tolerance or above <= 0 or right - left < 10**-DIGITS:
+            break
+        share = 0.5 if evaluation % 4 == 3 else float(np.clip(below / (below - above), 0.02, 0.98))
+        middle = _rendered(render, gt, round(left + share * (right - left), DIGITS))
+        best = min(best, middle, key=lambda s: abs(s.mu - mu))
+        if middle.mu < mu:
+            left, below, above = middle.strength, middle.mu - mu, above / 2
+        else:
+            right, above, below = middle.strength, middle.mu - mu, below / 2
+    return best
+
+
+def _rendered(render: Renderer, gt: npt.NDArray[np.uint8], strength: float) -> Solution:
+    lq = to_uint8(render(strength))
+    # Both norms are sums of small integers, exact in double precision.
+    mean = cv2.norm(lq, gt, cv2.NORM_L1) / gt.size / 255
+    square = cv2.norm(lq, gt, cv2.NORM_L2SQR) / gt.size / 255**2
+    sigma = float(np.sqrt(max(square - mean * mean, 0.0)))
+    return Solution(strength=strength, mu=mean, sigma=sigma, lq=lq)

@@ -1,0 +1,194 @@
+"""The one training loop: any modules, one device, exact resume.
+
+A run is a pure function of its inputs. Step k trains on `batches(k)` and draws its random numbers
+from generators made for step k (`gends.models.training.randomness`), so a run that was killed goes
+on from its last checkpoint to the very weights of an uninterrupted one: bit for bit on the CPU, up
+to the device's own nondeterministic kernels on a GPU. Modules must therefore not draw from the
+global generator: no `nn.Dropout` with p > 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from PIL import Image as PillowImage
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gends.models.training.checkpoint import (
+    Checkpoint,
+    latest_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from gends.models.training.ema import Ema
+from gends.models.training.prefetch import prefetched
+from gends.models.training.progress import Meter, MetricsLog, Progress
+from gends.models.training.task import Batch, LoopSettings, Task, Trained
+
+
+def train(
+    task: Task,
+    settings: LoopSettings,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Train, or go on from the newest checkpoint in `settings.directory`, until `settings.steps`.
+
+    `should_stop` is asked after every step; when it says so, a checkpoint is written first.
+
+    Raises:
+        ValueError: the checkpoint belongs to another run (`identity`), other modules or another
+            optimizer; or the optimizer holds parameters that are not in `task.modules`.
+        FloatingPointError: the loss is no longer finite. No checkpoint is written after that.
+    """
+    run = _Run(task, settings, on_progress)
+    stopped = False
+    steps = range(run.step, settings.steps)
+    with prefetched(task.batches, steps, run.device, settings.prefetch) as batches:
+        for batch in batches:
+            run.advance(batch)
+            stopped = should_stop()
+            run.record(last=stopped or run.step == settings.steps)
+            if stopped:
+                break
+    return Trained(step=run.step, finished=run.step >= settings.steps, averaged=run.ema.modules)
+
+
+class _Run:
+    """The mutable state of one run."""
+
+    def __init__(
+        self,
+        task: Task,
+        settings: LoopSettings,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.task, self.settings, self.on_progress = task, settings, on_progress
+        self.parameters = _trained_parameters(task)
+        self.device = self.parameters[0].device
+        self.base_rates = [group["lr"] for group in task.optimizer.param_groups]
+        self.ema = Ema(task.modules, settings.ema_decay)
+        self.step = 0
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        newest = latest_checkpoint(settings.directory)
+        if newest is not None:
+            self._restore(newest)
+        self.log = MetricsLog(settings.directory / "metrics.jsonl", self.step)
+        self.meter = Meter()
+        for module in task.modules.values():
+            module.train()
+
+    def advance(self, batch: Batch) -> None:
+        """One optimizer step."""
+        factor = self.settings.schedule.factor(self.step, self.settings.steps)
+        optimizer = self.task.optimizer
+        for group, rate in zip(optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
+            loss, metrics = self.task.loss(self.step, batch)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
+        optimizer.step()
+        self.step += 1
+        self.ema.update(self.task.modules, self.step)
+        images = len(next(iter(batch.values())))
+        self.meter.add(loss, {**metrics, "gradient_norm": norm}, images)
+
+    def record(self, *, last: bool) -> None:
+        """Report, checkpoint and draw a picture where this step asks for it."""
+        settings, step = self.settings, self.step
+        checkpoint = last or step % settings.checkpoint_every == 0
+        if checkpoint or step % settings.report_every == 0:
+            self._report()  # before the checkpoint: weights after a lost loss are never written
+        if checkpoint:
+            self._write()
+        finished = step == settings.steps
+        if settings.sample_every and (finished or step % settings.sample_every == 0):
+            self._sample()
+
+    def _report(self) -> None:
+        rate = self.task.optimizer.param_groups[0]["lr"]
+        progress = self.meter.report(self.step, self.settings.steps, rate)
+        self.log.write(progress)
+        if self.on_progress is not None:
+            self.on_progress(progress)
+
+    def _sample(self) -> None:
+        if self.task.sample is None:
+            return
+        folder = self.settings.directory / "samples"
+        folder.mkdir(exist_ok=True)
+        with torch.inference_mode():
+            picture = self.task.sample(self.step, self.ema.modules)
+        PillowImage.fromarray(picture).save(folder / f"step-{self.step:09d}.png")
+
+    def _write(self) -> None:
+        states = self.task.optimizer.state
+        optimizer = {
+            f"{index}.{name}": torch.as_tensor(value)
+            for index, parameter in enumerate(self.parameters)
+            for name, value in states.get(parameter, {}).items()
+        }
+        tensors = {
+            "model": nn.ModuleDict(self.task.modules).state_dict(),
+            "ema": nn.ModuleDict(self.ema.modules).state_dict(),
+            "optimizer": optimizer,
+        }
+        state = {"identity": dict(self.settings.identity)}
+        checkpoint = Checkpoint(step=self.step, tensors=tensors, state=state)
+        write_checkpoint(self.settings.directory, checkpoint, keep=self.settings.keep)
+
+    def _restore(self, path: Path) -> None:
+        checkpoint = read_checkpoint(path)
+        found = checkpoint.state["identity"]
+        given = json.loads(json.dumps(dict(self.settings.identity)))  # tuples become lists
+        if found != given:
+            raise ValueError(
+                f"{path} belongs to a run with {found}, this one has {given}: "
+                "give the same settings to go on, or another directory to start anew"
+            )
+        _load(self.task.modules, checkpoint.tensors["model"], path)
+        _load(self.ema.modules, checkpoint.tensors["ema"], path)
+        _load_optimizer(self.task.optimizer, self.parameters, checkpoint.tensors["optimizer"])
+        self.step = checkpoint.step
+
+
+def _trained_parameters(task: Task) -> list[nn.Parameter]:
+    """The optimizer's parameters in its order, all of them known to be checkpointed."""
+    parameters = [p for group in task.optimizer.param_groups for p in group["params"]]
+    known = {id(p) for module in task.modules.values() for p in module.parameters()}
+    foreign = sum(id(p) not in known for p in parameters)
+    if foreign:
+        raise ValueError(
+            f"the optimizer holds {foreign} parameters outside of the modules "
+            f"{sorted(task.modules)}: they would be lost on resume; add their module"
+        )
+    return parameters
+
+
+def _load(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        nn.ModuleDict(modules).load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{path} was written for other modules: {error}") from error
+
+
+def _load_optimizer(
+    optimizer: Optimizer, parameters: list[nn.Parameter], tensors: Mapping[str, Tensor]
+) -> None:
+    """Put the per-parameter state back; hyper-parameters are the caller's."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:  # keep the parameter's memory layout
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)  # noqa: PLW2901
+        state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

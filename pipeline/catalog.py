@@ -1,0 +1,212 @@
+"""The frozen list of clean photographs of one build: sorted, deduplicated, read in slices."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from blake3 import blake3
+
+from gends.models.degradations import DEGRADATIONS
+from gends.pipeline.sources import SourceError, SourceRow
+from gends.pipeline.types import CleanImage
+
+ROWS_PER_GROUP = 4096
+SCHEMA = pa.schema(
+    [
+        pa.field(f.name, pa.int64() if f.name in ("offset", "size") else pa.string())
+        for f in fields(CleanImage)
+    ]
+)
+_MOST_SLUG = 48
+
+
+class Catalog:
+    """A catalog on disk. Memory holds one group of rows at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a catalog that `write_catalog` wrote."""
+        self.path = path
+        self._file = pq.ParquetFile(path)
+        self.digest: str = self._file.metadata.metadata[b"digest"].decode()
+        self._group_index = -1
+        self._group: list[CleanImage] = []
+
+    def __len__(self) -> int:
+        """Photographs, duplicates included."""
+        return int(self._file.metadata.num_rows)
+
+    def rows(self, start: int, stop: int) -> Iterator[CleanImage]:
+        """Photographs `start` to `stop` (exclusive, cut at the end), in order of source_id."""
+        for row in range(start, min(stop, len(self))):
+            group, position = divmod(row, ROWS_PER_GROUP)
+            if group != self._group_index:
+                table = self._file.read_row_group(group)
+                self._group = [CleanImage(**values) for values in table.to_pylist()]
+                self._group_index = group
+            yield self._group[position]
+
+
+def write_catalog(
+    rows: Iterable[SourceRow],
+    destination: str | os.PathLike[str] | BinaryIO,
+    *,
+    base: Path,
+    default_dataset: str,
+    default_degradation: str | None = None,
+    dedupe: bool = True,
+    limit: int | None = None,
+    on_row: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Sort, name and deduplicate photographs and write them as a catalog; returns their number.
+
+    Sorting goes through SQLite on disk, so memory does not grow with the number of photographs.
+    Only files of equal size are hashed to find duplicates.
+
+    Raises:
+        SourceError: two rows claim one source_id, a source_id or degradation is not allowed, or
+            there is no photograph at all.
+    """
+    with tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
+        database = sqlite3.connect(Path(folder) / "catalog.sqlite")
+        with contextlib.closing(database):
+            _fill(database, rows, base, default_dataset, default_degradation, on_row)
+            if dedupe:
+                _mark_duplicates(database, base)
+            return _write_sorted(database, destination, limit)
+
+
+def source_id(uri: str) -> str:
+    """Stable name of a photograph: what can be read of its path, and a hash of all of it."""
+    plain = unicodedata.normalize("NFKD", Path(uri).with_suffix("").as_posix())
+    slug = re.sub(r"[^A-Za-z0-9]+", "_", plain.encode("ascii", "ignore").decode()).strip("_")
+    # Names end in what tells them apart, so a long path keeps its end.
+    return f"{slug[-_MOST_SLUG:].strip('_') or 'image'}_{blake3(uri.encode()).hexdigest(4)}"
+
+
+def _fill(
+    database: sqlite3.Connection,
+    rows: Iterable[SourceRow],
+    base: Path,
+    default_dataset: str,
+    default_degradation: str | None,
+    on_row: Callable[[int], None],
+) -> None:
+    database.execute(
+        f"CREATE TABLE images ({', '.join(SCHEMA.names)}, bytes, PRIMARY KEY (source_id))"
+    )
+    insert = f"INSERT INTO images VALUES ({', '.join('?' * (len(SCHEMA.names) + 1))})"
+    for count, row in enumerate(rows, start=1):
+        image = CleanImage(
+            source_id=_checked_id(row),
+            uri=row.uri,
+            dataset=row.dataset or default_dataset,
+            degradation=_checked_degradation(row, default_degradation),
+            caption=row.caption,
+            split=row.split or "train",
+            offset=row.offset,
+            size=row.size,
+        )
+        try:
+            database.execute(insert, (*astuple(image), _num_bytes(base, row)))
+        except sqlite3.IntegrityError as error:
+            raise SourceError(
+                f"{row.uri}: source_id {image.source_id!r} occurs twice; list each photograph "
+                "once, and give distinct source_id values"
+            ) from error
+        on_row(count)
+
+
+def _checked_id(row: SourceRow) -> str:
+    if row.source_id is None:
+        return source_id(row.uri)
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", row.source_id):
+        raise SourceError(
+            f"{row.uri}: source_id {row.source_id!r} must be 1 to 64 letters, digits and "
+            "underscores, because keys and tar member names are made from it"
+        )
+    return row.source_id
+
+
+def _checked_degradation(row: SourceRow, default: str | None) -> str | None:
+    degradation = row.degradation or default
+    if degradation is not None and degradation not in DEGRADATIONS:
+        raise SourceError(
+            f"{row.uri}: unknown degradation {degradation!r}; known: {', '.join(DEGRADATIONS)}"
+        )
+    return degradation
+
+
+def _num_bytes(base: Path, row: SourceRow) -> int | None:
+    if row.size is not None:
+        return row.size
+    try:
+        return (base / row.uri).stat().st_size
+    except (OSError, ValueError):
+        return None  # loading it will fail, with a row that says why
+
+
+def read_bytes(base: Path, image: CleanImage) -> bytes:
+    """The encoded photograph.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if image.offset is None:
+        return (base / image.uri).read_bytes()
+    with open(base / image.uri.partition("!")[0], "rb") as archive:
+        archive.seek(image.offset)
+        return archive.read(image.size if image.size is not None else -1)
+
+
+def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
+    database.execute("CREATE TABLE hashes (hash, source_id)")
+    same_size = database.execute(
+        f"SELECT {', '.join(SCHEMA.names)} FROM images WHERE bytes IN "
+        "(SELECT bytes FROM images WHERE bytes > 0 GROUP BY bytes HAVING COUNT(*) > 1)"
+    )
+    for values in same_size:
+        image = CleanImage(**dict(zip(SCHEMA.names, values, strict=True)))
+        with contextlib.suppress(OSError):
+            digest = blake3(read_bytes(base, image)).digest()
+            database.execute("INSERT INTO hashes VALUES (?, ?)", (digest, image.source_id))
+    database.execute("CREATE INDEX by_hash ON hashes (hash, source_id)")
+    database.execute(
+        "UPDATE images SET duplicate_of = (SELECT MIN(first.source_id) FROM hashes AS first "
+        "JOIN hashes AS mine ON first.hash = mine.hash AND first.source_id < mine.source_id "
+        "WHERE mine.source_id = images.source_id) "
+        "WHERE source_id IN (SELECT source_id FROM hashes)"
+    )
+
+
+def _write_sorted(
+    database: sqlite3.Connection,
+    destination: str | os.PathLike[str] | BinaryIO,
+    limit: int | None,
+) -> int:
+    cursor = database.execute(
+        f"SELECT {', '.join(SCHEMA.names)} FROM images ORDER BY source_id LIMIT ?",
+        (-1 if limit is None else limit,),
+    )
+    digest = blake3()
+    count = 0
+    with pq.ParquetWriter(destination, SCHEMA, compression="zstd") as writer:
+        while rows := cursor.fetchmany(ROWS_PER_GROUP):
+            digest.update(repr(rows).encode())
+            count += len(rows)
+            columns_of_rows = [list(column) for column in zip(*rows, strict=True)]
+            writer.write_table(pa.table(columns_of_rows, schema=SCHEMA), row_group_size=len(rows))
+        writer.add_key_value_metadata({"digest": digest.hexdigest()})
+    if count == 0:
+        raise SourceError("no photographs found; known image types: see 'gends-build run --help'")
+    return count

@@ -1,0 +1,123 @@
+"""Make units durable and seal shards: tar first, manifest last, each whole or absent."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+from blake3 import blake3
+
+from gends.pipeline.config import BuildConfig
+from gends.pipeline.manifest import (
+    SCHEMA,
+    Row,
+    manifest_name,
+    member_json,
+    shard_name,
+    write_manifest,
+)
+from gends.pipeline.row import BYTES
+from gends.pipeline.store import Store
+
+UNIT_SCHEMA = pa.schema([*SCHEMA, *((name, pa.binary()) for name in BYTES)])
+
+
+def work_folder(shard: int) -> str:
+    """Folder of a shard's durable units, removed when the shard is sealed."""
+    return f"work/{shard:06d}"
+
+
+def write_unit(store: Store, shard: int, index: int, rows: list[Row]) -> None:
+    """Make one unit durable. Writing it again replaces it by the same bytes."""
+    table = pa.Table.from_pylist(rows, schema=UNIT_SCHEMA)
+    with (
+        store.publish(f"{work_folder(shard)}/{index:06d}.arrow") as file,
+        pa.ipc.new_file(file, UNIT_SCHEMA) as writer,
+    ):
+        writer.write_table(table)
+
+
+def durable_units(store: Store, shard: int) -> set[int]:
+    """Indices of the units of an unsealed shard that need not be made again."""
+    names = store.names(work_folder(shard))
+    return {int(name.removesuffix(".arrow")) for name in names if name.endswith(".arrow")}
+
+
+def seal(store: Store, shard: int, num_units: int, config: BuildConfig, config_digest: str) -> None:
+    """Turn a shard's durable units into its tar and manifest; a sealed shard is left as it is.
+
+    Units are concatenated in order, which is the order of keys; memory holds one unit.
+    """
+    # A sealing that is tried again may find its own manifest, and the units already removed.
+    if not store.exists(manifest_name(shard)):
+        with store.publish(shard_name(shard)) as file:
+            writer = ShardWriter(file, config.image_format)
+            rows = [
+                writer.add(row) for i in range(num_units) for row in _read_unit(store, shard, i)
+            ]
+            writer.close()
+        write_manifest(
+            store,
+            shard,
+            rows,
+            shard_size=writer.num_bytes,
+            shard_blake3=writer.blake3,
+            config_digest=config_digest,
+        )
+    store.remove_folder(work_folder(shard))
+
+
+def _read_unit(store: Store, shard: int, index: int) -> Iterator[Row]:
+    path = store.path(f"{work_folder(shard)}/{index:06d}.arrow")
+    with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+        yield from reader.read_all().to_pylist()
+
+
+class ShardWriter:
+    """Writes the tar of a shard: reproducible bytes, known offsets, a running checksum."""
+
+    def __init__(self, file: BinaryIO, image_format: str) -> None:
+        """Write to `file`, naming images after `image_format`."""
+        self._file = file
+        self._format = image_format
+        self._hash = blake3()
+        self.num_bytes = 0
+
+    def add(self, row: Row) -> Row:
+        """Write an accepted row's members; returns the row with its byte ranges, less the bytes."""
+        known = {name: row[name] for name in SCHEMA.names}
+        if row["status"] != "accepted":
+            return known
+        members = {"gt": row["gt_bytes"], "json": member_json(known), "lq": row["lq_bytes"]}
+        for part, data in members.items():
+            suffix = part if part == "json" else f"{part}.{self._format}"
+            offset = self._add_member(f"{row['key']}.{suffix}", data)
+            if part != "json":
+                known |= {f"{part}_offset": offset, f"{part}_size": len(data)}
+        return known
+
+    def close(self) -> None:
+        """Write the end of the archive."""
+        self._write(tarfile.NUL * (2 * tarfile.BLOCKSIZE))
+        self._write(tarfile.NUL * (-self.num_bytes % tarfile.RECORDSIZE))
+
+    @property
+    def blake3(self) -> str:
+        """Checksum of all bytes written."""
+        return self._hash.hexdigest()
+
+    def _add_member(self, name: str, data: bytes) -> int:
+        info = tarfile.TarInfo(name)  # mtime, uid and gid are 0, mode 0644, no owner's name
+        info.size = len(data)
+        self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
+        offset = self.num_bytes
+        self._write(data)
+        self._write(tarfile.NUL * (-len(data) % tarfile.BLOCKSIZE))
+        return offset
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._hash.update(data)
+        self.num_bytes += len(data)

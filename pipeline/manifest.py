@@ -1,0 +1,130 @@
+"""The manifest: one row per requested pair. Its presence is what makes a shard exist."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gends.pipeline.store import Store
+
+FORMAT_VERSION = 1
+STATUSES = ("accepted", "rejected", "failed")
+RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")
+"""Columns that only the shard's tar can fill in."""
+
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("shard", pa.int32()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("attempt", pa.int32()),
+        ("origin", pa.string()),
+        ("source_id", pa.string()),
+        ("source_uri", pa.string()),
+        ("source_dataset", pa.string()),
+        ("source_degradation", pa.string()),
+        ("source_blake3", pa.string()),
+        ("split", pa.string()),
+        ("degradation", pa.string()),
+        ("engine", pa.string()),
+        ("target_kind", pa.string()),
+        ("scm_applied", pa.bool_()),
+        ("mu_target", pa.float32()),
+        ("sigma_target", pa.float32()),
+        ("mu", pa.float32()),
+        ("sigma", pa.float32()),
+        ("severity_dataset", pa.string()),
+        ("random_sampled", pa.bool_()),
+        ("seed", pa.uint64()),
+        ("recipe", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("metrics", pa.map_(pa.string(), pa.float32())),
+        *((name, pa.int64()) for name in RANGES),
+        ("gt_blake3", pa.string()),
+        ("lq_blake3", pa.string()),
+        ("caption", pa.string()),
+    ]
+)
+
+Row = dict[str, Any]
+
+
+def float32(value: float) -> float:
+    """The shortest decimal that names the same float32: what both Parquet and JSON then hold."""
+    return float(str(np.float32(value)))
+
+
+def manifest_name(shard: int) -> str:
+    """Name of a shard's manifest under the root."""
+    return f"manifest/{shard:06d}.parquet"
+
+
+def shard_name(shard: int) -> str:
+    """Name of a shard's tar under the root."""
+    return f"shards/{shard:06d}.tar"
+
+
+def member_json(row: Row) -> bytes:
+    """A manifest row as the `.json` member; byte ranges are left out, as they follow from it."""
+    known = {
+        name: float32(value) if isinstance(value, float) else value
+        for name, value in row.items()
+        if name not in RANGES
+    }
+    known["metrics"] = {name: float32(value) for name, value in row["metrics"] or []}
+    if row["recipe"] is not None:
+        known["recipe"] = json.loads(row["recipe"])
+    return json.dumps(known, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+
+
+def write_manifest(
+    store: Store,
+    shard: int,
+    rows: list[Row],
+    *,
+    shard_size: int,
+    shard_blake3: str,
+    config_digest: str,
+) -> None:
+    """Publish a shard's manifest: create-only, and the last step of its commit.
+
+    Raises:
+        AlreadyExistsError: the shard has a manifest.
+    """
+    counts = Counter(row["status"] for row in rows)
+    metadata = {
+        "format_version": str(FORMAT_VERSION),
+        "shard_size": str(shard_size),
+        "shard_blake3": shard_blake3,
+        "config_digest": config_digest,
+        **{status: str(counts[status]) for status in STATUSES},
+    }
+    table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
+    with store.publish(manifest_name(shard), create_only=True) as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The key-value metadata of one manifest: format_version, shard_size, shard_blake3, counts."""
+    metadata = pq.read_metadata(path).metadata or {}
+    return {k.decode(): v.decode() for k, v in metadata.items() if k != b"ARROW:schema"}
+
+
+def count_requests(store: Store, shard: int) -> int:
+    """Rows of a sealed shard, read from its metadata alone."""
+    metadata = read_metadata(store.path(manifest_name(shard)))
+    return sum(int(metadata[status]) for status in STATUSES)
+
+
+def sealed_shards(store: Store) -> list[int]:
+    """Numbers of the shards that exist, in order."""
+    return [int(Path(name).stem) for name in store.names("manifest") if name.endswith(".parquet")]

@@ -1,0 +1,130 @@
+"""The plan: every random choice of a build, as a pure function of the catalog and the configuration.
+
+Nothing is stored and nothing is counted up: the requests of any shard can be worked out at any time,
+on any machine, in any order, and come out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from blake3 import blake3
+
+from gends.histograms.profile import Profile
+from gends.pipeline.catalog import Catalog
+from gends.pipeline.config import BuildConfig
+from gends.pipeline.types import CleanImage, Crop, Request, View, WorkUnit
+
+
+def draw_seed(seed: int, *parts: str | int) -> int:
+    """An unsigned 64-bit seed from the build's seed and what the choice is for."""
+    text = "\x00".join(map(str, (seed, *parts)))
+    return int.from_bytes(blake3(text.encode()).digest(8), "big")
+
+
+class Plan:
+    """Which pairs a build makes, and how they are grouped into units and shards."""
+
+    def __init__(self, catalog: Catalog, config: BuildConfig, profile: Profile) -> None:
+        """Bind a catalog, a configuration and a severity profile.
+
+        Raises:
+            ValueError: the profile lacks a degradation that the configuration asks for.
+        """
+        missing = set(config.degradations) - set(profile.degradations)
+        if missing:
+            raise ValueError(
+                f"severity profile has no {', '.join(sorted(missing))}; it has "
+                f"{', '.join(profile.degradations)}; fit one that does, or name fewer degradations"
+            )
+        self.catalog = catalog
+        self.config = config
+        self.profile = profile
+        per_image = min(config.per_image or len(config.degradations), len(config.degradations))
+        images = max(1, config.shard_size // (per_image * config.replicas))
+        self.images_per_unit = min(config.unit_images, images)
+        self.images_per_shard = images
+
+    @property
+    def num_shards(self) -> int:
+        """Shards, the last one possibly shorter."""
+        return -(-len(self.catalog) // self.images_per_shard)
+
+    def num_units(self, shard: int) -> int:
+        """Units of one shard."""
+        start = shard * self.images_per_shard
+        images = min(start + self.images_per_shard, len(self.catalog)) - start
+        return -(-images // self.images_per_unit)
+
+    def units(self, shard: int) -> Iterator[WorkUnit]:
+        """The units of one shard, in order of key."""
+        for index in range(self.num_units(shard)):
+            yield self.unit(shard, index)
+
+    def unit(self, shard: int, index: int) -> WorkUnit:
+        """One unit by its place."""
+        rows = self.catalog.rows(*self._rows(shard, index))
+        views = (view for clean in rows for view in self.views(clean))
+        return WorkUnit(shard=shard, index=index, views=tuple(views))
+
+    def count_requests(self, shard: int, index: int) -> int:
+        """Requests of one unit, without drawing them."""
+        return self._count(*self._rows(shard, index))
+
+    def num_requests(self) -> int:
+        """Requests of the whole plan; reads the catalog once."""
+        return self._count(0, len(self.catalog))
+
+    def _rows(self, shard: int, index: int) -> tuple[int, int]:
+        start = shard * self.images_per_shard + index * self.images_per_unit
+        return start, min(start + self.images_per_unit, (shard + 1) * self.images_per_shard)
+
+    def _count(self, start: int, stop: int) -> int:
+        rows = self.catalog.rows(start, stop)
+        return self.config.replicas * sum(len(self.degradations(clean)) for clean in rows)
+
+    def degradations(self, clean: CleanImage) -> tuple[str, ...]:
+        """What is painted on a photograph: never what its own dataset is about."""
+        allowed = [name for name in self.config.degradations if name != clean.degradation]
+        wanted = self.config.per_image
+        if wanted is None or wanted >= len(allowed):
+            return tuple(allowed)
+        rng = np.random.default_rng(draw_seed(self.config.seed, clean.source_id, "degradations"))
+        chosen = rng.permutation(len(allowed))[:wanted]
+        return tuple(allowed[i] for i in sorted(chosen))
+
+    def views(self, clean: CleanImage) -> Iterator[View]:
+        """The pictures cut from one photograph, with their requests."""
+        replicas = range(self.config.replicas)
+        names = self.degradations(clean)
+        if not names:
+            return
+        groups = [[r] for r in replicas] if self.config.fit == "random" else [list(replicas)]
+        for group in groups:
+            requests = (self._request(clean, name, replica) for name in names for replica in group)
+            yield View(
+                clean=clean,
+                crop=self._crop(clean, group[0]) if self.config.fit == "random" else None,
+                requests=tuple(requests),
+            )
+
+    def _crop(self, clean: CleanImage, replica: int) -> Crop:
+        rng = np.random.default_rng(draw_seed(self.config.seed, clean.source_id, "crop", replica))
+        zoom, x, y = rng.random(3).tolist()
+        return Crop(zoom=zoom, x=x, y=y)
+
+    def _request(self, clean: CleanImage, degradation: str, replica: int) -> Request:
+        place = (clean.source_id, degradation, replica)
+        rng = np.random.default_rng(draw_seed(self.config.seed, *place, "severity"))
+        severity = self.profile.draw(degradation, rng, uniform_share=self.config.uniform_share)
+        attempts = range(1 + self.config.redraws)
+        return Request(
+            key=f"{clean.source_id}-{degradation}-{replica}",
+            degradation=degradation,
+            mu=severity.mu,
+            sigma=severity.sigma,
+            severity_dataset=severity.dataset,
+            random_sampled=severity.random_sampled,
+            seeds=tuple(draw_seed(self.config.seed, *place, attempt) for attempt in attempts),
+        )

@@ -1,0 +1,106 @@
+"""What flows through the pipeline: a catalog row becomes views and requests, grouped into units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gends.models.degrader import Image, Instruction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanImage:
+    """One row of the catalog: a photograph that may be degraded."""
+
+    source_id: str
+    """Stable name, letters, digits and underscores only: it opens every key made from the image."""
+    uri: str
+    """Path of the file, relative to the catalog's base unless absolute."""
+    dataset: str
+    degradation: str | None = None
+    """What the image's own dataset is about; this degradation is not painted on it again."""
+    caption: str | None = None
+    split: str = "train"
+    offset: int | None = None
+    """Start of the image inside a tar shard; None when the file itself is the image."""
+    size: int | None = None
+    """Bytes of the image inside a tar shard."""
+    duplicate_of: str | None = None
+    """source_id of an earlier image with the same bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """A square window, drawn without knowing the photograph's size: three numbers in [0, 1]."""
+
+    zoom: float
+    """0 is the smallest window (the resolution itself), 1 the largest (the short side)."""
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One pair to be made. Everything random about it was drawn when it was planned."""
+
+    key: str
+    degradation: str
+    mu: float
+    sigma: float
+    severity_dataset: str
+    random_sampled: bool
+    seeds: tuple[int, ...]
+    """Noise seed of each attempt: the first, then one for every redraw that is allowed."""
+
+    def instruction(self, attempt: int, caption: str | None) -> Instruction:
+        """What the engine is told on the given attempt (0 is the first)."""
+        return Instruction(
+            degradation=self.degradation,
+            mu=self.mu,
+            sigma=self.sigma,
+            seed=self.seeds[attempt],
+            caption=caption,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One clean picture cut from a photograph, and all requests that start from it."""
+
+    clean: CleanImage
+    crop: Crop | None
+    """None: the whole photograph, cut or squashed to a square as configured."""
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkUnit:
+    """The views of a few photographs: the unit of work, of retry and of durability."""
+
+    shard: int
+    index: int
+    """Position inside the shard, from 0."""
+    views: tuple[View, ...]
+
+    @property
+    def num_requests(self) -> int:
+        """Requests in all views."""
+        return sum(len(view.requests) for view in self.views)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A view that was loaded."""
+
+    pixels: Image
+    blake3: str
+    """Of the encoded file it came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a photograph or a request could not be served."""
+
+    code: str
+    """Short and countable: unreadable, undecodable, too_small, too_large, duplicate, …"""
+    detail: str
+    blake3: str | None = None

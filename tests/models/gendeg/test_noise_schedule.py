@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gends.models.gendeg.noise_schedule import NoiseSchedule
+from gends.models.gendeg.presets import GENDEG_MINI, GENDEG_SD15, PRESETS
+
+
+def test_stable_diffusions_schedule():
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    wanted = (1 - betas).cumprod(0).float()
+    torch.testing.assert_close(GENDEG_SD15.schedule.alphas_cumprod, wanted, atol=1e-6, rtol=1e-4)
+
+
+def test_minis_last_timestep_holds_no_signal():
+    abar = GENDEG_MINI.schedule.alphas_cumprod
+    assert abar[-1] == 0
+    assert (abar.diff() < 0).all()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_one_step_estimate_undoes_what_training_asks_for(name: str):
+    schedule = PRESETS[name].schedule
+    rng = torch.Generator().manual_seed(0)
+    latents, noise = torch.randn(2, 5, 4, 3, 3, generator=rng)
+    timesteps = torch.tensor([0, 10, 500, 900, 999])
+    noisy = schedule.add_noise(latents, noise, timesteps)
+    target = schedule.target(latents, noise, timesteps)
+    estimate = schedule.one_step_estimate(noisy, target, timesteps)
+    torch.testing.assert_close(estimate, latents, atol=1e-4, rtol=1e-4)
+
+
+def test_configuration_survives_a_scheduler_config():
+    schedule = GENDEG_MINI.schedule
+    assert NoiseSchedule.from_config({**schedule.scheduler.config}) == schedule
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prediction_type": "sample"},
+        {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
+        {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(wrong: dict[str, object]):
+    with pytest.raises(ValueError, match="choose|give"):
+        NoiseSchedule(**wrong)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gends.models.degradations import DEGRADATIONS
+from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.prompt import PromptEncoder, PromptTokenizer, compose_prompt
+
+
+def test_prompt_is_caption_and_phrase():
+    assert compose_prompt("haze", "a street") == "a street, in hazy conditions"
+    assert compose_prompt("low_light") == compose_prompt("low_light", "  ")
+
+
+def test_unknown_degradation_names_the_known():
+    with pytest.raises(ValueError, match=r"raindrops.*raindrop"):
+        compose_prompt("raindrops")
+
+
+def test_a_long_caption_gives_way_to_the_phrase(tiny_sd: GenDeg):
+    tokenizer = PromptTokenizer(tiny_sd.tokenizer)
+    prompt = tokenizer.prompt("rain", "rainy " * 100)
+    assert prompt.endswith("rainy, in rainy conditions")
+    (ids,) = tokenizer.ids([prompt])
+    assert ids[-1] == tiny_sd.tokenizer.eos_token_id
+    assert tiny_sd.tokenizer.decode(ids, skip_special_tokens=True) == prompt
+
+
+def test_captions_are_left_out_where_the_model_knows_none(tiny_mini: GenDeg):
+    tokenizer = tiny_mini.prompt_tokenizer
+    assert tokenizer.prompt("snow", "a street") == DEGRADATIONS["snow"].phrase
+
+
+def test_ids_have_one_length(tiny_mini: GenDeg):
+    ids = tiny_mini.prompt_tokenizer.ids(["", "in hazy conditions", "word " * 40])
+    assert ids.shape == (3, 16)
+    assert ids.dtype == torch.int64
+    torch.testing.assert_close(ids[:1], tiny_mini.prompt_tokenizer.null)
+
+
+def test_each_prompt_is_encoded_once(tiny_mini: GenDeg):
+    encoder = PromptEncoder(tiny_mini.prompt_tokenizer, tiny_mini.text_encoder)
+    rows: list[int] = []
+    handle = tiny_mini.text_encoder.register_forward_hook(lambda *_: rows.append(1))
+    first = encoder.states(["in hazy conditions", "", "in hazy conditions"])
+    second = encoder.states(["", "in rainy conditions"])
+    handle.remove()
+    assert len(rows) == 3
+    assert torch.equal(first[0], first[2])
+    assert torch.equal(first[1], second[0])
+    assert not torch.equal(first[0], second[1])

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import CLIPTokenizer
+
+from gends.models.degradations import DEGRADATIONS
+from gends.models.gendeg.tokenizer import build_tokenizer, phrase_words, save_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
+    return build_tokenizer(phrase_words(), tmp_path_factory.mktemp("tokenizer"), length=32)
+
+
+def test_each_word_of_the_phrases_is_one_token(tokenizer: CLIPTokenizer):
+    for word in phrase_words():
+        assert len(tokenizer(word)["input_ids"]) == 3
+    ids = {tuple(tokenizer(d.phrase)["input_ids"]) for d in DEGRADATIONS.values()}
+    assert len(ids) == len(DEGRADATIONS)
+    assert max(map(len, ids)) <= 16
+
+
+def test_padding_is_the_end_token(tokenizer: CLIPTokenizer):
+    ids = tokenizer("", padding="max_length")["input_ids"]
+    assert ids == [tokenizer.bos_token_id] + [tokenizer.eos_token_id] * 31
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+def test_no_text_is_unknown(tokenizer: CLIPTokenizer, text: str):
+    ids = tokenizer(text)["input_ids"]
+    assert ids[0] == tokenizer.bos_token_id
+    assert set(ids[1:-1]).isdisjoint({tokenizer.bos_token_id, tokenizer.eos_token_id})
+
+
+def test_saved_in_both_formats_and_read_from_each(tokenizer: CLIPTokenizer, tmp_path: Path):
+    save_tokenizer(tokenizer, tmp_path)
+    text = "a street, with raindrops in it"
+    assert CLIPTokenizer.from_pretrained(tmp_path)(text) == tokenizer(text)
+    (tmp_path / "tokenizer.json").unlink()
+    assert CLIPTokenizer.from_pretrained(tmp_path)(text) == tokenizer(text)
+
+
+@pytest.mark.parametrize("word", ["Haze", "x", "two words", "schön", ""])
+def test_what_is_no_word_is_refused(tmp_path: Path, word: str):
+    with pytest.raises(ValueError, match="lower-case"):
+        build_tokenizer([word], tmp_path)
+
+
+def test_words_that_break_each_other_are_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="abc"):
+        build_tokenizer(["bcd", "abcd"], tmp_path)
