@@ -26,8 +26,10 @@ def pseudo_depth(
     image's edges.
     """
     scale = min(1.0, COARSE / min(image.shape[:2]))
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+    small: Photo = np.asarray(
+        cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32
+    )
+    luma = _luma(small)
     cloud = plasma(luma.shape, rng, cells=2.0, octaves=3)
     plane = _ground_plane(luma.shape[0], horizon)[:, np.newaxis]
     mixture = np.float32(ground) * plane + np.float32(1 - ground) * cloud
@@ -35,9 +37,19 @@ def pseudo_depth(
     slope, offset = _guided(mixture, luma, radius=max(2, round(0.06 * min(luma.shape))))
     if scale < 1:
         shape = (image.shape[1], image.shape[0])
-        slope, offset = (cv2.resize(p, shape) for p in (slope, offset))
-        luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+        slope, offset = (np.asarray(cv2.resize(p, shape), np.float32) for p in (slope, offset))
+        luma = _luma(image)
     return _stretch(slope * luma + offset)
+
+
+def veil_thickness(image: Photo, rng: np.random.Generator) -> Plane:
+    """Relative thickness, in [0.35, 1], of the veil that far rain or snow hangs out."""
+    depth = pseudo_depth(image, rng, horizon=0.3, ground=0.8, cues=0.4)
+    return np.asarray(np.float32(0.35) + np.float32(0.65) * depth)
+
+
+def _luma(image: Photo) -> Plane:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def _ground_plane(height: int, horizon: float) -> Plane:

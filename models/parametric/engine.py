@@ -94,7 +94,7 @@ class ParametricDegrader:
 
 def to_float(image: Image) -> Photo:
     """Bring an 8-bit image to float32 in [0, 1]."""
-    return image.astype(np.float32) / np.float32(255)
+    return np.asarray(image / np.float32(255), np.float32)
 
 
 def replay(recipe: Sequence[dict[str, Any]], image: Image) -> Image:
@@ -107,8 +107,8 @@ def replay(recipe: Sequence[dict[str, Any]], image: Image) -> Image:
         operation = _operation(step["op"])
         if step["version"] != operation.version:
             raise ValueError(
-                f"the recipe was made by version {step['version']} of {step['op']}, this installation "
-                f"has version {operation.version}: install the gends release that made the recipe"
+                f"the recipe was made by version {step['version']} of {step['op']}, here is "
+                f"version {operation.version}: install the release of gends that made the recipe"
             )
         parameters = dict(step["parameters"])
         strength = parameters.pop("strength")

@@ -2,7 +2,7 @@
 
 I = clip(s·(a·J)^g + n) (the synthesis of LLNet, arXiv 1511.03995, and MBLLEN, BMVC 2018). The scale
 s acts on scene light behind a film-like shoulder, because what is white in the photograph was
-brighter than it shows and stays bright when exposed less; it may differ over the image, as by lamps.
+brighter than it shows and stays bright when exposed less; s may differ over the image.
 The noise is Poissonian-Gaussian (Foi et al., IEEE TIP 2008): its variance in linear light is
 y/peak + read², carried over to display values through the slope of the tone curve. The strength
 moves s and g from 1 towards their darkest values and lets the noise in.

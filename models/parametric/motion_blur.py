@@ -102,7 +102,7 @@ def _spectra(linear: Photo, margin: int) -> list[Plane]:
     rows, columns = fast_size((height + 2 * margin, width + 2 * margin))
     below, beyond = rows - height - margin, columns - width - margin
     padded = cv2.copyMakeBorder(linear, margin, below, margin, beyond, cv2.BORDER_REFLECT_101)
-    return [spectrum(channel) for channel in cv2.split(padded)]
+    return [spectrum(np.asarray(channel, np.float32)) for channel in cv2.split(padded)]
 
 
 MOTION_BLUR = Operation(degradation="motion_blur", version=VERSION, draw=draw, prepare=prepare)

@@ -28,4 +28,4 @@ def plasma(
         smooth = cv2.resize(lattice, (width, height), interpolation=cv2.INTER_CUBIC)
         field += np.float32(persistence**octave) * smooth
     low, high = float(field.min()), float(field.max())
-    return (field - np.float32(low)) / np.float32(max(high - low, 1e-6))
+    return np.asarray((field - np.float32(low)) / np.float32(max(high - low, 1e-6)))

@@ -22,7 +22,7 @@ def scatter(
     bodies add up. `kernel` has odd sides and a largest value of 1.
     """
     height, width = size
-    rows, columns = fast_size(size)
+    rows, columns = fast_size((max(height, kernel.shape[0]), max(width, kernel.shape[1])))
     seeds = np.zeros((rows, columns), np.float32)
     number = round(count * seeds.size / (height * width))
     place = rng.integers(seeds.size, size=number)

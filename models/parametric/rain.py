@@ -4,14 +4,14 @@ Streaks are made as rain generators for training make them: random seeds, a dire
 filter, a threshold, and a composite that only adds light (screen) or mixes towards the colour of
 the sky (alpha); several layers share one dominant angle. A veil of unresolved far drops behaves as
 haze (Li et al., "Heavy Rain Image Restoration", CVPR 2019). Works on display values as Rain13K's
-sources do. The strength lowers the threshold: more streaks show, and each grows longer and brighter.
+sources do. The strength lowers the threshold: more streaks show, each longer and brighter.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.depth import pseudo_depth
+from gends.models.parametric.depth import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
 from gends.models.parametric.noise import plasma
 from gends.models.parametric.operation import Operation, Parameters, Photo, Plane, Renderer
@@ -25,7 +25,7 @@ def draw(rng: np.random.Generator) -> Parameters:
 
     Tilt from the vertical: half of all rain within ±10°, the rest up to ±45° (light and medium
     rain of published generators), ±4° between layers. Far streaks are short, thin and many, near
-    ones long, broad and few: 3 to 20 % of the shorter side, 0.3 to 1.4 % wide (published
+    ones long, broad and few: 3 to 20 % of the shorter side, 0.3 to 1.2 % wide (published
     generators: 25 to 55 px by 1 to 9 px).
     """
     angle = uniform(rng, -10, 10) if chance(rng, 0.5) else uniform(rng, -45, 45)
@@ -47,7 +47,7 @@ def _layer(rng: np.random.Generator, angle: float, nearness: float) -> Parameter
     return {
         "angle": round(angle + uniform(rng, -4, 4), 4),
         "length": round(uniform(rng, 0.03, 0.06) + 0.14 * nearness**1.5 * uniform(rng, 0.6, 1), 4),
-        "width": round(0.003 + 0.011 * nearness**2 * uniform(rng, 0.5, 1.0), 4),
+        "width": round(0.003 + 0.009 * nearness**2 * uniform(rng, 0.5, 1.0), 4),
         "count": round(log_uniform(rng, 600, 2400) / (0.4 + 6 * nearness**1.5)),
     }
 
@@ -59,17 +59,14 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     gusts = plasma(image.shape[:2], rng, cells=2.0, octaves=2)
     weight = 1 - np.float32(parameters["gusts"]) * gusts
     fields = [field * weight for field in fields]
-    depth = None
-    if parameters["veil"]:
-        depth = pseudo_depth(image, rng, horizon=0.3, ground=0.8, cues=0.4)
-        depth = np.float32(0.35) + np.float32(0.65) * depth
+    veil = veil_thickness(image, rng) if parameters["veil"] else None
     light, veil_light = np.float32(parameters["light"]), np.float32(parameters["veil_light"])
     screen, opacity = parameters["composite"] == "screen", parameters["opacity"]
 
     def render(strength: float) -> Photo:
         seen = image
-        if depth is not None:
-            kept = np.exp(np.float32(-2 * parameters["veil"] * strength**2) * depth)
+        if veil is not None:
+            kept = np.exp(np.float32(-2 * parameters["veil"] * strength**2) * veil)
             seen = veil_light + (image - veil_light) * kept[..., np.newaxis]
         if screen:
             clear = _clear(fields, strength, opacity * parameters["light"])[..., np.newaxis]

@@ -25,7 +25,7 @@ GROWTH = 0.25
 SHRINK = 4
 """The scene behind a drop is minified many times: it is read from a copy this much smaller."""
 
-MOST = 300
+MOST = 240
 """Drops tried on one image at most."""
 
 Numbers = npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ def draw(rng: np.random.Generator) -> Parameters:
         "blur": log_uniform(rng, 0.002, 0.012),
         "rim": uniform(rng, 0.1, 0.65),
         "glint": uniform(rng, 0.0, 0.6),
-        "gain": uniform(rng, 0.75, 1.35),
+        "gain": uniform(rng, 0.65, 1.4),
     }
 
 
@@ -124,20 +124,20 @@ def lay(size: Size, parameters: Parameters, rng: np.random.Generator) -> Drops:
     """Lay drops over an image of `size`; those that touch are one body and grow as one."""
     height, width = size
     centres, radii, ranks = _scattered(size, parameters, rng)
-    order = np.arange(2, 6)
-    waves = rng.standard_normal((len(radii), 4)) + 1j * rng.standard_normal((len(radii), 4))
-    waves *= parameters["outline"] / (order - 1)
+    waves = rng.standard_normal((len(radii), 3)) + 1j * rng.standard_normal((len(radii), 3))
+    waves = (waves * parameters["outline"] / np.arange(1, 4)).astype(np.complex64)
+    column, row = np.arange(width), np.arange(height)[:, np.newaxis]
     distance2 = np.full(size, FAR, np.float32)
     owner = np.full(size, -1, np.intp)
-    for index in range(len(radii)):
-        reach = 1.6 * radii[index] * parameters["elongation"] + 1
-        (left, top), (right, bottom) = np.clip(
-            [centres[index] - reach, centres[index] + reach + 2], 0, (width, height)
-        ).astype(np.intp)
-        x = (np.arange(left, right) - centres[index, 0]) / radii[index]
-        y = (np.arange(top, bottom) - centres[index, 1]) / radii[index]
-        mine = _outlined(x, y / parameters["elongation"], waves[index])
-        box = np.s_[top:bottom, left:right]
+    reaches = np.outer(radii, [1.4, 1.4 * parameters["elongation"]]) + 1
+    first = np.maximum(centres - reaches, 0).astype(np.intp)
+    last = np.minimum(centres + reaches + 2, (width, height)).astype(np.intp)
+    for index, ((x, y), radius) in enumerate(zip(centres, radii, strict=True)):
+        across, down = (np.s_[first[index, axis] : last[index, axis]] for axis in (0, 1))
+        right, below = (column[across] - x) / radius, (row[down] - y) / radius
+        point = (right + 1j / parameters["elongation"] * below).astype(np.complex64)
+        mine = _outlined(point, waves[index])
+        box = (down, across)
         owner[box][mine < distance2[box]] = index
         distance2[box] = _flow_together(distance2[box], mine)
     return _planes(distance2, owner, centres, radii, ranks)
@@ -155,29 +155,31 @@ def _scattered(
     radii = np.exp(rng.uniform(bounds[0], bounds[1], MOST))
     centres = rng.uniform((0, 0), (size[1], size[0]), (MOST, 2))
     ranks = rng.uniform(0.0, 1 - GROWTH, MOST)
+    gaps = np.linalg.norm(centres[:, np.newaxis] - centres, axis=2)
+    touching = gaps < 1.1 * np.add.outer(radii, radii)
     kept: list[int] = []
-    area = 0.0
+    wanted = parameters["coverage"] * size[0] * size[1] / np.pi
     for index in range(MOST):
-        gaps = np.hypot(*(centres[kept] - centres[index]).T)
-        touched = set(ranks[kept][gaps < 1.1 * (radii[kept] + radii[index])])
-        if len(touched) > 1:
+        bodies = set(ranks[kept][touching[index, kept]])
+        if len(bodies) > 1:
             continue
-        ranks[index] = touched.pop() if touched else ranks[index]
+        ranks[index] = bodies.pop() if bodies else ranks[index]
         kept.append(index)
-        area += np.pi * radii[index] ** 2
-        if area >= parameters["coverage"] * size[0] * size[1]:
+        wanted -= radii[index] ** 2
+        if wanted <= 0:
             break
     return centres[kept], radii[kept], ranks[kept]
 
 
-def _outlined(x: Numbers, y: Numbers, waves: npt.NDArray[np.complex128]) -> Plane:
-    """Squared distance from the centre, 1 on an outline whose radius varies with four harmonics."""
-    x32, y32 = x.astype(np.float32)[np.newaxis, :], y.astype(np.float32)[:, np.newaxis]
-    distance2 = x32 * x32 + y32 * y32
-    turn = (x32 + np.complex64(1j) * y32) / np.sqrt(distance2 + np.float32(1e-12))
-    second, third, fourth, fifth = waves.astype(np.complex64)
-    wave = ((second + turn * (third + turn * (fourth + turn * fifth))) * turn * turn).real
-    edge = np.minimum(np.maximum(1 + wave, np.float32(0.6)), np.float32(1.5))
+def _outlined(point: npt.NDArray[np.complex64], waves: npt.NDArray[np.complex64]) -> Plane:
+    """Squared distance from the centre, 1 on an outline whose radius varies with three harmonics.
+
+    `point` is x + iy in radii; on the unit circle Re(w·pointᵏ) is the k-th harmonic.
+    """
+    second, third, fourth = waves
+    wave = ((second + point * (third + point * fourth)) * point * point).real
+    edge = np.minimum(np.maximum(1 + wave, np.float32(0.6)), np.float32(1.35))
+    distance2 = point.real * point.real + point.imag * point.imag
     return np.asarray(distance2 / (edge * edge), np.float32)
 
 
@@ -201,7 +203,7 @@ def _planes(
     wet = (owner >= 0).astype(np.float32)
     return Drops(
         rank=np.append(ranks, 2.0).astype(np.float32)[owner],
-        depth=1 - distance2,
+        depth=1 - np.maximum(distance2, 0),
         across=(np.arange(width, dtype=np.float32)[np.newaxis, :] - middle[:, 0][owner]) * wet,
         down=(np.arange(height, dtype=np.float32)[:, np.newaxis] - middle[:, 1][owner]) * wet,
         radius=np.append(radii, 1.0).astype(np.float32)[owner],

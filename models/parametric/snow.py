@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.depth import pseudo_depth
+from gends.models.parametric.depth import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
 from gends.models.parametric.noise import plasma
 from gends.models.parametric.operation import Operation, Parameters, Photo, Plane, Renderer
@@ -56,16 +56,13 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     gusts = 1 - np.float32(parameters["gusts"]) * plasma(size, rng, cells=2.0, octaves=3)
     fields = [_flakes(image, layer, rng) * gusts for layer in parameters["layers"]]
     opacities = [np.float32(layer["opacity"]) for layer in parameters["layers"]]
-    depth = None
-    if parameters["veil"]:
-        depth = pseudo_depth(image, rng, horizon=0.3, ground=0.8, cues=0.4)
-        depth = np.float32(0.35) + np.float32(0.65) * depth
+    veil = veil_thickness(image, rng) if parameters["veil"] else None
     light = np.float32(parameters["light"])
 
     def render(strength: float) -> Photo:
         clear = _clear(fields, opacities, strength)
-        if depth is not None:
-            clear *= np.exp(np.float32(-2 * parameters["veil"] * strength**2) * depth)
+        if veil is not None:
+            clear *= np.exp(np.float32(-2 * parameters["veil"] * strength**2) * veil)
         return np.asarray(light + (image - light) * clear[..., np.newaxis], np.float32)
 
     return render
@@ -79,9 +76,9 @@ def _flakes(image: Photo, layer: Parameters, rng: np.random.Generator) -> Plane:
     if motion >= 1:
         path = streak(motion, 1.0, layer["angle"])
         margin = path.shape[0] // 2
-        kernel = cv2.copyMakeBorder(kernel, *(margin,) * 4, cv2.BORDER_CONSTANT, value=0)
-        kernel = cv2.filter2D(kernel, -1, path, borderType=cv2.BORDER_CONSTANT)
-        kernel = np.maximum(kernel / kernel.max(), 0)
+        still = np.pad(kernel, margin)
+        moved = cv2.filter2D(still, -1, path, borderType=cv2.BORDER_CONSTANT)
+        kernel = np.asarray(moved / moved.max(), np.float32)
     field = scatter(size, kernel, layer["count"] * max(size) / side, rng, faintest=0.1)
     return _ruffle(field, radius, rng)
 

@@ -31,7 +31,7 @@ class Solution:
 
 def to_uint8(image: Photo) -> npt.NDArray[np.uint8]:
     """Round an image in [0, 1] to 8 bits, half to even, clipping what lies outside."""
-    return np.rint(np.clip(image, 0, 1) * np.float32(255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(image, 0, 1) * np.float32(255)), np.uint8)
 
 
 def solve(render: Renderer, gt: npt.NDArray[np.uint8], mu: float, *, tolerance: float) -> Solution:
@@ -41,24 +41,26 @@ def solve(render: Renderer, gt: npt.NDArray[np.uint8], mu: float, *, tolerance: 
     bisection, on strengths in [0, 1]. When `mu` cannot be reached the nearest rendering met on
     the way is returned: the caller sees by its `mu` how far off it is.
     """
-    low = _rendered(render, gt, 0.0)
-    best = low
-    if abs(low.mu - mu) <= tolerance:
-        return low
-    high = _rendered(render, gt, 1.0)
-    best = min(best, high, key=lambda s: abs(s.mu - mu))
-    below, above = low.mu - mu, high.mu - mu
+    best = Solution(strength=0.0, mu=0.0, sigma=0.0, lq=gt.copy())
     left, right = 0.0, 1.0
-    for evaluation in range(EVALUATIONS - 2):
-        if abs(best.mu - mu) <= tolerance or above <= 0 or right - left < 10**-DIGITS:
+    below, above = -mu, float("inf")
+    strength, side = 0.5, 0
+    for evaluation in range(EVALUATIONS):
+        tried = _rendered(render, gt, round(strength, DIGITS))
+        error = tried.mu - mu
+        best = min(best, tried, key=lambda s: abs(s.mu - mu))
+        if abs(best.mu - mu) <= tolerance or (tried.strength == 1.0 and error < 0):
             break
-        share = 0.5 if evaluation % 4 == 3 else float(np.clip(below / (below - above), 0.02, 0.98))
-        middle = _rendered(render, gt, round(left + share * (right - left), DIGITS))
-        best = min(best, middle, key=lambda s: abs(s.mu - mu))
-        if middle.mu < mu:
-            left, below, above = middle.strength, middle.mu - mu, above / 2
+        if error < 0:
+            left, below, above = tried.strength, error, above / 2 if side < 0 else above
         else:
-            right, above, below = middle.strength, middle.mu - mu, below / 2
+            right, above, below = tried.strength, error, below / 2 if side > 0 else below
+        side = -1 if error < 0 else 1
+        if above == float("inf"):
+            strength = 1.0
+            continue
+        share = 0.5 if evaluation % 4 == 3 else float(np.clip(below / (below - above), 0.02, 0.98))
+        strength = left + share * (right - left)
     return best
 
 

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from gends.models.degrader import Degrader, Instruction
+from gends.models.parametric import OPERATIONS, ParametricDegrader, replay
+
+BIN = 0.7 / 128
+
+# A severity of each kind that the three test photographs can all take.
+REACHABLE = {
+    "haze": (0.03, 0.1),
+    "rain": (0.014, 0.06),
+    "snow": (0.02, 0.1),
+    "motion_blur": (0.01, 0.02),
+    "low_light": (0.08, 0.2),
+    "raindrop": (0.015, 0.03),
+}
+
+
+def _instruction(degradation: str, mu: float, seed: int = 11, sigma: float = 0.06) -> Instruction:
+    return Instruction(degradation=degradation, mu=mu, sigma=sigma, seed=seed)
+
+
+def test_it_is_a_degrader():
+    degrader = ParametricDegrader()
+    assert isinstance(degrader, Degrader)
+    assert degrader.engine == "parametric"
+    fingerprint = degrader.fingerprint()
+    assert all(isinstance(value, str) for value in fingerprint.values())
+    assert {"numpy", "opencv", "candidates"} | {f"operation.{n}" for n in OPERATIONS} <= set(
+        fingerprint
+    )
+
+
+@pytest.mark.parametrize("degradation", list(OPERATIONS))
+def test_the_wanted_severity_is_met(degradation: str, photos: list[np.ndarray]):
+    wanted = [_instruction(degradation, mu) for mu in REACHABLE[degradation]]
+    results = ParametricDegrader().degrade(photos, [wanted] * len(photos))
+    for photo, degraded in zip(photos, results, strict=True):
+        for instruction, pair in zip(wanted, degraded, strict=True):
+            mu = np.abs(pair.lq.astype(float) - pair.gt.astype(float)).mean() / 255
+            assert abs(mu - instruction.mu) <= BIN
+            assert pair.gt is photo
+            assert pair.lq.dtype == np.uint8
+            assert (pair.target_kind, pair.scm_applied) == ("clean", False)
+
+
+@pytest.mark.parametrize("degradation", list(OPERATIONS))
+def test_a_recipe_replays_to_the_same_bytes(degradation: str, photos: list[np.ndarray]):
+    pair = ParametricDegrader().degrade(photos[:1], [[_instruction(degradation, 0.02)]])[0][0]
+    assert pair.recipe is not None
+    recipe = json.loads(json.dumps(pair.recipe))
+    np.testing.assert_array_equal(replay(recipe, photos[0]), pair.lq)
+    assert {"op", "version", "parameters", "seed"} <= set(recipe[0])
+    elsewhere = replay(recipe, photos[1])
+    assert elsewhere.shape == photos[1].shape
+    assert (elsewhere != photos[1]).any()
+
+
+def test_results_depend_on_the_instruction_alone(photos: list[np.ndarray]):
+    degrader = ParametricDegrader()
+    wanted = [_instruction(n, 0.05, seed=2**64 - 1 - i) for i, n in enumerate(OPERATIONS)]
+    together = degrader.degrade(photos[:2], [wanted, wanted[::-1]])
+    alone = degrader.degrade(photos[1:2], [[wanted[2]]])[0][0]
+    np.testing.assert_array_equal(together[1][3].lq, alone.lq)
+    other = degrader.degrade(photos[1:2], [[_instruction("snow", 0.05, seed=1)]])[0][0]
+    assert (other.lq != alone.lq).any()
+
+
+def test_more_candidates_come_nearer_to_the_wanted_sigma(photos: list[np.ndarray]):
+    wanted = [_instruction("haze", 0.1, seed, sigma) for seed in range(6) for sigma in (0.04, 0.09)]
+    errors = []
+    for candidates in (1, 6):
+        results = ParametricDegrader(candidates).degrade(photos[:1], [wanted])[0]
+        errors.append(
+            sum(
+                abs(pair.recipe[0]["sigma"] - w.sigma)
+                for pair, w in zip(results, wanted, strict=True)
+                if pair.recipe
+            )
+        )
+    assert errors[1] < 0.8 * errors[0]
+
+
+def test_what_cannot_be_reached_is_not_claimed():
+    black = np.zeros((96, 96, 3), np.uint8)
+    pair = ParametricDegrader().degrade([black], [[_instruction("low_light", 0.25)]])[0][0]
+    assert pair.recipe is not None
+    assert pair.recipe[0]["mu"] < 0.05
+    assert np.abs(pair.lq.astype(float)).mean() / 255 == pytest.approx(
+        pair.recipe[0]["mu"], abs=1e-5
+    )
+
+
+def test_errors_name_the_way_out(photos: list[np.ndarray]):
+    with pytest.raises(ValueError, match="candidates is 0; it must be at least 1"):
+        ParametricDegrader(0)
+    with pytest.raises(ValueError, match=r"no physical formula for degradation 'sleet'.*haze"):
+        ParametricDegrader().degrade(photos[:1], [[_instruction("sleet", 0.1)]])
+    step = {"op": "haze", "version": 99, "parameters": {"strength": 0.1}, "seed": 1}
+    with pytest.raises(ValueError, match="version 99 of haze"):
+        replay([step], photos[0])

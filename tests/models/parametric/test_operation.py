@@ -1,0 +1,103 @@
+"""What holds for all six operations."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from gends.models.degradations import DEGRADATIONS
+from gends.models.parametric.engine import OPERATIONS
+from gends.models.parametric.operation import Operation, Photo
+from gends.models.parametric.solver import to_uint8
+
+SEEDS = range(12)
+
+
+@pytest.fixture(params=list(OPERATIONS))
+def operation(request: pytest.FixtureRequest) -> Operation:
+    return OPERATIONS[request.param]
+
+
+def test_there_is_one_operation_for_every_degradation():
+    assert set(OPERATIONS) == set(DEGRADATIONS)
+    assert all(name == operation.degradation for name, operation in OPERATIONS.items())
+
+
+def test_strength_zero_gives_the_image_back(operation: Operation, photo: Photo):
+    for seed in SEEDS:
+        parameters = operation.draw(np.random.default_rng(seed))
+        same = operation.apply(photo, parameters, 0.0, seed)
+        np.testing.assert_array_equal(to_uint8(same), to_uint8(photo))
+
+
+def test_severity_does_not_fall_as_strength_rises(operation: Operation, photo: Photo):
+    for seed in SEEDS:
+        render = operation.prepare(photo, operation.draw(np.random.default_rng(seed)), seed)
+        severities = [np.abs(render(s) - photo).mean() for s in np.linspace(0, 1, 21)]
+        assert np.diff(severities).min() > -5e-4
+        assert severities[-1] > 0.01
+
+
+def test_severity_has_no_jumps(operation: Operation, photo: Photo):
+    for seed in SEEDS:
+        render = operation.prepare(photo, operation.draw(np.random.default_rng(seed)), seed)
+        near = [float(np.abs(render(s) - photo).mean()) for s in (0.4, 0.4005, 0.401)]
+        assert np.abs(np.diff(near)).max() < 0.7 / 128 / 2
+
+
+def test_equal_arguments_give_equal_images(operation: Operation, photo: Photo):
+    parameters = operation.draw(np.random.default_rng(5))
+    assert parameters == operation.draw(np.random.default_rng(5))
+    first, second = (operation.apply(photo, parameters, 0.6, 9) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_seed_moves_the_random_fields(operation: Operation, photo: Photo):
+    # Motion blur is straight, and needs no field, in some draws: this one is shaken.
+    parameters = operation.draw(np.random.default_rng(5))
+    parameters.update(tremor=1.0) if "tremor" in parameters else None
+    first, second = (operation.apply(photo, parameters, 0.6, seed) for seed in (1, 2))
+    assert np.abs(first - second).mean() > 1e-3
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads(operation: Operation, photo: Photo):
+    parameters = operation.draw(np.random.default_rng(3))
+    large = cv2.resize(photo, (520, 390))
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        one = operation.apply(large, parameters, 0.6, 3)
+        cv2.setNumThreads(4)
+        four = operation.apply(large, parameters, 0.6, 3)
+    finally:
+        cv2.setNumThreads(before)
+    np.testing.assert_array_equal(one, four)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (97, 151), (300, 128)])
+def test_any_size_and_shape(operation: Operation, photo: Photo, size: tuple[int, int]):
+    image = cv2.resize(photo, size[::-1])
+    for seed in SEEDS:
+        out = operation.apply(image, operation.draw(np.random.default_rng(seed)), 0.7, seed)
+        assert out.shape == image.shape
+        assert out.dtype == np.float32
+        assert np.isfinite(out).all()
+
+
+def test_the_image_is_left_as_it_was(operation: Operation, photo: Photo):
+    before = photo.copy()
+    operation.apply(photo, operation.draw(np.random.default_rng(0)), 0.8, 0)
+    np.testing.assert_array_equal(photo, before)
+
+
+def test_parameters_survive_json(operation: Operation, photo: Photo):
+    parameters = operation.draw(np.random.default_rng(2))
+    assert json.loads(json.dumps(parameters)) == parameters
+
+
+def test_strength_outside_its_range_is_refused(operation: Operation, photo: Photo):
+    with pytest.raises(ValueError, match=r"strength of .* is 1\.5; it must lie in \[0, 1\]"):
+        operation.apply(photo, operation.draw(np.random.default_rng(0)), 1.5, 0)
