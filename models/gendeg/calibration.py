@@ -116,11 +116,11 @@ def _interpolate(x: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> floa
 
 
 def _pool_adjacent_violators(x: Values, y: Values, weight: Values) -> tuple[Values, Values]:
-    """Merge neighbours until both rise strictly; what is merged becomes its weighted mean."""
+    """Merge neighbours until both rise by a thousandth; merged ones become their weighted mean."""
     blocks: list[tuple[float, float, float]] = []
     for block in zip(x.tolist(), y.tolist(), weight.tolist(), strict=True):
         merged = block
-        while blocks and not (blocks[-1][0] < merged[0] and blocks[-1][1] < merged[1]):
+        while blocks and not all(blocks[-1][i] * 1.001 < merged[i] for i in (0, 1)):
             last = blocks.pop()
             total = last[2] + merged[2]
             merged = (

@@ -53,7 +53,7 @@ class SeverityConditioner(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(  # noqa: PLR0913, PLR0917 - the arguments are the stored configuration
+    def __init__(
         self,
         width: int = 768,
         tokens: int = 77,

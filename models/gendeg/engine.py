@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 import cv2
 import diffusers
@@ -21,8 +20,6 @@ from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.prompt import phrase_of
 from gends.models.gendeg.sampling_settings import SamplingSettings
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,8 @@ class GenDegDegrader:
             for instruction in instructions[i]
         ]
         images = [cleans[i] for i in used]
-        conditions = self._conditions(images)
+        # One by one: a pair's gt then has the same bytes whatever else is in the call.
+        conditions = [self.model.condition(_to_tensor([image])) for image in images]
         reconstructed = self._reconstructions(images, conditions, jobs)
         results: list[list[Degraded]] = [[] for _ in cleans]
         for batch in self._batches(jobs):
@@ -113,13 +111,6 @@ class GenDegDegrader:
                 )
         return results
 
-    def _conditions(self, images: Sequence[Image]) -> list[Tensor]:
-        return [
-            latents
-            for batch in self._batches(images)
-            for latents in self.model.condition(_to_tensor(batch))
-        ]
-
     def _reconstructions(
         self, images: Sequence[Image], conditions: Sequence[Tensor], jobs: Sequence[_Job]
     ) -> dict[int, Image]:
@@ -129,11 +120,11 @@ class GenDegDegrader:
             for job in jobs
             if DEGRADATIONS[job.instruction.degradation].target_kind == "reconstructed"
         }
-        reconstructions: dict[int, Image] = {}
-        for batch in self._batches(sorted(wanted)):
-            decoded = self.model.reconstruct(torch.stack([conditions[i] for i in batch]))
-            height, width = images[batch[0]].shape[:2]
-            reconstructions.update(zip(batch, _to_images(decoded, height, width), strict=True))
+        reconstructions = {}
+        for i in wanted:
+            height, width = images[i].shape[:2]
+            decoded = self.model.reconstruct(conditions[i])
+            (reconstructions[i],) = _to_images(decoded, height, width)
         return reconstructions
 
     def _generate(
@@ -141,7 +132,7 @@ class GenDegDegrader:
     ) -> list[Image]:
         model = self.model
         latents = model.generate(
-            torch.stack([conditions[job.clean] for job in jobs]),
+            torch.cat([conditions[job.clean] for job in jobs]),
             [job.instruction for job in jobs],
             self.sampling,
         )
@@ -156,9 +147,9 @@ class GenDegDegrader:
     def _corrects(self, job: _Job) -> bool:
         return self.model.scm is not None and DEGRADATIONS[job.instruction.degradation].corrected
 
-    def _batches(self, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-        for start in range(0, len(items), self.micro_batch):
-            yield items[start : start + self.micro_batch]
+    def _batches(self, jobs: Sequence[_Job]) -> Iterator[Sequence[_Job]]:
+        for start in range(0, len(jobs), self.micro_batch):
+            yield jobs[start : start + self.micro_batch]
 
 
 def _check(cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]]) -> None:

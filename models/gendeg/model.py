@@ -172,7 +172,9 @@ class GenDeg(Parts):
             sampling: Instead of the model's own.
         """
         settings = sampling or self.sampling
-        states = self._states(instructions).to(self.dtype)
+        mu = [self.calibration.apply(i.degradation, i.mu) for i in instructions]
+        sigma = [i.sigma for i in instructions]
+        states = self._states(instructions, mu, sigma).to(self.dtype)
         denoise = guided(
             self._predict,
             settings.guidance,
@@ -183,13 +185,17 @@ class GenDeg(Parts):
         sampler = SchedulerSampler(settings.sampler, self.schedule, self.device)
         channels, height, width = condition.shape[1:]
         noise = [torch.Generator().manual_seed(i.seed) for i in instructions]
-        return sampler.sample(denoise, (channels, height, width), noise, settings.steps)
+        made = sampler.sample(denoise, (channels, height, width), noise, settings.steps)
+        severity = (torch.tensor(values, device=made.device) for values in (mu, sigma))
+        names = [i.degradation for i in instructions]
+        return self.target.decode(made, condition.to(made), *severity, names)
 
-    def _states(self, instructions: Sequence[Instruction]) -> Tensor:
+    def _states(
+        self, instructions: Sequence[Instruction], mu: Sequence[float], sigma: Sequence[float]
+    ) -> Tensor:
         """Conditioning states of the instructions and, last, of none: (N + 1, tokens, width)."""
         prompts = [self.prompt_tokenizer.prompt(i.degradation, i.caption) for i in instructions]
-        asked = [self.calibration.apply(i.degradation, i.mu) for i in instructions]
-        bins = self.conditioner.bins(asked, [i.sigma for i in instructions])
+        bins = self.conditioner.bins(mu, sigma)
         null = torch.tensor([self.conditioner.null_bin])
         mu_bins, sigma_bins = (torch.cat([b, null]).to(self.device) for b in bins)
         text = self.prompt_encoder.states([*prompts, ""])

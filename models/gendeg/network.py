@@ -57,6 +57,7 @@ def build_parts(preset: Preset, seed: int, tokenizer: CLIPTokenizer | None = Non
         tokenizer=vocabulary,
         schedule=preset.schedule,
         sampling=preset.sampling,
+        target=preset.target,
         captions=preset.captions,
     )
 
@@ -85,7 +86,8 @@ def widen_input(unet: UNet2DConditionModel) -> UNet2DConditionModel:
 def build_autoencoder(preset: Preset) -> Autoencoder:
     """Between images and latents of an eighth of their size."""
     name, config = preset.autoencoder
-    return AUTOENCODERS[name](**config)
+    autoencoder: Autoencoder = AUTOENCODERS[name](**config)
+    return autoencoder
 
 
 def preset_tokenizer(preset: Preset) -> CLIPTokenizer:

@@ -14,6 +14,7 @@ from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.conditioning import SeverityConditioner
 from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.target import Target
 from gends.models.scm import StructureCorrection
 
 Modules: TypeAlias = dict[str, "nn.Module | None"]
@@ -29,6 +30,8 @@ class Parts:
     schedule: NoiseSchedule
     sampling: SamplingSettings
     """How the model is sampled unless told otherwise."""
+    target: Target = field(default_factory=Target)
+    """What is diffused."""
     captions: bool = True
     """Whether the model was trained with captions; where not, prompts leave them out."""
     calibration: Calibration = field(default_factory=Calibration)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Preset:
     """Of SeverityConditioner, less what follows from the text encoder."""
     schedule: NoiseSchedule
     sampling: SamplingSettings
+    target: Target
     captions: bool
     """Whether prompts hold captions."""
     trains_text_encoder: bool
@@ -73,6 +75,7 @@ GENDEG_SD15 = Preset(
     conditioner={},
     schedule=NoiseSchedule(),
     sampling=SamplingSettings(steps=20, text_guidance=7.5, image_guidance=1.5),
+    target=Target(),
     captions=True,
     trains_text_encoder=False,
 )
@@ -82,8 +85,8 @@ GENDEG_MINI = Preset(
     name="gendeg-mini",
     unet={
         "sample_size": 32,
-        "in_channels": 32,
-        "out_channels": 16,
+        "in_channels": 64,
+        "out_channels": 32,
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         "block_out_channels": (128, 160, 224),
@@ -98,7 +101,7 @@ GENDEG_MINI = Preset(
         "addition_embed_type_num_heads": 8,
         "resnet_time_scale_shift": "scale_shift",
     },
-    autoencoder=("PatchAutoencoder", {"latent_channels": 16}),
+    autoencoder=("PatchAutoencoder", {"latent_channels": 32}),
     text_encoder={
         "hidden_size": 128,
         "intermediate_size": 512,
@@ -114,6 +117,7 @@ GENDEG_MINI = Preset(
         rescale_betas_zero_snr=True,
     ),
     sampling=SamplingSettings(steps=12, text_guidance=1.0, image_guidance=1.0),
+    target=Target(kind="difference"),
     captions=False,
     trains_text_encoder=True,
 )

@@ -58,10 +58,10 @@ class PromptTokenizer:
 
     def prompt(self, degradation: str, caption: str | None = None) -> str:
         """The prompt, its caption shortened by whole words from the end until all of it fits."""
-        words = (caption or "").split() if self.captions else []
+        words = (caption or "").split()[: self.length] if self.captions else []
         while words:
             prompt = compose_prompt(degradation, " ".join(words))
-            if len(self.tokenizer(prompt)["input_ids"]) <= self.length:
+            if len(self.tokenizer(prompt, verbose=False)["input_ids"]) <= self.length:
                 return prompt
             words.pop()
         return compose_prompt(degradation)

@@ -54,6 +54,7 @@ class SchedulerSampler:
         """Choose the solver."""
         if name not in SAMPLERS:
             raise ValueError(f"unknown sampler {name!r}; known are {', '.join(SAMPLERS)}")
+        self.name = name
         self._make = SAMPLERS[name]
         self.schedule = schedule
         self.device = torch.device(device)
@@ -66,14 +67,7 @@ class SchedulerSampler:
         steps: int,
     ) -> Tensor:
         """See `Sampler.sample`."""
-        if not 1 <= steps <= self.schedule.num_train_timesteps:
-            raise ValueError(
-                f"{steps} steps: give 1 to {self.schedule.num_train_timesteps}, "
-                "the number of timesteps the model was trained with"
-            )
-        scheduler = self._make(self.schedule)
-        scheduler.set_timesteps(steps, device=self.device)
-        scheduler.set_begin_index(0)
+        scheduler = self._scheduler(steps)
         sources = list(generators)
         latents = randn_tensor((len(sources), *shape), generator=sources, device=self.device)
         latents = latents * scheduler.init_noise_sigma
@@ -84,6 +78,23 @@ class SchedulerSampler:
             arguments = {"generator": sources, "return_dict": False}
             (latents, *_) = scheduler.step(prediction, timestep, latents, **arguments)
         return cast(Tensor, latents)
+
+    def _scheduler(self, steps: int) -> Any:
+        """A scheduler set to exactly `steps` timesteps, the first of them noisy."""
+        most = self.schedule.num_train_timesteps - 1
+        if not 1 <= steps <= most:
+            raise ValueError(f"{steps} steps: this model has timesteps for 1 to {most}")
+        scheduler = self._make(self.schedule)
+        scheduler.set_timesteps(steps, device=self.device)
+        if scheduler.timesteps[0] == 0:
+            raise ValueError(
+                f"{steps} steps: {self.name} would begin where no noise is left; give 2 or more"
+            )
+        # For 61 steps and some others, rounding in "trailing" spacing adds one at timestep -1.
+        scheduler.timesteps = scheduler.timesteps[:steps]
+        scheduler.sigmas = torch.cat([scheduler.sigmas[:steps], scheduler.sigmas[-1:]])
+        scheduler.set_begin_index(0)
+        return scheduler
 
 
 def _euler_ancestral(schedule: NoiseSchedule) -> Any:
@@ -96,7 +107,13 @@ def _dpm_solver(schedule: NoiseSchedule) -> Any:
     return DPMSolverMultistepScheduler(**schedule.config())
 
 
+def _dpm_solver_log_snr(schedule: NoiseSchedule) -> Any:
+    """The same with steps of one length in log signal-to-noise, as its authors advise."""
+    return DPMSolverMultistepScheduler(**schedule.config(), use_lu_lambdas=True)
+
+
 SAMPLERS: dict[str, Callable[[NoiseSchedule], Any]] = {
     "dpm-solver++": _dpm_solver,
+    "dpm-solver++-log-snr": _dpm_solver_log_snr,
     "euler-ancestral": _euler_ancestral,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from gends.models.gendeg.network import AUTOENCODERS
 from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.parts import Parts
 from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.target import Target
 from gends.models.gendeg.tokenizer import save_tokenizer
 from gends.models.scm import StructureCorrection
 
@@ -42,10 +44,11 @@ MODULES: dict[str, dict[str, tuple[str, Any]]] = {
 }
 """Folder → class name → library and class. Nothing else is ever imported for a model's sake."""
 OPTIONAL = {"scm"}
+_DIFFUSERS = {"low_cpu_mem_usage": False}  # without accelerate, True logs advice to install it
 
 
 def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> None:
-    """Write all parts of a model to the folder `path`, over what is there.
+    """Write all parts of a model to the folder `path`, in place of one that is there.
 
     `dtype` is that of the stored weights; as they are by default.
     """
@@ -56,11 +59,13 @@ def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> No
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "scheduler": ["diffusers", "DDPMScheduler"],
         "sampling": asdict(parts.sampling),
+        "target": asdict(parts.target),
         "captions": parts.captions,
     }
     for part, classes in MODULES.items():
         module = parts.modules.get(part)
         index[part] = [None, None]
+        shutil.rmtree(path / part, ignore_errors=True)
         if module is not None:
             name = type(module).__name__
             index[part] = [classes[name][0], name]
@@ -70,7 +75,7 @@ def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> No
     (path / CALIBRATION).unlink(missing_ok=True)
     if parts.calibration.curves:
         parts.calibration.save(path / CALIBRATION)
-    (path / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (path / INDEX).write_text(_json(index), encoding="utf-8")
 
 
 def load_model(path: Path) -> Parts:
@@ -86,6 +91,7 @@ def load_model(path: Path) -> Parts:
         tokenizer=CLIPTokenizer.from_pretrained(path / "tokenizer", local_files_only=True),
         schedule=NoiseSchedule.from_config(dict(DDPMScheduler.load_config(path / "scheduler"))),
         sampling=SamplingSettings(**index.get("sampling", {})),
+        target=Target(**index.get("target", {})),
         captions=bool(index.get("captions", True)),
         calibration=Calibration.load(calibration) if calibration.exists() else Calibration(),
     )
@@ -101,18 +107,31 @@ def _read_index(path: Path) -> dict[str, Any]:
 def _save_module(module: nn.Module, path: Path, dtype: torch.dtype | None) -> None:
     stored: Any = module if dtype is None else nn.Module.to(copy.deepcopy(module), dtype)
     if isinstance(stored, CLIPTextModel):
-        # Keys with the prefix are what transformers 4 and other readers of CLIP expect; 5 drops it.
-        path.mkdir(parents=True, exist_ok=True)
-        stored.config.save_pretrained(path)
-        tensors = {
-            f"text_model.{key.removeprefix('text_model.')}": value.contiguous()
-            for key, value in stored.state_dict().items()
-        }
-        save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+        _save_text_encoder(stored, path)
     else:
         stored.save_pretrained(path, safe_serialization=True)
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        config.pop("_name_or_path", None)  # the folder it once came from is nobody's business
+        (path / "config.json").write_text(_json(config), encoding="utf-8")
     for weights in path.glob("*.safetensors"):
         weights.chmod(0o644)  # safetensors writes 0600, which would go into a wheel like that
+
+
+def _save_text_encoder(encoder: CLIPTextModel, path: Path) -> None:
+    """Keys with the prefix are what transformers 4 and other readers of CLIP expect; 5 drops it."""
+    path.mkdir(parents=True, exist_ok=True)
+    config = copy.deepcopy(encoder.config)
+    config.dtype = encoder.dtype
+    config.save_pretrained(path)
+    tensors = {
+        f"text_model.{key.removeprefix('text_model.')}": value.contiguous()
+        for key, value in encoder.state_dict().items()
+    }
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
 
 def _load_module(path: Path, part: str, index: Mapping[str, Any]) -> nn.Module | None:
@@ -126,6 +145,8 @@ def _load_module(path: Path, part: str, index: Mapping[str, Any]) -> nn.Module |
     if not (path / part).is_dir():
         raise ValueError(f"{path / INDEX} lists {part}, but there is no folder {path / part}")
     cls = MODULES[part][name][1]
+    # A wrong shape is to be named below (transformers), or where it is met (diffusers).
+    options = {"ignore_mismatched_sizes": True} if part == "text_encoder" else _DIFFUSERS
     with _quiet():
         try:
             module, info = cls.from_pretrained(
@@ -134,7 +155,7 @@ def _load_module(path: Path, part: str, index: Mapping[str, Any]) -> nn.Module |
                 use_safetensors=True,
                 output_loading_info=True,
                 local_files_only=True,
-                **({} if cls is CLIPTextModel else {"low_cpu_mem_usage": False}),
+                **options,
             )
         except (OSError, RuntimeError) as error:
             raise ValueError(f"{path / part}: {error}") from error

@@ -55,9 +55,21 @@ def build_tokenizer(words: Sequence[str], path: Path, *, length: int = 16) -> CL
 
 
 def save_tokenizer(tokenizer: CLIPTokenizer, path: Path) -> None:
-    """Save for every version of transformers: version 5 writes tokenizer.json, 4 reads the BPE."""
-    tokenizer.save_pretrained(path)
+    """Write what defines a tokenizer, and nothing of how it was used, to the folder `path`.
+
+    transformers' own `save_pretrained` writes a format that its version 4 cannot read for this
+    class, and with it the padding of the latest call.
+    """
+    path.mkdir(parents=True, exist_ok=True)
     tokenizer.backend_tokenizer.model.save(str(path))
+    tokens = ("unk_token", "bos_token", "eos_token", "pad_token")
+    config = {
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": int(tokenizer.model_max_length),
+        **{name: str(getattr(tokenizer, name)) for name in tokens},
+    }
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    (path / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
 
 def _merges(words: Sequence[str]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.conditioning import SeverityConditioner
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.noise_schedule import NoiseSchedule
+from gends.models.gendeg.target import Target
 from gends.models.training.task import Loss
 
 DROPOUT = 0.05
@@ -32,6 +33,7 @@ class GeneratorParts:
     conditioner: SeverityConditioner
     text_encoder: CLIPTextModel
     schedule: NoiseSchedule
+    target: Target
     phrase_tokens: Tensor
     """int64 (degradations, tokens), in the order of `DEGRADATIONS`."""
     null_tokens: Tensor
@@ -47,6 +49,7 @@ class GeneratorParts:
             conditioner=model.conditioner,
             text_encoder=model.text_encoder,
             schedule=model.schedule,
+            target=model.target,
             phrase_tokens=tokenizer.ids([d.phrase for d in DEGRADATIONS.values()]),
             null_tokens=tokenizer.null,
             trains_text_encoder=trains_text_encoder,
@@ -77,13 +80,14 @@ def generator_loss(
 
     Args:
         parts: The networks.
-        batch: On the networks' device: `lq`, target latents, and `clean`, condition latents, both
+        batch: On the networks' device: `lq`, latents, and `clean`, condition latents, both
             (N, C, h, w); `mu` and `sigma`, fractions of the pixel range, (N,); `degradation`,
             index into `DEGRADATIONS`, (N,), or in its place `tokens`, ids of whole prompts
             (N, tokens).
         rng: CPU generator: the only source of randomness.
     """
-    target = batch["lq"]
+    severity = (batch["mu"], batch["sigma"])
+    target = parts.target.encode(batch["lq"], batch["clean"], *severity, degradations_of(batch))
     device = target.device
     noise = torch.randn(target.shape, generator=rng).to(device)
     count = parts.schedule.num_train_timesteps
@@ -93,6 +97,12 @@ def generator_loss(
     prediction = parts.unet(torch.cat([noisy, condition], dim=1), timesteps, states).sample
     wanted = parts.schedule.target(target, noise, timesteps)
     return F.mse_loss(prediction.float(), wanted.float()), {}
+
+
+def degradations_of(batch: Mapping[str, Tensor]) -> list[str]:
+    """Names of a batch's degradations; none where it holds whole prompts instead."""
+    names = list(DEGRADATIONS)
+    return [names[index] for index in batch["degradation"].tolist()] if "degradation" in batch else []
 
 
 def drop_and_encode(

@@ -7,6 +7,7 @@ from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.presets import GENDEG_MINI, Preset
 from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.target import Target
 from gends.models.scm import StructureCorrection
 
 _UNET = {
@@ -41,7 +42,6 @@ TINY_MINI = Preset(
             "latent_channels": 4,
             "fine_width": 8,
             "coarse_width": 8,
-            "encoder_blocks": (1, 1),
             "decoder_blocks": (1, 1),
         },
     ),
@@ -49,6 +49,7 @@ TINY_MINI = Preset(
     conditioner=GENDEG_MINI.conditioner,
     schedule=GENDEG_MINI.schedule,
     sampling=SamplingSettings(steps=3, text_guidance=1.0, image_guidance=1.0),
+    target=Target(kind="difference"),
     captions=False,
     trains_text_encoder=True,
 )
@@ -71,6 +72,7 @@ TINY_SD = Preset(
     sampling=SamplingSettings(
         sampler="euler-ancestral", steps=3, text_guidance=7.5, image_guidance=1.5
     ),
+    target=Target(),
     captions=True,
     trains_text_encoder=False,
 )
@@ -87,6 +89,16 @@ def tiny_model(preset: Preset, *, corrected: bool = True) -> GenDeg:
             scm.network.ending.bias.fill_(0.25)
         model.modules["scm"] = scm.eval()
     return model
+
+
+@pytest.fixture(scope="session")
+def mini_preset() -> Preset:
+    return TINY_MINI
+
+
+@pytest.fixture(scope="session")
+def sd_preset() -> Preset:
+    return TINY_SD
 
 
 @pytest.fixture(scope="session", params=[TINY_MINI, TINY_SD], ids=lambda preset: preset.name)

@@ -17,7 +17,14 @@ def test_a_bin_holds_its_value(value: float):
 
 
 def test_bins_of_the_publication():
-    assert bin_index([0.0, 0.00546, 0.00547, 0.35, 0.7, 3.0], 0.7).tolist() == [0, 0, 1, 64, 127, 127]
+    assert bin_index([0.0, 0.00546, 0.00547, 0.35, 0.7, 3.0], 0.7).tolist() == [
+        0,
+        0,
+        1,
+        64,
+        127,
+        127,
+    ]
 
 
 @pytest.mark.parametrize("value", [-1e-9, float("nan"), float("inf")])

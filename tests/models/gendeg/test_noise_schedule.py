@@ -45,5 +45,5 @@ def test_configuration_survives_a_scheduler_config():
     ],
 )
 def test_what_cannot_be_sampled_is_refused(wrong: dict[str, object]):
-    with pytest.raises(ValueError, match="choose|give"):
+    with pytest.raises(ValueError, match=r"choose|give"):
         NoiseSchedule(**wrong)

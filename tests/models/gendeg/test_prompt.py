@@ -24,7 +24,8 @@ def test_a_long_caption_gives_way_to_the_phrase(tiny_sd: GenDeg):
     assert prompt.endswith("rainy, in rainy conditions")
     (ids,) = tokenizer.ids([prompt])
     assert ids[-1] == tiny_sd.tokenizer.eos_token_id
-    assert tiny_sd.tokenizer.decode(ids, skip_special_tokens=True) == prompt
+    decoded = tiny_sd.tokenizer.decode(ids, skip_special_tokens=True)
+    assert decoded.replace(" ,", ",") == prompt
 
 
 def test_captions_are_left_out_where_the_model_knows_none(tiny_mini: GenDeg):

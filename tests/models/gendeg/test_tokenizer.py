@@ -37,12 +37,16 @@ def test_no_text_is_unknown(tokenizer: CLIPTokenizer, text: str):
     assert set(ids[1:-1]).isdisjoint({tokenizer.bos_token_id, tokenizer.eos_token_id})
 
 
-def test_saved_in_both_formats_and_read_from_each(tokenizer: CLIPTokenizer, tmp_path: Path):
-    save_tokenizer(tokenizer, tmp_path)
+def test_saved_and_loaded_whatever_it_was_used_for(tokenizer: CLIPTokenizer, tmp_path: Path):
+    save_tokenizer(tokenizer, tmp_path / "before")
+    tokenizer(["a", "b c"], padding="max_length", truncation=True, max_length=5)
+    save_tokenizer(tokenizer, tmp_path / "after")
+    loaded = CLIPTokenizer.from_pretrained(tmp_path / "after")
     text = "a street, with raindrops in it"
-    assert CLIPTokenizer.from_pretrained(tmp_path)(text) == tokenizer(text)
-    (tmp_path / "tokenizer.json").unlink()
-    assert CLIPTokenizer.from_pretrained(tmp_path)(text) == tokenizer(text)
+    assert loaded(text) == tokenizer(text)
+    assert (loaded.model_max_length, loaded.pad_token_id) == (32, tokenizer.eos_token_id)
+    for path in (tmp_path / "before").iterdir():
+        assert path.read_bytes() == (tmp_path / "after" / path.name).read_bytes()
 
 
 @pytest.mark.parametrize("word", ["Haze", "x", "two words", "schön", ""])

@@ -1,0 +1,120 @@
+"""What one optimiser step of the bundled autoencoder does, and what comes before and after all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gends.models.autoencoder import STRIDE, PatchAutoencoder
+
+FLOOR = 1e-5
+"""Added to squared errors under the root: the gradient stays finite where nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderSettings:
+    """Hyper-parameters; the rate and its schedule are for crops of photographs and their pairs."""
+
+    rate: float = 6e-4
+    """Peak learning rate; norm-free layers that start at zero do not bear 2e-3."""
+    batch_size: int = 8
+    crop: int = 128
+    """Side of the training crops in pixels, a multiple of 8."""
+    steps: int = 12_000
+    gradient_weight: float = 0.0
+    """Weight of the L1 error of horizontal and vertical differences, for the edges of streaks."""
+
+    def __post_init__(self) -> None:
+        """Refuse crops that the autoencoder cannot encode."""
+        if self.crop % STRIDE or self.crop <= 0:
+            raise ValueError(f"crop {self.crop}: must be a positive multiple of {STRIDE}")
+
+
+def initialise(autoencoder: PatchAutoencoder, batches: Iterable[Tensor]) -> None:
+    """Set the linear pair to the half-whitened principal components of the 8×8 patches.
+
+    The sign of a component is that of its largest entry: the result does not depend on the
+    eigensolver.
+
+    Args:
+        autoencoder: Changed in place.
+        batches: Images (N, 3, H, W) in [-1, 1], H and W multiples of 8.
+
+    Raises:
+        ValueError: no images, or fewer independent patches than latent channels.
+    """
+    patches = (F.unfold(x, STRIDE, stride=STRIDE).transpose(1, 2) for x in batches)
+    mean, covariance = _moments(patch.flatten(0, 1) for patch in patches)
+    variances, vectors = torch.linalg.eigh(covariance)
+    count = autoencoder.analysis.out_channels
+    variances, components = variances.flip(0)[:count], vectors.flip(1)[:, :count].T
+    if variances[-1] <= 1e-8:
+        raise ValueError(
+            f"the images hold fewer than {count} independent patches, one per latent channel is "
+            "needed; give more, and more varied, images"
+        )
+    largest = components.gather(1, components.abs().argmax(1, keepdim=True))
+    components = components * largest.sign()
+    # Components of deviation d become latents of deviation √d / √mean(d): overall variance 1.
+    deviations = variances.sqrt()[:, None]
+    scale = (deviations * deviations.mean()).sqrt()
+    shape = autoencoder.analysis.weight.shape
+    with torch.no_grad():
+        autoencoder.analysis.weight.copy_((components / scale).view(shape))
+        cast(Tensor, autoencoder.analysis.bias).copy_(-(components / scale) @ mean)
+        autoencoder.synthesis.weight.copy_((components * scale).view(shape))
+        # one bias per colour: what the mean patch has beyond its mean colour is left to the decoder
+        cast(Tensor, autoencoder.synthesis.bias).copy_(mean.view(3, -1).mean(1))
+
+
+def build_optimizer(
+    autoencoder: PatchAutoencoder, settings: AutoencoderSettings
+) -> torch.optim.AdamW:
+    """AdamW on the decoder's correction; the linear pair stays the transform that it is."""
+    for layer in (autoencoder.analysis, autoencoder.synthesis):
+        layer.requires_grad_(False)
+    parameters = autoencoder.decoder.parameters()
+    return torch.optim.AdamW(parameters, settings.rate, betas=(0.9, 0.99), weight_decay=0.01)
+
+
+def autoencoder_loss(
+    autoencoder: PatchAutoencoder, images: Tensor, settings: AutoencoderSettings
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Root mean squared error per image, averaged, plus the weighted error of differences.
+
+    The root counts an image's easy and hard regions together and lies nearer to PSNR than L1 does.
+
+    Args:
+        autoencoder: Called under the caller's autocast.
+        images: (N, 3, H, W) in [-1, 1], H and W multiples of 8.
+        settings: The weights.
+
+    Returns:
+        The scalar loss, and detached scalars `psnr` (dB, mean over images, not clamped) and
+        `gradient`.
+    """
+    error = autoencoder(images).float() - images
+    squared = error.square().mean((1, 2, 3))
+    gradient = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    loss = (squared + FLOOR).sqrt().mean() + settings.gradient_weight * gradient
+    psnr = -10 * torch.log10(squared.detach().clamp_min(1e-10) / 4).mean()
+    return loss, {"psnr": psnr, "gradient": gradient.detach()}
+
+
+def _moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean (D,) and population covariance (D, D) of rows (n, D), in float64, one pass."""
+    count, total, products = 0, torch.tensor(0.0), torch.tensor(0.0)
+    for batch in batches:
+        rows = batch.double()
+        count += len(rows)
+        total = total.to(rows) + rows.sum(0)
+        products = products.to(rows) + rows.T @ rows
+    if count == 0:
+        raise ValueError("no images given: at least one batch is needed")
+    mean = total / count
+    return mean, products / count - torch.outer(mean, mean)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gends.models.gendeg.calibration import Calibration, Curve
+from gends.models.gendeg.model import GenDeg
+
+WEIGHTS = {"text_encoder": "model.safetensors"}
+
+
+def weights(folder: Path, part: str) -> Path:
+    return folder / part / WEIGHTS.get(part, "diffusion_pytorch_model.safetensors")
+
+
+@pytest.fixture
+def saved(model: GenDeg, tmp_path: Path) -> Path:
+    model.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_every_part_comes_back(model: GenDeg, saved: Path):
+    loaded = GenDeg.from_pretrained(saved)
+    for part, module in model.modules.items():
+        assert module is not None
+        found = loaded.modules[part]
+        assert type(found) is type(module)
+        wanted = module.state_dict()
+        assert found.state_dict().keys() == wanted.keys()
+        assert all(torch.equal(found.state_dict()[key], wanted[key]) for key in wanted)
+        assert not found.training
+    for name in ("schedule", "sampling", "captions", "calibration"):
+        assert getattr(loaded, name) == getattr(model, name)
+    ids = model.prompt_tokenizer.ids(["a street, in hazy conditions"])
+    assert torch.equal(loaded.prompt_tokenizer.ids(["a street, in hazy conditions"]), ids)
+
+
+def test_layout_is_diffusers(saved: Path):
+    index = json.loads((saved / "model_index.json").read_text())
+    assert index["unet"] == ["diffusers", "UNet2DConditionModel"]
+    for part in ("unet", "vae", "text_encoder", "conditioner", "scm"):
+        assert weights(saved, part).stat().st_mode & 0o044 == 0o044
+        assert (saved / part / "config.json").is_file()
+    assert (saved / "tokenizer" / "vocab.json").is_file()
+    assert (saved / "scheduler" / "scheduler_config.json").is_file()
+    assert all(key.startswith("text_model.") for key in load_file(weights(saved, "text_encoder")))
+    assert not list(saved.rglob("*.bin"))
+
+
+def test_saving_again_changes_no_byte(saved: Path, tmp_path_factory: pytest.TempPathFactory):
+    again = tmp_path_factory.mktemp("again")
+    GenDeg.from_pretrained(saved).save_pretrained(again)
+    files = sorted(path.relative_to(saved) for path in saved.rglob("*") if path.is_file())
+    assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
+    for file in files:
+        assert (saved / file).read_bytes() == (again / file).read_bytes(), file
+
+
+def test_half_precision_on_disk_is_float32_in_memory(tiny_mini: GenDeg, tmp_path: Path):
+    tiny_mini.save_pretrained(tmp_path, dtype=torch.float16)
+    stored = load_file(weights(tmp_path, "unet"))
+    assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
+    loaded = GenDeg.from_pretrained(tmp_path)
+    kept = tiny_mini.unet.conv_in.weight
+    assert kept.dtype == torch.float32
+    assert torch.equal(loaded.unet.conv_in.weight, kept.half().float())
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "conditioner", "scm"])
+def test_a_missing_key_is_named(saved: Path, part: str):
+    tensors = load_file(weights(saved, part))
+    lost = sorted(tensors)[0]
+    del tensors[lost]
+    save_file(tensors, weights(saved, part), metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=f"{part}: missing_keys.*{lost.split('.')[-1]}"):
+        GenDeg.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "conditioner", "scm"])
+def test_an_unexpected_key_is_named(saved: Path, part: str):
+    tensors = load_file(weights(saved, part))
+    tensors["surplus"] = torch.zeros(2)
+    save_file(tensors, weights(saved, part), metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=f"{part}: unexpected_keys.*surplus"):
+        GenDeg.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+def test_a_tensor_of_another_shape_is_refused(saved: Path, part: str):
+    tensors = load_file(weights(saved, part))
+    name = next(key for key, value in tensors.items() if value.ndim == 2)
+    tensors[name] = tensors[name][:, :-1].contiguous()
+    save_file(tensors, weights(saved, part), metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=name.removeprefix("text_model.")):
+        GenDeg.from_pretrained(saved)
+
+
+def test_pickled_weights_are_not_read(saved: Path):
+    path = weights(saved, "unet")
+    torch.save(load_file(path), path.with_suffix(".bin"))
+    path.unlink()
+    with pytest.raises(ValueError, match="safetensors"):
+        GenDeg.from_pretrained(saved)
+
+
+def test_classes_outside_the_table_are_refused(saved: Path):
+    index = json.loads((saved / "model_index.json").read_text())
+    index["unet"] = ["os", "system"]
+    (saved / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"'system'.*UNet2DConditionModel"):
+        GenDeg.from_pretrained(saved)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"model_index\.json"):
+        GenDeg.from_pretrained(tmp_path)
+
+
+def test_what_a_model_no_longer_has_is_not_read_back(tiny_mini: GenDeg, tmp_path: Path):
+    calibration = Calibration({"haze": Curve(asked=(0.1,), produced=(0.2,))})
+    replace(tiny_mini, calibration=calibration).save_pretrained(tmp_path)
+    assert GenDeg.from_pretrained(tmp_path).calibration == calibration
+    replace(tiny_mini, modules={**tiny_mini.modules, "scm": None}).save_pretrained(tmp_path)
+    loaded = GenDeg.from_pretrained(tmp_path)
+    assert loaded.scm is None
+    assert not loaded.calibration.curves
+    assert not (tmp_path / "scm").exists()
