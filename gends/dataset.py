@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from gends.pipeline.pack import decode
@@ -60,12 +61,10 @@ class PairDataset:
             if wanted is None:
                 continue
             values = [wanted] if isinstance(wanted, str) else list(wanted)
-            known = set(rows[column].to_pylist())
+            known = sorted(pc.unique(rows[column]).to_pylist())
             if missing := [value for value in values if value not in known]:
-                raise ValueError(
-                    f"{root}: no pair with {column} {missing}; there are {sorted(known)}"
-                )
-            rows = rows.filter(pc.is_in(rows[column], value_set=pc.cast(values, "string")))
+                raise ValueError(f"{root}: no pair with {column} {missing}; there are {known}")
+            rows = rows.filter(pc.is_in(rows[column], value_set=pa.array(values, pa.string())))
         # Arrow columns, not Python objects: forked loader workers then share their pages.
         self.rows = rows.combine_chunks()
         self.transform = transform

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from gends.dataset import PairDataset
@@ -35,21 +36,31 @@ class PairStream(IterableDataset[Any]):
         """Open a dataset root; `options` go to `PairDataset`.
 
         Raises:
-            ValueError: `rank` is not below `num_ranks`, or what `PairDataset` raises.
+            ValueError: `rank` is not below `num_ranks`, `shards_in_buffer` is below 1, or what
+                `PairDataset` raises.
         """
         if not 0 <= rank < num_ranks:
             raise ValueError(f"rank must be in [0, num_ranks), got {rank} of {num_ranks}")
+        if shards_in_buffer < 1:
+            raise ValueError(f"shards_in_buffer must be at least 1, got {shards_in_buffer}")
         self.dataset = PairDataset(root, **options)
         self.seed = seed
         self.rank = rank
         self.num_ranks = num_ranks
         self.shuffle = shuffle
         self.shards_in_buffer = shards_in_buffer
-        self.epoch = 0
+        # In shared memory: persistent loader workers, too, must see the epoch change.
+        self._epoch = torch.zeros((), dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]
+
+    @property
+    def epoch(self) -> int:
+        """Which order the next iteration takes; 0 until `set_epoch` is called."""
+        return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next iteration."""
-        self.epoch = epoch
+        """Choose the order of the next iteration, here and in loader workers."""
+        self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
         """Pairs per epoch and rank."""
@@ -70,9 +81,12 @@ class PairStream(IterableDataset[Any]):
         if not self.shuffle:
             return np.arange(len(shards))
         rng = np.random.default_rng((self.seed, self.epoch))
-        numbers = rng.permutation(np.unique(shards))
-        parts = []
+        # Rows come in order of shard, so each shard's are neighbours.
+        bounds = np.append(np.unique(shards, return_index=True)[1], len(shards))
+        numbers = rng.permutation(len(bounds) - 1)
+        parts = [np.arange(0)]
         for start in range(0, len(numbers), self.shards_in_buffer):
             buffer = numbers[start : start + self.shards_in_buffer]
-            parts.append(rng.permutation(np.flatnonzero(np.isin(shards, buffer))))
-        return np.concatenate(parts) if parts else np.arange(0)
+            indices = [np.arange(bounds[number], bounds[number + 1]) for number in buffer]
+            parts.append(rng.permutation(np.concatenate(indices)))
+        return np.concatenate(parts)

@@ -8,8 +8,9 @@ import re
 import sqlite3
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.sources import SourceError, SourceRow
+from gends.pipeline.sources import IMAGE_SUFFIXES, SourceError, SourceRow
 from gends.pipeline.types import CleanImage
 
 ROWS_PER_GROUP = 4096
@@ -28,17 +29,26 @@ SCHEMA = pa.schema(
         for f in fields(CleanImage)
     ]
 )
-_MOST_SLUG = 48
+_MOST_SLUG = 47
+_HASH_BYTES = 8
+_values = attrgetter(*SCHEMA.names)
 
 
 class Catalog:
     """A catalog on disk. Memory holds one group of rows at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open a catalog that `write_catalog` wrote."""
+        """Open a catalog that `write_catalog` wrote.
+
+        Raises:
+            SourceError: it is no such file.
+        """
         self.path = path
         self._file = pq.ParquetFile(path)
-        self.digest: str = self._file.metadata.metadata[b"digest"].decode()
+        facts = self._file.metadata.metadata or {}
+        if b"digest" not in facts or self._file.schema_arrow.names != SCHEMA.names:
+            raise SourceError(f"{path}: not a catalog that this gends wrote")
+        self.digest: str = facts[b"digest"].decode()
         self._group_index = -1
         self._group: list[CleanImage] = []
 
@@ -66,7 +76,6 @@ def write_catalog(
     default_degradation: str | None = None,
     dedupe: bool = True,
     limit: int | None = None,
-    on_row: Callable[[int], None] = lambda count: None,
 ) -> int:
     """Sort, name and deduplicate photographs and write them as a catalog; returns their number.
 
@@ -80,7 +89,7 @@ def write_catalog(
     with tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
         database = sqlite3.connect(Path(folder) / "catalog.sqlite")
         with contextlib.closing(database):
-            _fill(database, rows, base, default_dataset, default_degradation, on_row)
+            _fill(database, rows, base, default_dataset, default_degradation)
             if dedupe:
                 _mark_duplicates(database, base)
             return _write_sorted(database, destination, limit)
@@ -88,10 +97,11 @@ def write_catalog(
 
 def source_id(uri: str) -> str:
     """Stable name of a photograph: what can be read of its path, and a hash of all of it."""
-    plain = unicodedata.normalize("NFKD", Path(uri).with_suffix("").as_posix())
+    plain = unicodedata.normalize("NFKD", re.sub(r"\.[^./]*$", "", uri))
     slug = re.sub(r"[^A-Za-z0-9]+", "_", plain.encode("ascii", "ignore").decode()).strip("_")
     # Names end in what tells them apart, so a long path keeps its end.
-    return f"{slug[-_MOST_SLUG:].strip('_') or 'image'}_{blake3(uri.encode()).hexdigest(4)}"
+    end = slug[-_MOST_SLUG:].strip("_") or "image"
+    return f"{end}_{blake3(uri.encode()).hexdigest(_HASH_BYTES)}"
 
 
 def _fill(
@@ -100,13 +110,12 @@ def _fill(
     base: Path,
     default_dataset: str,
     default_degradation: str | None,
-    on_row: Callable[[int], None],
 ) -> None:
     database.execute(
         f"CREATE TABLE images ({', '.join(SCHEMA.names)}, bytes, PRIMARY KEY (source_id))"
     )
     insert = f"INSERT INTO images VALUES ({', '.join('?' * (len(SCHEMA.names) + 1))})"
-    for count, row in enumerate(rows, start=1):
+    for row in rows:
         image = CleanImage(
             source_id=_checked_id(row),
             uri=row.uri,
@@ -118,13 +127,12 @@ def _fill(
             size=row.size,
         )
         try:
-            database.execute(insert, (*astuple(image), _num_bytes(base, row)))
+            database.execute(insert, (*_values(image), _num_bytes(base, row)))
         except sqlite3.IntegrityError as error:
             raise SourceError(
                 f"{row.uri}: source_id {image.source_id!r} occurs twice; list each photograph "
                 "once, and give distinct source_id values"
             ) from error
-        on_row(count)
 
 
 def _checked_id(row: SourceRow) -> str:
@@ -164,13 +172,14 @@ def read_bytes(base: Path, image: CleanImage) -> bytes:
     """
     if image.offset is None:
         return (base / image.uri).read_bytes()
-    with open(base / image.uri.partition("!")[0], "rb") as archive:
+    path = re.split(r"(?<=\.tar)!", image.uri, maxsplit=1, flags=re.IGNORECASE)[0]
+    with open(base / path, "rb") as archive:
         archive.seek(image.offset)
         return archive.read(image.size if image.size is not None else -1)
 
 
 def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
-    database.execute("CREATE TABLE hashes (hash, source_id)")
+    database.execute("CREATE TABLE hashes (source_id PRIMARY KEY, hash) WITHOUT ROWID")
     same_size = database.execute(
         f"SELECT {', '.join(SCHEMA.names)} FROM images WHERE bytes IN "
         "(SELECT bytes FROM images WHERE bytes > 0 GROUP BY bytes HAVING COUNT(*) > 1)"
@@ -179,12 +188,13 @@ def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
         image = CleanImage(**dict(zip(SCHEMA.names, values, strict=True)))
         with contextlib.suppress(OSError):
             digest = blake3(read_bytes(base, image)).digest()
-            database.execute("INSERT INTO hashes VALUES (?, ?)", (digest, image.source_id))
-    database.execute("CREATE INDEX by_hash ON hashes (hash, source_id)")
+            database.execute("INSERT INTO hashes VALUES (?, ?)", (image.source_id, digest))
+    database.execute("CREATE TABLE firsts (hash PRIMARY KEY, source_id) WITHOUT ROWID")
+    database.execute("INSERT INTO firsts SELECT hash, MIN(source_id) FROM hashes GROUP BY hash")
     database.execute(
-        "UPDATE images SET duplicate_of = (SELECT MIN(first.source_id) FROM hashes AS first "
-        "JOIN hashes AS mine ON first.hash = mine.hash AND first.source_id < mine.source_id "
-        "WHERE mine.source_id = images.source_id) "
+        "UPDATE images SET duplicate_of = (SELECT firsts.source_id FROM hashes JOIN firsts "
+        "USING (hash) WHERE hashes.source_id = images.source_id "
+        "AND firsts.source_id < images.source_id) "
         "WHERE source_id IN (SELECT source_id FROM hashes)"
     )
 
@@ -208,5 +218,8 @@ def _write_sorted(
             writer.write_table(pa.table(columns_of_rows, schema=SCHEMA), row_group_size=len(rows))
         writer.add_key_value_metadata({"digest": digest.hexdigest()})
     if count == 0:
-        raise SourceError("no photographs found; known image types: see 'gends-build run --help'")
+        raise SourceError(
+            f"no photographs found; files count as such that end in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}, also inside .tar files"
+        )
     return count

@@ -15,6 +15,7 @@ from gends.pipeline.manifest import (
     Row,
     manifest_name,
     member_json,
+    numbers,
     shard_name,
     write_manifest,
 )
@@ -41,8 +42,7 @@ def write_unit(store: Store, shard: int, index: int, rows: list[Row]) -> None:
 
 def durable_units(store: Store, shard: int) -> set[int]:
     """Indices of the units of an unsealed shard that need not be made again."""
-    names = store.names(work_folder(shard))
-    return {int(name.removesuffix(".arrow")) for name in names if name.endswith(".arrow")}
+    return set(numbers(store.names(work_folder(shard)), ".arrow"))
 
 
 def seal(store: Store, shard: int, num_units: int, config: BuildConfig, config_digest: str) -> None:

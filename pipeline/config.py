@@ -20,37 +20,29 @@ class ConfigError(ValueError):
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _unknown_keys(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        unknown = [key for key in values if key not in cls.model_fields]
-        if unknown:
-            raise ValueError("; ".join(_unknown(str(key), cls.model_fields) for key in unknown))
-        return values
-
 
 class FilterConfig(_Section):
     """What a generated pair must satisfy to be accepted."""
 
     mu_min: float = Field(
-        0.004, ge=0, le=1, description="Reject a pair whose measured mu is below."
+        default=0.004, ge=0, le=1, description="Reject a pair whose measured mu is below."
     )
     mu_max: float = Field(
-        0.285,
+        default=0.285,
         ge=0,
         le=1,
         description="Reject a pair whose measured mu is above; real data end here.",
     )
     mu_ratio: float = Field(
-        2.5,
+        default=2.5,
         ge=1,
         description="Reject when measured mu exceeds this many times the requested mu + mu_slack.",
     )
-    mu_slack: float = Field(0.03, ge=0, le=1, description="Absolute slack added to both mu bounds.")
+    mu_slack: float = Field(
+        default=0.03, ge=0, le=1, description="Absolute slack added to both mu bounds."
+    )
     structure_min: float = Field(
-        0.4,
+        default=0.4,
         ge=-1,
         le=1,
         description="Reject a pair whose structure score is below; -1 turns it off.",
@@ -60,24 +52,42 @@ class FilterConfig(_Section):
         description="pyiqa metric name -> [lowest, highest] accepted score (null: unbounded).",
     )
 
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> FilterConfig:
+        bounds = {"mu": (self.mu_min, self.mu_max), **self.metrics}
+        for name, (low, high) in bounds.items():
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"{name}: the lower bound {low} is above the upper bound {high}")
+        return self
+
 
 class EngineConfig(_Section):
     """How the engine works; fields left empty take the model's own defaults."""
 
-    sampler: Literal["dpm++", "euler_ancestral"] | None = Field(
-        None, description="Sampler of the diffusion model."
+    sampler: Literal["dpm-solver++", "dpm-solver++-log-snr", "euler-ancestral"] | None = Field(
+        default=None, description="Sampler of the diffusion model."
     )
-    steps: int | None = Field(None, ge=1, le=1000, description="Denoising steps.")
-    text_guidance: float | None = Field(None, ge=1, description="Weight of text and severity.")
-    image_guidance: float | None = Field(None, ge=1, description="Weight of the clean image.")
-    micro_batch: int = Field(8, ge=1, description="Pairs denoised together; fixed by the plan.")
+    steps: int | None = Field(default=None, ge=1, le=1000, description="Denoising steps.")
+    text_guidance: float | None = Field(
+        default=None, ge=1, description="Weight of text and severity."
+    )
+    image_guidance: float | None = Field(
+        default=None, ge=1, description="Weight of the clean image."
+    )
+    micro_batch: int = Field(
+        default=8, ge=1, description="Pairs denoised together; fixed by the plan."
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 on a GPU, fp32 on a CPU."
+        default="auto", description="auto: bf16 on a GPU, fp32 on a CPU."
     )
-    compile: bool = Field(False, description="torch.compile the network.")
-    threads: int = Field(1, ge=1, description="CPU threads per worker; more can change last bits.")
+    compile: bool = Field(default=False, description="torch.compile the network.")
+    threads: int = Field(
+        default=1, ge=1, description="CPU threads per worker; more can change last bits."
+    )
     candidates: int = Field(
-        3, ge=1, description="Parameter sets the parametric engine tries to come near sigma."
+        default=3,
+        ge=1,
+        description="Parameter sets the parametric engine tries to come near sigma.",
     )
 
 
@@ -85,51 +95,75 @@ class BuildConfig(_Section):
     """Everything that decides the bytes of a dataset."""
 
     clean: str = Field(
-        "", description="Folder, list file, Parquet table or tar shards of photographs."
+        default="", description="Folder, list file, Parquet table or tar shards of photographs."
     )
-    clean_dataset: str | None = Field(None, description="Dataset name of images that carry none.")
+    clean_dataset: str | None = Field(
+        default=None, description="Dataset name of images that carry none."
+    )
     clean_degradation: str | None = Field(
-        None, description="What the clean images' own dataset is about; not painted again."
+        default=None, description="What the clean images' own dataset is about; not painted again."
     )
     engine: Literal["gendeg", "parametric", "dry"] = Field(
-        "gendeg", description="Diffusion model, physical formulas, or the weight-free dry run."
+        default="gendeg",
+        description="Diffusion model, physical formulas, or the weight-free dry run.",
     )
-    model: str = Field("gendeg-mini", description="Bundled name, folder, or hub id@revision.")
+    model: str = Field(
+        default="gendeg-mini", description="Bundled name, folder, or hub id@revision."
+    )
     degradations: tuple[str, ...] = Field(
-        tuple(DEGRADATIONS), min_length=1, description="Which degradations to paint."
+        default=tuple(DEGRADATIONS), min_length=1, description="Which degradations to paint."
     )
     per_image: int | None = Field(
-        None, ge=1, description="Degradations drawn per image; empty: all but the image's own."
+        default=None,
+        ge=1,
+        description="Degradations drawn per image; empty: all but the image's own.",
     )
-    replicas: int = Field(1, ge=1, description="Pairs per image and degradation.")
-    seed: int = Field(0, ge=0, lt=2**63, description="Every random choice follows from it.")
-    resolution: int = Field(256, ge=16, le=4096, description="Side of the stored pairs, in pixels.")
+    replicas: int = Field(default=1, ge=1, description="Pairs per image and degradation.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Every random choice follows from it.")
+    resolution: int = Field(
+        default=256, ge=16, le=4096, description="Side of the stored pairs, in pixels."
+    )
     fit: Literal["center", "random", "squash"] = Field(
-        "center",
+        default="center",
         description="Square by centre crop, by a random crop per replica, or by squashing.",
     )
     min_side: int | None = Field(
-        None, ge=1, description="Shortest side accepted; empty: the resolution (no upscaling)."
+        default=None,
+        ge=1,
+        description="Shortest side accepted; empty: the resolution (no upscaling).",
     )
     max_pixels: int = Field(
-        150_000_000,
+        default=150_000_000,
         ge=1,
         le=178_000_000,
         description="Largest photograph decoded, in pixels (a bomb's bound).",
     )
-    dedupe: bool = Field(True, description="Fail images whose bytes repeat an earlier image.")
-    limit: int | None = Field(None, ge=1, description="Use only the first N images of the catalog.")
-    shard_size: int = Field(1000, ge=1, description="Most requested pairs per shard.")
-    unit_images: int = Field(4, ge=1, description="Images per unit of work, retry and durability.")
-    profile: str = Field("reference", description="Severity profile: 'reference' or a file.")
+    dedupe: bool = Field(
+        default=True, description="Fail images whose bytes repeat an earlier image."
+    )
+    limit: int | None = Field(
+        default=None, ge=1, description="Use only the first N images of the catalog."
+    )
+    shard_size: int = Field(default=1000, ge=1, description="Most requested pairs per shard.")
+    unit_images: int = Field(
+        default=4, ge=1, description="Images per unit of work, retry and durability."
+    )
+    profile: str = Field(
+        default="reference", description="Severity profile: 'reference' or a file."
+    )
     uniform_share: float = Field(
-        0.05, ge=0, le=1, description="Share of requests drawn uniformly over a dataset's range."
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of requests drawn uniformly over a dataset's range.",
     )
-    redraws: int = Field(2, ge=0, le=100, description="New seeds tried after a rejection.")
+    redraws: int = Field(default=2, ge=0, le=100, description="New seeds tried after a rejection.")
     image_format: Literal["png", "webp", "jpg"] = Field(
-        "png", description="png and webp are lossless; jpg uses jpg_quality."
+        default="png", description="png and webp are lossless; jpg uses jpg_quality."
     )
-    jpg_quality: int = Field(95, ge=1, le=100, description="Quality when image_format is jpg.")
+    jpg_quality: int = Field(
+        default=95, ge=1, le=100, description="Quality when image_format is jpg."
+    )
     filter: FilterConfig = FilterConfig()
     generator: EngineConfig = EngineConfig()
 
@@ -192,5 +226,11 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
 
 
 def _reason(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        *sections, key = error["loc"]
+        section: Any = BuildConfig
+        for name in sections:
+            section = section.model_fields[name].annotation
+        return _unknown(str(key), section.model_fields)
     message = str(error["msg"]).removeprefix("Value error, ")
     return message if error["type"] == "value_error" else f"{message} (got {error['input']!r})"

@@ -104,18 +104,22 @@ def open_dataset(root: Path) -> Dataset:
     """Open a root that a build founded.
 
     Raises:
-        IdentityError: there is no dataset, its format is newer, or its catalog or profile changed.
+        IdentityError: there is no dataset, its format is another, or its catalog or profile is
+            missing or changed.
     """
     store = Store(root)
     identity = _read_identity(store)
-    if identity["format_version"] != FORMAT_VERSION:
+    if identity.get("format_version") != FORMAT_VERSION:
         raise IdentityError(
-            f"{root}: format version {identity['format_version']}, this gends reads "
+            f"{root}: format version {identity.get('format_version')}, this gends reads "
             f"{FORMAT_VERSION}; install the gends that wrote it"
         )
     config = BuildConfig.model_validate(identity["config"])
-    catalog = Catalog(store.path(CATALOG_NAME))
-    profile = Profile.load(store.path(PROFILE_NAME))
+    try:
+        catalog = Catalog(store.path(CATALOG_NAME))
+        profile = Profile.load(store.path(PROFILE_NAME))
+    except (OSError, ValueError) as error:
+        raise IdentityError(f"{root}: catalog or severity profile unreadable: {error}") from error
     for name, digest in (("catalog", catalog.digest), ("profile", profile.digest)):
         if digest != identity[f"{name}_digest"]:
             raise IdentityError(f"{root}: the {name} is not the one the dataset was founded with")
@@ -137,7 +141,8 @@ def _read_identity(store: Store) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise IdentityError(f"{store.path(IDENTITY_NAME)}: not JSON: {error}") from error
-    assert isinstance(identity, dict)
+    if not isinstance(identity, dict):
+        raise IdentityError(f"{store.path(IDENTITY_NAME)}: not the identity of a dataset")
     return identity
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from blake3 import blake3
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps
+from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
+from gends.models.degrader import Image
 from gends.pipeline.catalog import read_bytes
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
@@ -82,6 +83,9 @@ def decode(data: bytes, config: BuildConfig) -> Pillow.Image:
         return _to_rgb(ImageOps.exif_transpose(photograph))
     except _UnusableError:
         raise
+    except UnidentifiedImageError as error:
+        # Its own text holds a memory address, and manifests are reproducible.
+        raise _UnusableError("undecodable", "not an image of a known format") from error
     except Pillow.DecompressionBombError as error:
         raise _UnusableError("too_large", str(error)) from error
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error
@@ -93,19 +97,27 @@ def _size(photograph: Pillow.Image) -> str:
 
 
 def _to_rgb(photograph: Pillow.Image) -> Pillow.Image:
-    if photograph.mode.startswith("I") or photograph.mode == "F":
-        values = np.asarray(photograph, dtype=np.float64)
-        highest = 255.0 if values.max() <= 255 else 65535.0
-        grey = np.clip(values / highest * 255.0, 0, 255).round().astype(np.uint8)
-        return Pillow.fromarray(grey).convert("RGB")
+    if photograph.mode.startswith(("I", "F")):
+        return _deep_grey(photograph).convert("RGB")
     profile = photograph.info.get("icc_profile")
     if photograph.has_transparency_data:
         rgba = photograph.convert("RGBA")
         white = Pillow.new("RGBA", rgba.size, "white")
         photograph = Pillow.alpha_composite(white, rgba).convert("RGB")
+    elif photograph.mode == "P":
+        photograph = photograph.convert("RGB")
     if profile and photograph.mode in ("RGB", "CMYK", "L"):
         photograph = _to_srgb(photograph, profile)
     return photograph.convert("RGB")
+
+
+def _deep_grey(photograph: Pillow.Image) -> Pillow.Image:
+    values = np.nan_to_num(np.asarray(photograph, dtype=np.float64))
+    # 16 bits are certain; 32-bit integers and floats do not say what white is, so the narrowest
+    # range in common use that holds all values is taken.
+    ranges = {"I": (255.0, 65535.0), "F": (1.0, 255.0, 65535.0)}.get(photograph.mode, (65535.0,))
+    white = next((top for top in ranges if values.max() <= top), ranges[-1])
+    return Pillow.fromarray(np.clip(values / white * 255.0, 0, 255).round().astype(np.uint8))
 
 
 def _to_srgb(photograph: Pillow.Image, profile: bytes) -> Pillow.Image:
@@ -116,12 +128,12 @@ def _to_srgb(photograph: Pillow.Image, profile: bytes) -> Pillow.Image:
             ImageCms.createProfile("sRGB"),
             outputMode="RGB",
         )
-    except ImageCms.PyCMSError:
+    except (OSError, ImageCms.PyCMSError):
         return photograph  # a damaged or mismatched profile: viewers ignore it too
     return converted if converted is not None else photograph
 
 
-def cut(photograph: Pillow.Image, crop: Crop | None, config: BuildConfig) -> np.ndarray:
+def cut(photograph: Pillow.Image, crop: Crop | None, config: BuildConfig) -> Image:
     """Cut and resize (Lanczos) a photograph to a square picture, uint8 (R, R, 3)."""
     side = config.resolution
     width, height = photograph.size
@@ -135,4 +147,4 @@ def cut(photograph: Pillow.Image, crop: Crop | None, config: BuildConfig) -> np.
         left, top = round((width - window) * x), round((height - window) * y)
         box = (left, top, left + window, top + window)
     resized = photograph.resize((side, side), Pillow.Resampling.LANCZOS, box=box)
-    return np.ascontiguousarray(resized)
+    return np.array(resized)  # a copy: Pillow's own buffer is read-only

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from gends.pipeline.store import Store
 
 FORMAT_VERSION = 1
 STATUSES = ("accepted", "rejected", "failed")
+METADATA_KEYS = frozenset(
+    ("format_version", "shard_size", "shard_blake3", "config_digest", *STATUSES)
+)
+"""Key-value metadata of every manifest file; under each status, the number of its rows."""
 RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")
 """Columns that only the shard's tar can fill in."""
 
@@ -74,15 +80,21 @@ def shard_name(shard: int) -> str:
 
 
 def member_json(row: Row) -> bytes:
-    """A manifest row as the `.json` member; byte ranges are left out, as they follow from it."""
+    """A manifest row as the `.json` member; byte ranges are left out, as they follow from it.
+
+    A recipe stays text, as in the manifest: readers that infer one type for all members (Hugging
+    Face datasets) would drop the parameters that the first few do not have.
+    """
     known = {
         name: float32(value) if isinstance(value, float) else value
         for name, value in row.items()
         if name not in RANGES
     }
-    known["metrics"] = {name: float32(value) for name, value in row["metrics"] or []}
-    if row["recipe"] is not None:
-        known["recipe"] = json.loads(row["recipe"])
+    # JSON has no NaN and no infinity.
+    known["metrics"] = {
+        name: float32(value) if math.isfinite(value) else None
+        for name, value in row["metrics"] or []
+    }
     return json.dumps(known, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -127,4 +139,10 @@ def count_requests(store: Store, shard: int) -> int:
 
 def sealed_shards(store: Store) -> list[int]:
     """Numbers of the shards that exist, in order."""
-    return [int(Path(name).stem) for name in store.names("manifest") if name.endswith(".parquet")]
+    return numbers(store.names("manifest"), ".parquet")
+
+
+def numbers(names: Iterable[str], suffix: str) -> list[int]:
+    """The numbers that files are named after, in order; files named otherwise are none of ours."""
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return sorted(int(stem) for stem in stems if stem.isdecimal())

@@ -34,7 +34,7 @@ def pack(pair: Degraded, config: BuildConfig) -> Packed:
 def decode(data: bytes) -> Image:
     """Decode stored bytes to uint8 (H, W, 3) RGB."""
     with Pillow.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.array(image.convert("RGB"))  # a copy: Pillow's own buffer is read-only
 
 
 def encode(image: Image, config: BuildConfig) -> bytes:

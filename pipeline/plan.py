@@ -1,7 +1,7 @@
-"""The plan: every random choice of a build, as a pure function of the catalog and the configuration.
+"""The plan: every random choice of a build, a pure function of catalog and configuration.
 
-Nothing is stored and nothing is counted up: the requests of any shard can be worked out at any time,
-on any machine, in any order, and come out the same.
+Nothing is stored and nothing is counted up: the requests of any shard can be worked out at any
+time, on any machine, in any order, and come out the same.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ from gends.pipeline.types import CleanImage, Crop, Request, View, WorkUnit
 
 
 def draw_seed(seed: int, *parts: str | int) -> int:
-    """An unsigned 64-bit seed from the build's seed and what the choice is for."""
+    """A seed below 2**63 from the build's seed and what the choice is for.
+
+    Programs that read the JSON members (Hugging Face datasets for one) hold integers in 64 bits
+    with a sign.
+    """
     text = "\x00".join(map(str, (seed, *parts)))
-    return int.from_bytes(blake3(text.encode()).digest(8), "big")
+    return int.from_bytes(blake3(text.encode()).digest(8), "big") >> 1
 
 
 class Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ import pyarrow.parquet as pq
 
 from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
 from gends.pipeline.store import Store
+
+MOST_OPEN = 64
+"""Shards a reader keeps open: random access to many shards must not run out of descriptors."""
 
 
 class DatasetNotFoundError(ValueError):
@@ -41,18 +45,29 @@ def read_manifest(
     return pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
 
 
+class _OpenFile:
+    """A descriptor that is closed when the last thread reading from it lets go."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = -1
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+
 class ShardReader:
-    """Reads member bytes from tars. Picklable; files are opened again in each process."""
+    """Reads member bytes from tars, keeping the last few open. Picklable; safe after a fork."""
 
     def __init__(self, root: Path | str) -> None:
         """Read shards under `root`."""
         self._store = Store(root)
-        self._files: dict[int, int] = {}
-        self._process = os.getpid()
+        self._files: dict[int, _OpenFile] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """Everything but the open files."""
-        return {"_store": self._store, "_files": {}, "_process": -1}
+        return {"_store": self._store, "_files": {}}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Start without open files."""
@@ -64,12 +79,13 @@ class ShardReader:
         Raises:
             OSError: the shard is missing or shorter than its manifest says.
         """
-        if self._process != os.getpid():
-            # A forked loader process must not share file descriptors it may outlive.
-            self._files, self._process = {}, os.getpid()
-        if shard not in self._files:
-            self._files[shard] = os.open(self._store.path(shard_name(shard)), os.O_RDONLY)
-        data = os.pread(self._files[shard], size, offset)
+        file = self._files.pop(shard, None) or _OpenFile(self._store.path(shard_name(shard)))
+        self._files[shard] = file  # at the end: the least recently read comes first
+        # Another thread may be at the same: then it, or the next read, closes what is too many.
+        with contextlib.suppress(RuntimeError, StopIteration):
+            while len(self._files) > MOST_OPEN:
+                self._files.pop(next(iter(self._files)), None)
+        data = os.pread(file.descriptor, size, offset)
         if len(data) != size:
             raise OSError(
                 f"{self._store.path(shard_name(shard))}: {len(data)} of {size} bytes at {offset}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from blake3 import blake3
 
@@ -10,10 +11,20 @@ from gends.pipeline.config import BuildConfig
 from gends.pipeline.judge import Verdict
 from gends.pipeline.manifest import SCHEMA, Row, float32
 from gends.pipeline.pack import Packed
-from gends.pipeline.types import Failure, Picture, Request, View
+from gends.pipeline.types import Failure, Request, View
 
 BYTES = ("gt_bytes", "lq_bytes")
 """What a row carries beside the manifest's columns until its shard is sealed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the last attempt at a request came to."""
+
+    attempt: int
+    source_blake3: str
+    packed: Packed
+    verdict: Verdict
 
 
 def failed_row(
@@ -33,26 +44,20 @@ def failed_row(
 
 
 def judged_row(
-    shard: int,
-    view: View,
-    request: Request,
-    config: BuildConfig,
-    picture: Picture,
-    attempt: int,
-    packed: Packed,
-    verdict: Verdict,
+    shard: int, view: View, request: Request, config: BuildConfig, outcome: Outcome
 ) -> Row:
     """Row of a pair that was made; an accepted one carries its encoded images."""
     row = _planned(shard, view, request, config)
+    packed, verdict = outcome.packed, outcome.verdict
     pair = packed.pair
     height, width, _ = pair.lq.shape
     row |= {
         "status": "accepted" if verdict.reason is None else "rejected",
         "reason": verdict.reason,
         "detail": verdict.detail,
-        "source_blake3": picture.blake3,
-        "attempt": attempt,
-        "seed": request.seeds[attempt],
+        "source_blake3": outcome.source_blake3,
+        "attempt": outcome.attempt,
+        "seed": request.seeds[outcome.attempt],
         "target_kind": pair.target_kind,
         "scm_applied": pair.scm_applied,
         "mu": float32(verdict.severity.mu),

@@ -34,9 +34,11 @@ def contact_sheet(
 
     Raises:
         DatasetNotFoundError: no committed shard under `root`.
-        ValueError: a degradation that no accepted pair has.
+        ValueError: no pair was accepted, or none of a degradation.
     """
     table = read_manifest(root).to_pylist()
+    if not table:
+        raise ValueError(f"{root}: no pair was accepted, so there is nothing to draw")
     known = sorted({row["degradation"] for row in table})
     wanted = list(degradations or known)
     if missing := [name for name in wanted if name not in known]:

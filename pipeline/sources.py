@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 IMAGE_SUFFIXES = frozenset(
@@ -56,7 +59,7 @@ def read_source(source: Path) -> Iterator[SourceRow]:
     if source.is_dir():
         yield from _read_folder(source)
         return
-    readers = {
+    readers: dict[str, Callable[[Path], Iterator[SourceRow]]] = {
         ".txt": _read_lines,
         ".lst": _read_lines,
         ".csv": _read_table,
@@ -70,51 +73,68 @@ def read_source(source: Path) -> Iterator[SourceRow]:
             f"{source}: a source is a folder or a file ending in {', '.join(readers)}; "
             "to use a single photograph, name its folder"
         )
-    yield from reader(source)
+    try:
+        yield from reader(source)
+    except SourceError:
+        raise
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
+        raise SourceError(f"{source}: {error}") from error
 
 
 def _read_folder(root: Path) -> Iterator[SourceRow]:
-    pending = [root]
+    pending = [(root, frozenset([os.path.realpath(root)]))]
     while pending:
-        folder = pending.pop()
+        folder, above = pending.pop()
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
                     path = Path(entry.path)
-                    if entry.is_dir():
-                        pending.append(path)
+                    if _is_folder(entry):
+                        real = os.path.realpath(path)
+                        if real not in above:  # a link back up would lead round for ever
+                            pending.append((path, above | {real}))
                     elif path.suffix.lower() == ".tar":
                         yield from _read_tar(path, root)
                     elif path.suffix.lower() in IMAGE_SUFFIXES:
                         yield SourceRow(
-                            uri=path.relative_to(root).as_posix(), caption=_sidecar(path)
+                            uri=_text(path.relative_to(root).as_posix()), caption=_sidecar(path)
                         )
         except OSError as error:
             raise SourceError(f"{folder}: {error.strerror}; make it readable or move it") from error
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # On a link to itself DirEntry.is_dir() raises, and os.path.isdir() does not.
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
+
+
+def _text(name: str) -> str:
+    """A file name as text: bytes that are not UTF-8 are spelled out, and reading it will fail."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def _sidecar(path: Path) -> str | None:
     try:
-        return path.with_suffix(".txt").read_text(encoding="utf-8").strip() or None
+        return path.with_suffix(".txt").read_text(encoding="utf-8-sig").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
 
 
 def _read_lines(path: Path) -> Iterator[SourceRow]:
-    with open(path, encoding="utf-8") as lines:
+    with open(path, encoding="utf-8-sig") as lines:
         for line in lines:
             if line.strip():
                 yield SourceRow(uri=line.rstrip("\n"))
 
 
 def _read_table(path: Path) -> Iterator[SourceRow]:
-    with open(path, encoding="utf-8", newline="") as lines:
+    with open(path, encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         _check_columns(path, reader.fieldnames or [])
         for row in reader:
-            yield _row(row)
+            yield _row(path, row)
 
 
 def _read_parquet(path: Path) -> Iterator[SourceRow]:
@@ -122,7 +142,8 @@ def _read_parquet(path: Path) -> Iterator[SourceRow]:
     columns = [name for name in table.schema_arrow.names if name in COLUMNS]
     _check_columns(path, columns)
     for batch in table.iter_batches(batch_size=4096, columns=columns):
-        yield from map(_row, batch.to_pylist())
+        for values in batch.to_pylist():
+            yield _row(path, values)
 
 
 def _check_columns(path: Path, columns: Iterable[str]) -> None:
@@ -133,46 +154,65 @@ def _check_columns(path: Path, columns: Iterable[str]) -> None:
         )
 
 
-def _row(values: dict[str, str | None]) -> SourceRow:
-    return SourceRow(
-        **{name: values.get(name) or None for name in COLUMNS if name != "uri"},
-        uri=str(values["uri"]),
-    )
+def _row(path: Path, values: dict[str, Any]) -> SourceRow:
+    texts: dict[str, Any] = {
+        name: text for name in COLUMNS if (text := _optional(values.get(name)))
+    }
+    if "uri" not in texts:
+        raise SourceError(f"{path}: a row has no uri: {values}; name its file or drop it")
+    return SourceRow(**texts)
 
 
 def _read_tar(path: Path, root: Path) -> Iterator[SourceRow]:
     """Members sharing a stem belong together: an image, its caption (.txt), its facts (.json)."""
-    sample: dict[str, tarfile.TarInfo] = {}
-    stem = ""
-    with tarfile.open(path, "r:") as archive:
-        for member in archive:
-            if not member.isfile():
-                continue
-            member_stem, _, suffix = member.name.rpartition(".")
-            if member_stem != stem:
-                yield from _tar_sample(archive, path, root, sample)
-                sample, stem = {}, member_stem
-            sample[f".{suffix.lower()}"] = member
-        yield from _tar_sample(archive, path, root, sample)
+    uri = _text(path.relative_to(root).as_posix())
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for _, sample in itertools.groupby(_files(archive), key=_stem):
+                yield from _tar_sample(archive, uri, list(sample))
+    except SourceError:
+        raise
+    except (OSError, ValueError, tarfile.TarError) as error:
+        raise SourceError(f"{path}: {error}; repair it or move it away") from error
+
+
+def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while member := archive.next():
+        # The archive would remember every member it has seen.
+        archive.members = []  # type: ignore[attr-defined]
+        if member.isfile():
+            yield member
+
+
+def _stem(member: tarfile.TarInfo) -> str:
+    return member.name.rpartition(".")[0]
 
 
 def _tar_sample(
-    archive: tarfile.TarFile, path: Path, root: Path, sample: dict[str, tarfile.TarInfo]
+    archive: tarfile.TarFile, uri: str, members: list[tarfile.TarInfo]
 ) -> Iterator[SourceRow]:
+    sample = {f".{member.name.rpartition('.')[2].lower()}": member for member in members}
     texts = {
         suffix: file.read().decode("utf-8")
         for suffix in (".txt", ".json")
         if suffix in sample and (file := archive.extractfile(sample[suffix]))
     }
     facts = json.loads(texts.get(".json", "{}"))
+    if not isinstance(facts, dict):
+        raise SourceError(f"{uri}!{sample['.json'].name}: expected a JSON object, got {facts!r}")
+    caption = texts.get(".txt", "").strip() or facts.get("caption")
     for suffix in sorted(sample.keys() & IMAGE_SUFFIXES):
         member = sample[suffix]
         yield SourceRow(
-            uri=f"{path.relative_to(root).as_posix()}!{member.name}",
-            dataset=facts.get("dataset"),
-            degradation=facts.get("degradation"),
-            caption=texts.get(".txt", "").strip() or facts.get("caption"),
-            split=facts.get("split"),
+            uri=f"{uri}!{_text(member.name)}",
+            dataset=_optional(facts.get("dataset")),
+            degradation=_optional(facts.get("degradation")),
+            caption=_optional(caption),
+            split=_optional(facts.get("split")),
             offset=member.offset_data,
             size=member.size,
         )
+
+
+def _optional(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)

@@ -37,8 +37,10 @@ def structure_score(lq: Image, gt: Image) -> float:
     variance_clean = np.maximum(_local_mean(clean**2) - mean_clean**2, 0)
     correlation = covariance / np.sqrt((variance_degraded + _FLAT) * (variance_clean + _FLAT))
     weight = np.sqrt(variance_clean)
-    return float(((weight * correlation).sum() + _PRIOR * weight.size)
-                 / (weight.sum() + _PRIOR * weight.size))
+    return float(
+        ((weight * correlation).sum() + _PRIOR * weight.size)
+        / (weight.sum() + _PRIOR * weight.size)
+    )
 
 
 def _luminance(image: Image) -> npt.NDArray[np.float64]:
@@ -50,4 +52,5 @@ def _luminance(image: Image) -> npt.NDArray[np.float64]:
 
 
 def _local_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return cv2.blur(values, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REFLECT)
+    blurred = cv2.blur(values, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(blurred, dtype=np.float64)

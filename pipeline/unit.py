@@ -11,7 +11,7 @@ from gends.pipeline.config import BuildConfig
 from gends.pipeline.judge import Judge
 from gends.pipeline.manifest import Row
 from gends.pipeline.pack import pack
-from gends.pipeline.row import failed_row, judged_row
+from gends.pipeline.row import Outcome, failed_row, judged_row
 from gends.pipeline.types import Failure, Picture, Request, WorkUnit
 
 Loaded = Sequence[Picture | Failure]
@@ -79,12 +79,13 @@ def finish_unit(
             if verdict.reason is not None and batch.attempt < config.redraws:
                 rejected.append((index, request))
                 continue
-            view, picture = unit.views[index], _picture(loaded, index)
-            rows.append(
-                judged_row(
-                    unit.shard, view, request, config, picture, batch.attempt, packed, verdict
-                )
+            outcome = Outcome(
+                attempt=batch.attempt,
+                source_blake3=_picture(loaded, index).blake3,
+                packed=packed,
+                verdict=verdict,
             )
+            rows.append(judged_row(unit.shard, unit.views[index], request, config, outcome))
         batch = Batch(attempt=batch.attempt + 1, requests=tuple(rejected))
         degraded = redraw(batch) if batch.requests else []
     return _sorted(rows)

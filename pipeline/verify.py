@@ -5,7 +5,6 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow.parquet as pq
 from blake3 import blake3
@@ -13,10 +12,13 @@ from blake3 import blake3
 from gends.histograms.severity import measure
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.manifest import (
+    METADATA_KEYS,
+    SCHEMA,
     Row,
     float32,
     manifest_name,
     member_json,
+    numbers,
     read_metadata,
     sealed_shards,
     shard_name,
@@ -41,7 +43,7 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
     """
     planned = range(dataset.plan.num_shards)
     sealed = set(sealed_shards(dataset.store))
-    tars = {int(Path(n).stem) for n in dataset.store.names("shards") if n.endswith(".tar")}
+    tars = set(numbers(dataset.store.names("shards"), ".tar"))
     for shard in sorted(sealed | tars):
         if shard not in planned:
             problems = [Problem(file=shard_name(shard), what="not in the plan")]
@@ -56,12 +58,16 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
 def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
     manifest = dataset.store.path(manifest_name(shard))
     try:
-        rows = pq.read_table(manifest).to_pylist()
+        table = pq.read_table(manifest)
         metadata = read_metadata(manifest)
     except (OSError, ValueError) as error:
         yield Problem(file=manifest_name(shard), what=f"unreadable: {error}")
         return
-    if metadata.get("config_digest") != dataset.config_digest:
+    if table.schema != SCHEMA or not metadata.keys() >= METADATA_KEYS:
+        yield Problem(file=manifest_name(shard), what="columns or metadata are not a manifest's")
+        return
+    rows = table.to_pylist()
+    if metadata["config_digest"] != dataset.config_digest:
         yield Problem(file=manifest_name(shard), what="made with another configuration")
     yield from _verify_keys(dataset, shard, rows)
     tar = dataset.store.path(shard_name(shard))
@@ -98,8 +104,12 @@ def _verify_keys(dataset: Dataset, shard: int, rows: list[Row]) -> Iterator[Prob
 
 def _verify_members(dataset: Dataset, shard: int, rows: list[Row], deep: bool) -> Iterator[Problem]:
     reader, name = ShardReader(dataset.store.root), shard_name(shard)
-    with tarfile.open(dataset.store.path(name)) as archive:
-        members = {member.name: member for member in archive}
+    try:
+        with tarfile.open(dataset.store.path(name), "r:") as archive:
+            members = {member.name: member for member in archive}
+    except tarfile.TarError as error:
+        yield Problem(file=name, what=f"not readable as a tar: {error}")
+        return
     image_format = dataset.config.image_format
     for row in rows:
         if row["status"] != "accepted":

@@ -1,0 +1,177 @@
+"""Small real photographs, and datasets made from them in this process, without Ray."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import settings
+from PIL import Image as Pillow
+
+from gends.histograms.profile import Profile
+from gends.models.degrader import Degrader, Image
+from gends.models.dry import DryDegrader
+from gends.pipeline.catalog import Catalog, write_catalog
+from gends.pipeline.commit import seal, write_unit
+from gends.pipeline.config import BuildConfig
+from gends.pipeline.dataset import (
+    CATALOG_NAME,
+    PROFILE_NAME,
+    Dataset,
+    make_identity,
+    open_dataset,
+    write_identity,
+)
+from gends.pipeline.judge import Judge
+from gends.pipeline.load import load_views
+from gends.pipeline.sources import base_folder, read_source
+from gends.pipeline.store import Store
+from gends.pipeline.types import WorkUnit
+from gends.pipeline.unit import make_unit
+
+# Machines that run tests are often busy: a slow example is no failure.
+settings.register_profile("gends", deadline=None)
+settings.load_profile("gends")
+
+SMALL = {
+    "engine": "dry",
+    "resolution": 64,
+    "shard_size": 12,
+    "unit_images": 1,
+    "redraws": 1,
+    "seed": 3,
+}
+"""Settings of datasets made for tests: two images to a shard."""
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, Image]:
+    """Real photographs, (H, W, 3) RGB, a few hundred pixels a side."""
+    return {
+        name: np.asarray(getattr(skimage.data, name)())
+        for name in ("astronaut", "chelsea", "coffee", "rocket")
+    }
+
+
+@pytest.fixture(scope="session")
+def photos(photographs: dict[str, Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of eight good photographs, a duplicate and a file that is no photograph."""
+    folder = tmp_path_factory.mktemp("photos")
+    rows = []
+    for number, (name, pixels) in enumerate(photographs.items()):
+        height, width, _ = pixels.shape
+        for side, left in (("left", 0), ("right", width - height * 2 // 3)):
+            half = Pillow.fromarray(pixels[:, left : left + height * 2 // 3]).resize((80, 96))
+            path = folder / f"{name} {side}.{'png' if number % 2 else 'jpg'}"
+            half.save(path)
+            rows.append(
+                {
+                    "uri": path.name,
+                    "dataset": "skimage",
+                    "degradation": "haze" if name == "coffee" else "",
+                    "caption": f"{name}, the «{side}» half" if side == "left" else "",
+                    "split": "test" if name == "rocket" else "train",
+                }
+            )
+    shutil.copy(folder / "astronaut left.jpg", folder / "copy.jpg")
+    (folder / "words.png").write_text("not a photograph")
+    rows += [{"uri": "copy.jpg"}, {"uri": "words.png"}]
+    with open(folder / "photos.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["uri", "dataset", "degradation", "caption", "split"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "photos.csv"
+
+
+def _found(source: Path, root: Path, **settings: object) -> Dataset:
+    config = BuildConfig.model_validate(SMALL | settings)
+    root.mkdir(parents=True)
+    base = base_folder(source)
+    write_catalog(
+        read_source(source),
+        root / CATALOG_NAME,
+        base=base,
+        default_dataset="photos",
+        dedupe=config.dedupe,
+        limit=config.limit,
+    )
+    profile = Profile.reference()
+    profile.save(root / PROFILE_NAME)
+    catalog = Catalog(root / CATALOG_NAME)
+    engine = DryDegrader().fingerprint()
+    write_identity(Store(root), make_identity(config, catalog, profile, engine, base))
+    return open_dataset(root)
+
+
+def _make_units(
+    dataset: Dataset, units: Iterable[WorkUnit], degrader: Degrader | None = None
+) -> None:
+    judge = Judge(dataset.config.filter)
+    for unit in units:
+        loaded = load_views(unit.views, dataset.base, dataset.config)
+        rows = make_unit(unit, loaded, degrader or DryDegrader(), judge, dataset.config)
+        write_unit(dataset.store, unit.shard, unit.index, rows)
+
+
+def _seal(dataset: Dataset, shard: int) -> None:
+    num_units = dataset.plan.num_units(shard)
+    seal(dataset.store, shard, num_units, dataset.config, dataset.config_digest)
+
+
+def _build(
+    source: Path,
+    root: Path,
+    *,
+    order: Callable[[list[WorkUnit]], Iterable[WorkUnit]] = lambda units: units,
+    degrader: Degrader | None = None,
+    **settings: object,
+) -> Dataset:
+    dataset = _found(source, root, **settings)
+    shards = range(dataset.plan.num_shards)
+    units = [unit for shard in shards for unit in dataset.plan.units(shard)]
+    _make_units(dataset, order(units), degrader)
+    for shard in shards:
+        _seal(dataset, shard)
+    return dataset
+
+
+@pytest.fixture(scope="session")
+def found_dataset() -> Callable[..., Dataset]:
+    """(source, root, **settings) -> a founded root, nothing made yet."""
+    return _found
+
+
+@pytest.fixture(scope="session")
+def make_units() -> Callable[..., None]:
+    """(dataset, units, degrader=dry) makes units durable."""
+    return _make_units
+
+
+@pytest.fixture(scope="session")
+def seal_shard() -> Callable[[Dataset, int], None]:
+    """(dataset, shard) seals a shard whose units are durable."""
+    return _seal
+
+
+@pytest.fixture(scope="session")
+def build_dataset() -> Callable[..., Dataset]:
+    """(source, root, *, order, degrader, **settings) -> a finished dataset."""
+    return _build
+
+
+@pytest.fixture(scope="session")
+def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A finished dataset with accepted, rejected and failed rows; not to be written to."""
+    return _build(photos, tmp_path_factory.mktemp("finished") / "a root, with spaces=1")
+
+
+@pytest.fixture
+def copied(finished: Dataset, tmp_path: Path) -> Dataset:
+    """A finished dataset of one's own, to damage."""
+    shutil.copytree(finished.store.root, tmp_path / "copied")
+    return open_dataset(tmp_path / "copied")

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import tempfile
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from gends import PairDataset, PairStream
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:This process .* is multi-thread:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def root(finished):
+    return finished.store.root
+
+
+@pytest.fixture(scope="module")
+def keys(root):
+    return PairDataset(root).rows["key"].to_pylist()
+
+
+def stream_keys(stream) -> list[str]:
+    return [item["key"] for item in stream]
+
+
+key_of = itemgetter("key")
+
+
+def test_an_epoch_has_every_pair_once_in_another_order(root, keys):
+    found = stream_keys(PairStream(root))
+    assert len(found) == len(PairStream(root)) == len(keys)
+    assert sorted(found) == keys
+    assert found != keys
+
+
+def test_items_are_those_of_the_dataset(root, keys):
+    dataset = PairDataset(root)
+    for item in PairStream(root, degradations=["haze"]):
+        original = dataset[keys.index(item["key"])]
+        assert np.array_equal(item["lq"], original["lq"])
+    stream = PairStream(root, split="test", transform=key_of)
+    assert sorted(stream) == stream_keys(PairDataset(root, split="test"))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(root):
+    def order(seed: int, epoch: int) -> list[str]:
+        stream = PairStream(root, seed=seed)
+        stream.set_epoch(epoch)
+        assert stream.epoch == epoch
+        return stream_keys(stream)
+
+    assert order(1, 2) == order(1, 2)
+    assert len({tuple(order(*place)) for place in ((0, 0), (0, 1), (1, 0), (1, 1))}) == 4
+    stream = PairStream(root, seed=1)
+    first = stream_keys(stream)
+    assert stream_keys(stream) == first  # the epoch moves on only when it is told to
+
+
+def test_without_shuffling_the_order_is_that_of_the_manifest(root, keys):
+    assert stream_keys(PairStream(root, shuffle=False)) == keys
+    parts = [stream_keys(PairStream(root, shuffle=False, rank=r, num_ranks=2)) for r in (0, 1)]
+    assert parts == [keys[: len(keys) // 2 * 2 : 2], keys[1::2]]
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 3, 7])
+def test_ranks_share_an_epoch_equally(root, keys, num_ranks):
+    streams = [PairStream(root, seed=5, rank=r, num_ranks=num_ranks) for r in range(num_ranks)]
+    parts = [stream_keys(stream) for stream in streams]
+    assert {len(part) for part in parts} == {len(streams[0])} == {len(keys) // num_ranks}
+    union = [key for part in parts for key in part]
+    assert len(set(union)) == len(union)
+    assert len(keys) - len(union) < num_ranks
+    # Which rank reads a pair depends on the number of ranks; the order of all does not.
+    whole = stream_keys(PairStream(root, seed=5))
+    assert [part[0] for part in parts] == whole[:num_ranks]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2, 3])
+def test_ranks_and_their_workers_cover_each_pair_once(root, keys, num_workers):
+    found = []
+    for rank in (0, 1):
+        stream = PairStream(root, seed=9, rank=rank, num_ranks=2, transform=key_of)
+        loader = DataLoader(stream, batch_size=None, num_workers=num_workers, timeout=120)
+        mine = list(loader)
+        assert len(mine) == len(keys) // 2
+        assert sorted(mine) == sorted(stream)
+        found += mine
+    assert len(set(found)) == len(found) == len(keys) // 2 * 2
+
+
+def test_persistent_workers_see_the_next_epoch(root, keys):
+    stream = PairStream(root, seed=2, transform=key_of)
+    loader = DataLoader(
+        stream, batch_size=None, num_workers=1, persistent_workers=True, timeout=120
+    )
+    epochs = []
+    for epoch in (0, 1, 2):
+        stream.set_epoch(epoch)
+        epochs.append(list(loader))
+        assert epochs[-1] == list(stream)
+    assert len(set(map(tuple, epochs))) == 3
+    assert all(sorted(epoch) == keys for epoch in epochs)
+
+
+@pytest.mark.slow
+def test_spawned_workers_get_the_epoch(root):
+    stream = PairStream(root, seed=2, transform=key_of)
+    stream.set_epoch(3)
+    loader = DataLoader(
+        stream, batch_size=None, num_workers=1, multiprocessing_context="spawn", timeout=120
+    )
+    assert list(loader) == list(stream)
+
+
+@pytest.fixture(scope="module")
+def stream(root):
+    return PairStream(root)
+
+
+class Rows:
+    """Stands for a dataset of which only the shards matter."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.shards = np.repeat(np.arange(len(sizes), dtype=np.int32) * 3, sizes)
+        self.rows = {"shard": pa.chunked_array([self.shards])}
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 9), max_size=12),
+    buffer=st.integers(1, 5),
+    seed=st.integers(0, 1000),
+)
+def test_reads_stay_within_a_few_shards(stream, sizes, buffer, seed):
+    stream.dataset, stream.shards_in_buffer, stream.seed = Rows(sizes), buffer, seed
+    order = stream.order()
+    assert sorted(order) == list(range(sum(sizes)))
+    # Shards come in groups: once another group has begun, none of the last is read again.
+    shards = stream.dataset.shards[order]
+    seen: list[set[int]] = []
+    for shard in shards.tolist():
+        if not seen or (shard not in seen[-1] and len(seen[-1]) == buffer):
+            seen.append(set())
+        seen[-1].add(shard)
+    assert all(not a & b for i, a in enumerate(seen) for b in seen[i + 1 :])
+
+
+def test_bad_arguments_are_named(root):
+    for rank, num_ranks in ((1, 1), (-1, 2), (0, 0)):
+        with pytest.raises(ValueError, match=rf"rank must be .*, got {rank} of {num_ranks}"):
+            PairStream(root, rank=rank, num_ranks=num_ranks)
+    with pytest.raises(ValueError, match="shards_in_buffer must be at least 1, got 0"):
+        PairStream(root, shards_in_buffer=0)
+    with pytest.raises(ValueError, match="no shard to read yet"):
+        PairStream(Path(tempfile.gettempdir()) / "no such root")

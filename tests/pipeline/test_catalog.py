@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import io
+import random
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gends.models.degradations import DEGRADATIONS
+from gends.pipeline.catalog import ROWS_PER_GROUP, Catalog, read_bytes, source_id, write_catalog
+from gends.pipeline.sources import SourceError, SourceRow, read_source
+from gends.pipeline.types import CleanImage
+
+LONGEST_KEY_TAIL = f"-{max(DEGRADATIONS, key=len)}-999999.json"
+
+
+def catalog(folder, rows, **options) -> list[CleanImage]:
+    path = folder / "catalog.parquet"
+    write_catalog(rows, path, base=folder, default_dataset="photos", **options)
+    opened = Catalog(path)
+    found = list(opened.rows(0, len(opened) + 5))
+    assert len(found) == len(opened)
+    return found
+
+
+@given(st.text(max_size=300))
+def test_names_are_fit_for_keys_and_tar_members(uri):
+    name = source_id(uri)
+    assert re.fullmatch(r"[A-Za-z0-9_]{1,64}", name)
+    assert len(name + LONGEST_KEY_TAIL) <= 100
+
+
+def test_names_keep_what_tells_photographs_apart():
+    assert source_id("städte/Zürich HB.v2.jpg").startswith("stadte_Zurich_HB_v2_")
+    assert source_id("x" * 200 + "/last.png").startswith("x" * 10)
+    assert "_last_" in source_id("x" * 200 + "/last.png")
+    assert source_id("图片.png").startswith("image_")
+    alike = [
+        "a b.png",
+        "a_b.png",
+        "a-b.png",
+        "a b.jpg",
+        "a/b.png",
+        "图.png",
+        "片.png",
+        "",
+        ".",
+        "/",
+    ]
+    assert len({source_id(uri) for uri in alike}) == len(alike)
+
+
+def test_many_names_without_a_latin_letter_do_not_collide():
+    # All share one slug; hashes of 32 bits would collide once in these.
+    letters = [chr(code) for code in range(0x4E00, 0x4E00 + 1000)]
+    names = {source_id(f"{a}{b}.png") for a in letters[:100] for b in letters}
+    assert len(names) == 100_000
+
+
+ids = st.from_regex(r"\A[A-Za-z0-9_]{1,12}\Z")
+
+
+@settings(max_examples=20)
+@given(st.sets(ids, min_size=2), st.randoms())
+def test_order_of_the_catalog_is_order_of_keys_whatever_comes_in(tmp_path_factory, names, rng):
+    folder = tmp_path_factory.mktemp("c")
+    shuffled = sorted(names)
+    rng.shuffle(shuffled)
+    found = [image.source_id for image in catalog(folder, _named(shuffled), dedupe=False)]
+    assert found == sorted(names)
+    keys = [f"{n}-{d}-{r}" for n in found for d in ("haze", "snow") for r in (0, 1)]
+    assert keys == sorted(keys)
+
+
+def _named(names) -> Iterator[SourceRow]:
+    return (SourceRow(uri=f"{name}.png", source_id=name) for name in names)
+
+
+def test_rows_get_the_defaults_that_they_do_not_bring(tmp_path):
+    rows = [
+        SourceRow(uri="a.png", source_id="a"),
+        SourceRow(
+            uri="b.png",
+            source_id="b",
+            dataset="RESIDE",
+            degradation="haze",
+            caption="ü",
+            split="test",
+        ),
+    ]
+    a, b = catalog(tmp_path, rows, default_degradation="rain")
+    assert a == CleanImage(source_id="a", uri="a.png", dataset="photos", degradation="rain")
+    assert (b.dataset, b.degradation, b.caption, b.split) == ("RESIDE", "haze", "ü", "test")
+
+
+def test_the_digest_follows_the_rows_and_not_their_order(tmp_path):
+    rows = [SourceRow(uri=f"{i}.png") for i in range(50)]
+    digests = []
+    for given_rows in (
+        rows,
+        rows[::-1],
+        rows[1:],
+        [SourceRow(uri="0.png", caption="x"), *rows[1:]],
+    ):
+        catalog(tmp_path, given_rows)
+        digests.append(Catalog(tmp_path / "catalog.parquet").digest)
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_duplicates_point_at_the_first_of_equal_bytes(tmp_path):
+    for name, data in {"c": b"same", "a": b"same", "b": b"same", "d": b"diff", "e": b""}.items():
+        (tmp_path / f"{name}.png").write_bytes(data)
+    (tmp_path / "f.png").write_bytes(b"")
+    (tmp_path / "g.png").symlink_to(tmp_path / "nowhere")
+    rows = list(_named("gfedcba"))
+    duplicates = {i.source_id: i.duplicate_of for i in catalog(tmp_path, rows)}
+    assert {name: of for name, of in duplicates.items() if of} == {"b": "a", "c": "a"}
+    assert not any(image.duplicate_of for image in catalog(tmp_path, rows, dedupe=False))
+
+
+def test_duplicates_are_found_inside_tars_and_beside_them(tmp_path):
+    (tmp_path / "wow!.tar").mkdir()
+    (tmp_path / "wow!.tar" / "z.png").write_bytes(b"a photograph")
+    with tarfile.open(tmp_path / "wow!.tar" / "1.tar", "w") as archive:
+        for name in ("x!.png", "y.tar!.png"):
+            member = tarfile.TarInfo(name)
+            member.size = 12
+            archive.addfile(member, io.BytesIO(b"a photograph"))
+    images = catalog(tmp_path, read_source(tmp_path))
+    assert len(images) == 3
+    assert sum(image.duplicate_of == images[0].source_id for image in images) == 2
+    archived = [image for image in images if image.offset is not None]
+    assert len(archived) == 2
+
+
+def test_bytes_of_a_tar_member_are_read_by_its_offset(tmp_path):
+    with tarfile.open(tmp_path / "1!.tar", "w") as archive:
+        for name, data in (("a.png", b"first"), ("b.png", b"second")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    images = catalog(tmp_path, read_source(tmp_path))
+    by_name = {image.uri: read_bytes(tmp_path, image) for image in images}
+    assert by_name == {"1!.tar!a.png": b"first", "1!.tar!b.png": b"second"}
+
+
+def test_photographs_of_equal_size_are_compared_in_linear_time(tmp_path):
+    # Uncompressed formats give whole collections of one size.
+    seconds = []
+    for count in (1_500, 12_000):
+        (tmp_path / "a.tar").write_bytes(b"".join(b"%08d" % (i // 2) for i in range(count)))
+        rows = [
+            SourceRow(uri=f"a.tar!{i}.ppm", source_id=f"s{i:06d}", offset=8 * i, size=8)
+            for i in range(count)
+        ]
+        start = time.process_time()
+        images = catalog(tmp_path, rows)
+        seconds.append(time.process_time() - start)
+        assert [i.duplicate_of for i in images[:4]] == [None, "s000000", None, "s000002"]
+        assert sum(image.duplicate_of is not None for image in images) == count // 2
+    assert seconds[1] < 20 * seconds[0]  # 8 when linear, 64 when every pair is looked at
+
+
+def test_limit_keeps_the_first_by_name(tmp_path):
+    assert [i.source_id for i in catalog(tmp_path, _named("dbca"), limit=2)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([], r"no photographs found; .*\.png"),
+        (_named(["a", "b", "a"]), "source_id 'a' occurs twice"),
+        ([SourceRow(uri="a.png")] * 2, r"a\.png: source_id 'a_\w+' occurs twice"),
+        ([SourceRow(uri="a.png", source_id="a-b")], "'a-b' must be 1 to 64 letters"),
+        ([SourceRow(uri="a.png", source_id="a\n")], "must be 1 to 64 letters"),
+        ([SourceRow(uri="a.png", source_id="a" * 65)], "must be 1 to 64 letters"),
+        ([SourceRow(uri="a.png", degradation="fog")], r"a\.png: unknown degradation 'fog'; known"),
+    ],
+)
+def test_what_cannot_be_catalogued_is_named(tmp_path, rows, says):
+    with pytest.raises(SourceError, match=says):
+        catalog(tmp_path, rows)
+
+
+def test_an_empty_folder_has_no_photographs(tmp_path):
+    (tmp_path / "empty" / "deeper").mkdir(parents=True)
+    with pytest.raises(SourceError, match="no photographs found"):
+        catalog(tmp_path, read_source(tmp_path / "empty"))
+
+
+def test_a_file_that_is_no_catalog_is_refused(finished, tmp_path):
+    manifest = next((finished.store.root / "manifest").iterdir())
+    with pytest.raises(SourceError, match="not a catalog"):
+        Catalog(manifest)
+
+
+def test_slices_cross_groups_of_rows(tmp_path):
+    count = ROWS_PER_GROUP + 10
+    images = catalog(tmp_path, _named(f"{i:06d}" for i in range(count)))
+    assert [int(image.source_id) for image in images] == list(range(count))
+    opened = Catalog(tmp_path / "catalog.parquet")
+    starts = random.Random(0).sample(range(count), 20)
+    for start in starts:
+        found = [int(image.source_id) for image in opened.rows(start, start + 3)]
+        assert found == list(range(start, min(start + 3, count)))
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from gends.pipeline.catalog import Catalog, write_catalog
+from gends.pipeline.sources import SourceRow
+
+folder = Path(sys.argv[1])
+for count in (5_000, 100_000):
+    rows = (SourceRow(uri=f"tree/{i % 97}/{i}.png") for i in range(count))
+    write_catalog(rows, folder / "c", base=folder, default_dataset="d")
+    catalog = Catalog(folder / "c")
+    assert sum(1 for _ in catalog.rows(0, count)) == count
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_photographs(tmp_path):
+    command = [sys.executable, "-c", MEASURE, str(tmp_path)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    few, many = map(int, printed.split())
+    assert many - few < 50  # MiB

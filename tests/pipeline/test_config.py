@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from gends.models.degradations import DEGRADATIONS
+from gends.pipeline.config import BuildConfig, ConfigError, load_config
+
+
+def errors(tmp_path, text: str) -> str:
+    path = tmp_path / "build.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {})
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    return message
+
+
+def test_nothing_given_is_the_default():
+    assert load_config(None, {}) == BuildConfig()
+    assert BuildConfig().degradations == tuple(DEGRADATIONS)
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "{}"])
+def test_an_empty_file_is_the_default(tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    assert load_config(tmp_path / "c.yaml", {}) == BuildConfig()
+
+
+def test_a_file_and_overrides_over_it(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "seed: 7\nresolution: 128\ndegradations: [rain, haze]\n"
+        "filter: {mu_max: 0.2, metrics: {psnr: [10, null]}}\n"
+    )
+    config = load_config(path, {"resolution": 64, "filter": {"mu_min": 0.01}})
+    assert (config.seed, config.resolution, config.degradations) == (7, 64, ("rain", "haze"))
+    assert (config.filter.mu_min, config.filter.mu_max) == (0.01, 0.2)
+    assert config.filter.metrics == {"psnr": (10.0, None)}
+
+
+def test_a_configuration_survives_its_own_dump(tmp_path):
+    config = BuildConfig.model_validate(
+        {"per_image": 2, "filter": {"metrics": {"niqe": [None, 8]}}, "generator": {"steps": 4}}
+    )
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    assert load_config(path, {}) == config
+
+
+def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
+    message = errors(
+        tmp_path,
+        "resolutoin: 64\nreplica: 2\nzzz: 1\n"
+        "filter: {mu_mim: 0.1}\ngenerator: {step: 4, seed: 1}\n",
+    )
+    for part in (
+        "resolutoin: unknown key 'resolutoin'; did you mean 'resolution'?",
+        "replica: unknown key 'replica'; did you mean 'replicas'?",
+        "zzz: unknown key 'zzz'; known: clean, ",
+        "filter.mu_mim: unknown key 'mu_mim'; did you mean 'mu_min'?",
+        "generator.step: unknown key 'step'; did you mean 'steps'?",
+        "generator.seed: unknown key 'seed'; known: sampler, ",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("resolution: 8", "resolution: .*greater than or equal to 16 .got 8."),
+        ("resolution: big", "resolution: .*integer.* .got 'big'."),
+        ("seed: -1", "seed: .*got -1"),
+        ("seed: 9223372036854775808", "seed: .*less than"),
+        ("engine: gan", "engine: .*'gendeg', 'parametric' or 'dry'.*got 'gan'"),
+        ("degradations: [haze, hazy]", "degradations: unknown degradation 'hazy'; did you mean"),
+        ("degradations: [rain, rain]", "degradations: degradations repeat: rain, rain"),
+        ("degradations: []", "degradations: .*at least 1"),
+        ("degradations: haze", "degradations: .*tuple.*got 'haze'"),
+        ("clean_degradation: fog", "clean_degradation: unknown degradation 'fog'; known: haze"),
+        ("replicas: 0", "replicas: .*got 0"),
+        ("uniform_share: 1.5", "uniform_share: .*got 1.5"),
+        ("max_pixels: 400000000", "max_pixels: .*178000000"),
+        ("jpg_quality: 101", "jpg_quality"),
+        ("filter: {mu_min: 0.5}", "filter: mu: the lower bound 0.5 is above the upper bound 0.285"),
+        ("filter: {metrics: {psnr: [3, 1]}}", "filter: psnr: the lower bound 3.0 is above"),
+        ("filter: {metrics: {psnr: 30}}", "filter.metrics.psnr: "),
+        ("filter: 3", "filter: .*FilterConfig"),
+        ("generator: {steps: 0}", "generator.steps: .*got 0"),
+        ("1: 2", "1: .*string"),
+    ],
+)
+def test_bad_values_are_named_with_what_is_allowed(tmp_path, text, says):
+    assert re.search(says, errors(tmp_path, text))
+
+
+def test_all_bad_values_are_named_at_once(tmp_path):
+    message = errors(tmp_path, "seed: -1\nresolution: 3\nfilter: {mu_max: 2}\n")
+    assert all(name in message for name in ("seed: ", "resolution: ", "filter.mu_max: "))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"seed: [1,\n", "line 2"),
+        (b"a: b: c\n", "line 1"),
+        (b"- seed\n", "expected 'key: value' lines, got list"),
+        (b"seed 7\n", "expected 'key: value' lines, got str"),
+        (b"seed: \xff\n", "utf-8"),
+        (b"!!python/object:os.system {}\n", "could not determine a constructor"),
+    ],
+)
+def test_what_is_no_yaml_mapping_is_said(tmp_path, data, says):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {})
+    assert str(path) in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(ConfigError, match=r"gone\.yaml: .*No such file"):
+        load_config(tmp_path / "gone.yaml", {})
+
+
+def test_overrides_are_checked_too():
+    with pytest.raises(ConfigError, match=r"replicas: .*got 0") as caught:
+        load_config(None, {"replicas": 0})
+    assert "None" not in str(caught.value)
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        BuildConfig().seed = 3
+
+
+def test_every_field_is_described_for_the_command_line():
+    sections = (BuildConfig, type(BuildConfig().filter), type(BuildConfig().generator))
+    for section in sections:
+        for name, field in section.model_fields.items():
+            nested = field.annotation in sections
+            assert nested or (field.description or "").endswith("."), name

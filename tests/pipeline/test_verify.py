@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tarfile
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from blake3 import blake3
+
+from gends.pipeline.commit import ShardWriter
+from gends.pipeline.manifest import (
+    SCHEMA,
+    manifest_name,
+    member_json,
+    read_metadata,
+    sealed_shards,
+    shard_name,
+    write_manifest,
+)
+from gends.pipeline.pack import decode, encode
+from gends.pipeline.reader import ShardReader
+from gends.pipeline.verify import verify
+
+
+def problems(dataset, *, deep: bool = False) -> dict[str, list[str]]:
+    """What is wrong, by file."""
+    found: dict[str, list[str]] = {}
+    for _, group in verify(dataset, deep=deep):
+        for problem in group:
+            found.setdefault(problem.file, []).append(problem.what)
+    return found
+
+
+def rewrite(dataset, shard: int, change) -> None:
+    """Write tar and manifest again as if they had been so from the start."""
+    path = dataset.store.path(manifest_name(shard))
+    reader = ShardReader(dataset.store.root)
+    rows = pq.read_table(path).to_pylist()
+    for row in rows:
+        for part in ("gt", "lq"):
+            if row["status"] == "accepted":
+                place = (row[f"{part}_offset"], row[f"{part}_size"])
+                row[f"{part}_bytes"] = reader.read(shard, *place)
+    change(rows)
+    with dataset.store.publish(shard_name(shard)) as file:
+        writer = ShardWriter(file, dataset.config.image_format)
+        rows = [writer.add(row) for row in rows]
+        writer.close()
+    path.unlink()
+    write_manifest(
+        dataset.store,
+        shard,
+        rows,
+        shard_size=writer.num_bytes,
+        shard_blake3=writer.blake3,
+        config_digest=dataset.config_digest,
+    )
+
+
+def edit_manifest(dataset, shard: int, change) -> None:
+    """Change rows of a manifest, and nothing else."""
+    path = dataset.store.path(manifest_name(shard))
+    metadata = read_metadata(path)
+    rows = pq.read_table(path).to_pylist()
+    change(rows)
+    table = pq.read_table(path).schema.empty_table().from_pylist(rows, schema=SCHEMA)
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+
+
+def first_accepted(rows):
+    return next(row for row in rows if row["status"] == "accepted")
+
+
+def flip(path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_sound_dataset_has_no_problems(finished, deep):
+    checked = list(verify(finished, deep=deep))
+    assert checked == [(shard, []) for shard in range(finished.plan.num_shards)]
+
+
+@pytest.mark.parametrize("image_format", ["jpg", "webp"])
+def test_other_formats_verify_deeply(build_dataset, photos, tmp_path, image_format):
+    dataset = build_dataset(photos, tmp_path / "root", image_format=image_format, limit=3)
+    assert problems(dataset, deep=True) == {}
+
+
+def test_the_rewriting_of_these_tests_is_itself_sound(copied):
+    rewrite(copied, 0, lambda rows: None)
+    edit_manifest(copied, 1, lambda rows: None)
+    assert problems(copied, deep=True) == {}
+
+
+@pytest.mark.parametrize("part", ["gt", "lq"])
+def test_a_flipped_bit_in_an_image(copied, part):
+    row = first_accepted(pq.read_table(copied.store.path(manifest_name(1))).to_pylist())
+    flip(copied.store.path(shard_name(1)), row[f"{part}_offset"] + row[f"{part}_size"] // 2)
+    assert problems(copied) == {
+        shard_name(1): [
+            "checksum differs from the manifest's",
+            f"{row['key']}.{part} differs from its checksum",
+        ]
+    }
+
+
+@pytest.mark.parametrize("position", [0, 10, 130, 150])
+def test_a_flipped_bit_in_the_first_header(copied, position):
+    flip(copied.store.path(shard_name(0)), position)
+    found = problems(copied)[shard_name(0)]
+    assert found[0] == "checksum differs from the manifest's"
+    assert found[1].startswith("not readable as a tar: ")
+
+
+def test_a_flipped_bit_in_a_later_header(copied):
+    row = first_accepted(pq.read_table(copied.store.path(manifest_name(0))).to_pylist())
+    flip(copied.store.path(shard_name(0)), row["lq_offset"] - 512)
+    found = problems(copied)[shard_name(0)]
+    assert any(f"{row['key']}.lq is not where its row says" in what for what in found)
+
+
+def test_flipped_padding_is_noticed_too(copied):
+    path = copied.store.path(shard_name(0))
+    flip(path, path.stat().st_size - 1)
+    assert problems(copied) == {shard_name(0): ["checksum differs from the manifest's"]}
+
+
+def test_a_truncated_or_padded_tar(copied):
+    path = copied.store.path(shard_name(0))
+    size = path.stat().st_size
+    for wrong in (size - 1, size // 2, 0, size + 512):
+        os.truncate(path, wrong)
+        assert problems(copied) == {shard_name(0): [f"{wrong} bytes, manifest says {size}"]}
+
+
+def test_a_missing_tar(copied):
+    copied.store.path(shard_name(2)).unlink()
+    assert problems(copied) == {shard_name(2): ["missing"]}
+
+
+def test_a_tar_without_its_manifest(copied):
+    copied.store.path(manifest_name(2)).unlink()
+    assert problems(copied) == {shard_name(2): ["no manifest; resume the build"]}
+
+
+def test_a_build_that_is_not_finished_is_fine_as_far_as_it_goes(
+    found_dataset, make_units, seal_shard, photos, tmp_path
+):
+    dataset = found_dataset(photos, tmp_path / "root")
+    assert list(verify(dataset)) == []
+    make_units(dataset, dataset.plan.units(1))
+    seal_shard(dataset, 1)
+    assert list(verify(dataset, deep=True)) == [(1, [])]
+
+
+def test_shards_beyond_the_plan(copied):
+    shutil.copy(copied.store.path(shard_name(0)), copied.store.path(shard_name(99)))
+    shutil.copy(copied.store.path(manifest_name(0)), copied.store.path(manifest_name(98)))
+    assert problems(copied) == {
+        shard_name(98): ["not in the plan"],
+        shard_name(99): ["not in the plan"],
+    }
+
+
+def test_a_shard_in_the_place_of_another(copied):
+    for name in (shard_name, manifest_name):
+        shutil.copy(copied.store.path(name(0)), copied.store.path(name(1)))
+    found = problems(copied)
+    assert list(found) == [manifest_name(1)]
+    assert re.fullmatch(r"\d+ planned keys missing, \d+ foreign", found[manifest_name(1)][0])
+
+
+def test_a_shard_of_another_dataset(copied, build_dataset, photos, tmp_path):
+    other = build_dataset(photos, tmp_path / "other", seed=4, limit=2)
+    for name in (shard_name, manifest_name):
+        shutil.copy(other.store.path(name(0)), copied.store.path(name(0)))
+    assert problems(copied) == {manifest_name(0): ["made with another configuration"]}
+
+
+def test_a_manifest_that_is_none(copied, photos):
+    copied.store.path(manifest_name(0)).write_bytes(b"no parquet")
+    shutil.copy(copied.store.path("catalog.parquet"), copied.store.path(manifest_name(1)))
+    rows = pq.read_table(copied.store.path(manifest_name(2)))
+    pq.write_table(rows.replace_schema_metadata(None), copied.store.path(manifest_name(2)))
+    found = problems(copied)
+    assert list(found) == [manifest_name(n) for n in range(3)]
+    assert found[manifest_name(0)][0].startswith("unreadable: ")
+    assert found[manifest_name(1)] == ["columns or metadata are not a manifest's"]
+    assert found[manifest_name(2)] == ["columns or metadata are not a manifest's"]
+
+
+def test_an_edited_row(copied):
+    edit_manifest(copied, 0, lambda rows: first_accepted(rows).update(mu=0.123))
+    key = first_accepted(pq.read_table(copied.store.path(manifest_name(0))).to_pylist())["key"]
+    assert problems(copied) == {shard_name(0): [f"{key}.json missing or unlike its manifest row"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"lq_offset": 0}, r"\.lq is not where its row says"),
+        ({"gt_size": 7}, r"\.gt is not where its row says"),
+        ({"lq_offset": 10**12}, r"\.lq is not where its row says"),
+        ({"lq_blake3": "0" * 64}, r"\.lq differs from its checksum"),
+        ({"status": "rejected"}, r"\.gt\.png has no manifest row"),
+        ({"caption": "made up"}, r"\.json missing or unlike"),
+    ],
+)
+def test_any_edit_of_an_accepted_row(copied, changes, says):
+    edit_manifest(copied, 0, lambda rows: first_accepted(rows).update(changes))
+    found = problems(copied, deep=True)
+    assert any(re.search(says, what) for what in found[shard_name(0)])
+
+
+def test_rows_that_were_dropped_repeated_or_renamed(copied):
+    edit_manifest(copied, 0, lambda rows: rows.pop())
+    edit_manifest(copied, 1, lambda rows: rows.append(rows[0]))
+    edit_manifest(copied, 2, lambda rows: rows.reverse())
+    found = problems(copied)
+    assert found[manifest_name(0)] == ["1 planned keys missing, 0 foreign"]
+    assert found[manifest_name(1)] == ["keys repeated or out of order"]
+    assert found[manifest_name(2)] == ["keys repeated or out of order"]
+
+
+def test_a_rejected_row_called_accepted(copied):
+    shard = next(
+        n
+        for n in sealed_shards(copied.store)
+        if "rejected" in pq.read_table(copied.store.path(manifest_name(n)))["status"].to_pylist()
+    )
+
+    def accept(rows):
+        next(row for row in rows if row["status"] == "rejected")["status"] = "accepted"
+
+    edit_manifest(copied, shard, accept)
+    found = problems(copied, deep=True)
+    assert any("json missing" in what for what in found[shard_name(shard)])
+    assert any("is not where its row says" in what for what in found[shard_name(shard)])
+
+
+def _tamper(config):
+    def change(rows):
+        row = first_accepted(rows)
+        image = decode(row["lq_bytes"])
+        row["lq_bytes"] = encode(np.ascontiguousarray(image[::-1]), config)
+        row["lq_blake3"] = blake3(row["lq_bytes"]).hexdigest()
+
+    return change
+
+
+def test_a_forged_image_with_right_checksums_is_caught_by_looking_deeply(copied):
+    rewrite(copied, 0, _tamper(copied.config))
+    assert problems(copied) == {}
+    (what,) = problems(copied, deep=True)[shard_name(0)]
+    assert "differs from its row" in what
+
+
+def test_bytes_that_are_no_image_are_caught_by_looking_deeply(copied):
+    def change(rows):
+        row = first_accepted(rows)
+        row["gt_bytes"] = b"text"
+        row["gt_blake3"] = blake3(b"text").hexdigest()
+
+    rewrite(copied, 0, change)
+    assert problems(copied) == {}
+    (what,) = problems(copied, deep=True)[shard_name(0)]
+    assert "cannot identify image" in what
+
+
+def test_images_of_another_size_are_caught_by_looking_deeply(copied):
+    def change(rows):
+        row = first_accepted(rows)
+        for part in ("gt", "lq"):
+            data = encode(np.tile(decode(row[f"{part}_bytes"]), (2, 1, 1)), copied.config)
+            row |= {f"{part}_bytes": data, f"{part}_blake3": blake3(data).hexdigest()}
+
+    rewrite(copied, 0, change)
+    assert problems(copied) == {}
+    (what,) = problems(copied, deep=True)[shard_name(0)]
+    assert what.endswith("64x128 pixels stored")
+
+
+def test_members_that_no_row_knows(copied):
+    path = copied.store.path(shard_name(0))
+    with tarfile.open(path, "a") as archive:
+        archive.add(__file__, "extra.txt")
+    path_of_manifest = copied.store.path(manifest_name(0))
+    table = pq.read_table(path_of_manifest)
+    data = path.read_bytes()
+    facts = read_metadata(path_of_manifest) | {
+        "shard_size": str(len(data)),
+        "shard_blake3": blake3(data).hexdigest(),
+    }
+    pq.write_table(table.replace_schema_metadata(facts), path_of_manifest)
+    assert problems(copied) == {shard_name(0): ["extra.txt has no manifest row"]}
+
+
+def test_json_is_compared_byte_for_byte(copied):
+    rows = pq.read_table(copied.store.path(manifest_name(0))).to_pylist()
+    row = first_accepted(rows)
+    with tarfile.open(copied.store.path(shard_name(0))) as archive:
+        member = archive.extractfile(f"{row['key']}.json")
+        assert member is not None
+        assert member.read() == member_json(row)
