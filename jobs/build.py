@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
 from gends.jobs.cluster import Resources
-from gends.jobs.stages import (
-    Context,
-    UnitReport,
-    Worker,
-    fail_unit,
-    finish_unit,
-    load_unit,
-    seal_shard,
-)
+from gends.jobs.errors import BuildError
+from gends.jobs.stages import Context, Worker, fail_unit, finish_unit, load_unit, seal_shard
+from gends.jobs.tally import Tally
 from gends.pipeline.commit import durable_units, work_folder
+from gends.pipeline.config import ConfigError
 from gends.pipeline.manifest import count_requests, sealed_shards
 from gends.pipeline.plan import Plan
 from gends.pipeline.store import Store
@@ -32,55 +25,8 @@ UNITS_PER_WORKER = 3
 """In flight for each worker: one in the engine, one loaded and waiting, one being finished."""
 STRIKES = 3
 """Times a unit may break its stages before its requests are recorded as failed."""
-
-
-class BuildError(RuntimeError):
-    """The build cannot go on; what is durable stays, and the same command resumes."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts of one build so far, for progress and summary."""
-
-    total: int
-    done: int = 0
-    resumed: int = 0
-    redrawn: int = 0
-    num_workers: int = 0
-    busy: float = 0.0
-    """Seconds that workers spent in the engine."""
-    statuses: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    sealed: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def add(self, report: UnitReport) -> None:
-        """Count a unit."""
-        self.done += report.statuses.total()
-        self.redrawn += report.redrawn
-        self.busy += report.seconds
-        self.statuses += report.statuses
-        self.reasons += report.reasons
-
-    @property
-    def seconds(self) -> float:
-        """Since the build began."""
-        return time.monotonic() - self.started
-
-    @property
-    def rate(self) -> float:
-        """Requests finished per second."""
-        return self.done / max(self.seconds, 1e-6)
-
-    @property
-    def busy_share(self) -> float:
-        """Part of the workers' time that went into the engine."""
-        return min(1.0, self.busy / max(self.seconds * self.num_workers, 1e-6))
-
-    @property
-    def eta(self) -> float | None:
-        """Seconds left, when a rate is known."""
-        return (self.total - self.resumed - self.done) / self.rate if self.done else None
+NO_WORKER = -1
+"""In place of a worker's number: the unit is only recorded."""
 
 
 class Build:
@@ -101,8 +47,9 @@ class Build:
         self.tally = Tally(total=plan.num_requests(), num_workers=resources.workers)
         self._context = ray.put(context)
         self._on_progress = on_progress
+        actor: Any = Worker  # its type does not show what ray.remote added
         self._workers = [
-            Worker.options(
+            actor.options(
                 num_cpus=resources.cpus_per_worker,
                 num_gpus=resources.gpus_per_worker,
                 max_restarts=-1,
@@ -117,16 +64,27 @@ class Build:
         self._open: dict[int, int] = {}
 
     def fingerprint(self) -> dict[str, str]:
-        """Identity of the engine that the workers loaded.
+        """Identity of the engine; waits until every worker has loaded it.
 
         Raises:
-            BuildError: the engine cannot be loaded.
+            ConfigError: the engine cannot be made as configured.
+            BuildError: it does not start, or workers are so different that their bytes would be.
         """
         try:
-            identity: dict[str, str] = ray.get(self._workers[0].fingerprint.remote())
+            first, *others = ray.get([worker.fingerprint.remote() for worker in self._workers])
         except RayError as error:
+            cause = error.cause if isinstance(error, RayTaskError) else None
+            if isinstance(cause, ConfigError):
+                raise ConfigError(str(cause)) from error
             raise BuildError(f"the engine does not start: {_last_line(error)}") from error
-        return identity
+        for other in others:
+            different = [name for name in first if other.get(name) != first[name]]
+            if different:
+                raise BuildError(
+                    f"workers differ in {', '.join(different)}; give the cluster machines of one "
+                    "kind with the same versions installed"
+                )
+        return dict(first)
 
     def run(self) -> Tally:
         """Make every unit that is not durable yet and seal every shard.
@@ -134,7 +92,7 @@ class Build:
         Raises:
             BuildError: the first units all break; going on would fail every request.
         """
-        self.tally.started = time.monotonic()
+        self.tally.start()
         units = self._missing_units()
         most = self.resources.workers * UNITS_PER_WORKER
         while True:
@@ -182,24 +140,31 @@ class Build:
 
     def _collect(self, reference: Any) -> None:
         if reference in self._sealing:
-            ray.get(reference)
-            del self._sealing[reference]
+            shard = self._sealing.pop(reference)
+            try:
+                ray.get(reference)
+            except RayError as error:
+                raise BuildError(f"shard {shard} cannot be sealed: {_last_line(error)}") from error
             self.tally.sealed += 1
             return
         unit, number = self._flying.pop(reference)
-        if number >= 0:
+        if number != NO_WORKER:
             self._load[number] -= 1
         try:
             self.tally.add(ray.get(reference))
         except RayError as error:
-            self._strike(unit, error)
+            self._strike(unit, number, error)
             return
         self._open[unit.shard] -= 1
         if not self._open[unit.shard]:
             del self._open[unit.shard]
             self._seal(unit.shard)
 
-    def _strike(self, unit: WorkUnit, error: RayError) -> None:
+    def _strike(self, unit: WorkUnit, number: int, error: RayError) -> None:
+        # Loading turns a photograph that cannot be read into a failure; what is left is the root.
+        cause = error.cause if isinstance(error, RayTaskError) else None
+        if isinstance(cause, OSError) or number == NO_WORKER:
+            raise BuildError(f"{self.store.root} cannot be written: {_last_line(error)}") from error
         place = (unit.shard, unit.index)
         self._strikes[place] += 1
         if self.tally.done == 0 and self._strikes.total() >= STRIKES:
@@ -209,9 +174,9 @@ class Build:
         if self._strikes[place] < STRIKES:
             self._submit(unit)
             return
-        code = "engine_error" if isinstance(error, RayTaskError) else "worker_died"
+        code = "engine_error" if cause is not None else "worker_died"
         failure = Failure(code=code, detail=_last_line(error))
-        self._flying[fail_unit.remote(self._context, unit, failure)] = (unit, -1)
+        self._flying[fail_unit.remote(self._context, unit, failure)] = (unit, NO_WORKER)
 
     def _seal(self, shard: int) -> None:
         reference = seal_shard.remote(self._context, shard, self.plan.num_units(shard))

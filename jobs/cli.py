@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from typing import Any
@@ -9,23 +10,25 @@ from typing import Any
 import click
 
 from gends._version import __version__
+from gends.jobs.errors import BuildError
 
 COMMANDS = {
-    "run": "run",
-    "plan": "plan",
-    "status": "status",
-    "verify": "verify",
-    "show": "show",
-    "histograms": "histograms",
-    "train": "train",
-    "demo": "demo",
+    "run": "Make a dataset, or go on making it.",
+    "plan": "Count what run would make; writes nothing.",
+    "status": "Say how far a dataset is, and what was rejected or failed.",
+    "verify": "Check a dataset against its own records.",
+    "show": "Draw a contact sheet of a dataset.",
+    "histograms": "Fit, import and look at severity profiles.",
+    "train": "Train the parts of a GenDeg model.",
+    "demo": "Make a small dataset from bundled photographs.",
 }
+"""What each module of that name, here beside this one, is for."""
 EXIT_CODES = """\b
 Exit codes:
   0    done; the summary names what was rejected or failed
-  1    the build stopped, or verify found a problem; the same command resumes
-  2    wrong usage, configuration or input; nothing was written
-  130  interrupted; the same command resumes
+  1    the build stopped, and the same command resumes; or verify found a problem
+  2    wrong usage, settings or input; nothing was made
+  130  interrupted by Ctrl-C or SIGTERM; the same command resumes
 """
 
 
@@ -37,12 +40,26 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Load `gends.jobs.<module>` and take its `command`."""
+        """Load `gends.jobs.<name>` and take its `command`."""
         if name not in COMMANDS:
             return None
-        module: Any = importlib.import_module(f"gends.jobs.{COMMANDS[name]}")
+        module: Any = importlib.import_module(f"gends.jobs.{name}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest name for one that is not known."""
+        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if near and args[0] not in COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
@@ -59,10 +76,8 @@ def group() -> None:
 
 def main() -> None:
     """Run, with one line instead of a traceback for what a user can mend."""
-    from gends.jobs.build import BuildError  # noqa: PLC0415  imports Ray
-
     try:
-        group.main(standalone_mode=False)
+        group.main(prog_name="gends-build", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
-LOCAL_STAGE_SLOTS = 2
-"""Processes that decode and encode beside the workers of a local Ray."""
+STAGE_SLOTS = 2
+"""Processes that decode and encode beside the workers, at least."""
+LONGEST_TEMPORARY = 40
+"""Ray puts sockets 60 characters deeper, and the kernel allows their paths 107."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,51 +28,86 @@ class Resources:
     cpus_per_worker: int
     gpus_per_worker: int
 
-    def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
-
 
 @contextlib.contextmanager
 def connect(address: str | None, workers: int | None, threads: int) -> Iterator[Resources]:
     """Connect to `address`, or start Ray on this machine, for the duration of the block.
 
     A worker gets one GPU where there are any, else `threads` CPUs. Without `workers` there is one
-    per GPU, or as many as the CPUs allow.
+    per GPU, or as many as the CPUs allow. Inside the block SIGTERM interrupts like Ctrl-C.
 
     Raises:
         ConnectionError: no cluster answers at `address`.
-        ValueError: more GPU workers than GPUs, or none.
+        ValueError: more workers than GPUs.
     """
+    with contextlib.ExitStack() as stack:
+        # Ray writes its warnings to standard output, where --json has its own lines.
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+        _start(address, (workers or 1) * threads)
+        stack.callback(_stop)
+        # Ray's own handler would exit with the signal's number and say nothing.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        yield _place(workers, threads)
+
+
+def _start(address: str | None, cpus: int) -> None:
     # Ray would otherwise copy and ship the current folder when it is started by a tool it knows.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address is None:
-        gpus = _local_gpus()
-        wanted = workers or gpus or max(1, (os.cpu_count() or 1) // threads)
-        ray.init(
-            num_cpus=wanted * threads + LOCAL_STAGE_SLOTS,
-            num_gpus=gpus,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    else:
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        resources = ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0))
-        wanted = workers or gpus or max(1, int(resources.get("CPU", 1)) // (2 * threads))
-    try:
-        if gpus and wanted > gpus:
-            raise ValueError(f"--workers {wanted}, but there are {gpus} GPUs; one worker holds one")
-        yield Resources(
-            workers=wanted, cpus_per_worker=1 if gpus else threads, gpus_per_worker=min(gpus, 1)
-        )
-    finally:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is not None:
+        ray.init(address, **quiet)
+        return
+    ray.init(
+        "local",  # the default would join any cluster that runs on this machine
+        num_cpus=max(os.cpu_count() or 1, cpus) + STAGE_SLOTS,
+        include_dashboard=False,
+        _temp_dir=_temporary_folder(),
+        **quiet,
+    )
+
+
+def _stop() -> None:
+    with _silent_stderr():
         ray.shutdown()
 
 
-def _local_gpus() -> int:
-    import torch  # noqa: PLC0415  slow, and a cluster's head needs no GPU
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keep Ray's native part from writing about every task that a shutdown ends."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
-    return torch.cuda.device_count()
+
+def _place(workers: int | None, threads: int) -> Resources:
+    available: dict[str, float] = ray.cluster_resources()
+    cpus, gpus = int(available.get("CPU", 0)), int(available.get("GPU", 0))
+    each = 1 if gpus else threads
+    # One slot at least stays free: an engine waits for photographs that nobody loads.
+    most = (cpus - 1) // each
+    if gpus:
+        most = min(most, gpus)
+    wanted = workers or max(1, min(gpus or (cpus - STAGE_SLOTS) // each, most))
+    if wanted > most:
+        raise ValueError(
+            f"{wanted} workers of {each} CPUs do not fit into {cpus} CPUs and {gpus} GPUs: each "
+            "holds one GPU where there are any, and one CPU stays for loading and encoding; "
+            "lower --workers or --threads"
+        )
+    return Resources(workers=wanted, cpus_per_worker=each, gpus_per_worker=min(gpus, 1))
+
+
+def _temporary_folder() -> str | None:
+    """Where Ray's session goes; None is Ray's own choice."""
+    if "RAY_TMPDIR" in os.environ or len(tempfile.gettempdir()) <= LONGEST_TEMPORARY:
+        return None
+    return "/tmp/ray"

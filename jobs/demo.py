@@ -19,6 +19,7 @@ from gends.pipeline.verify import verify
 @click.command(epilog="\b\nExample:\n  gends-build demo --out demo/")
 @click.option(
     "--out",
+    metavar="ROOT",
     default="demo",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
@@ -26,8 +27,9 @@ from gends.pipeline.verify import verify
 )
 @click.option(
     "--workers",
+    metavar="N",
     type=click.IntRange(min=1),
-    help="Engines at work [default: one per GPU, or per CPU].",
+    help="Engines at work. [default: one per GPU, or per CPU]",
 )
 def command(out: Path, workers: int | None) -> None:
     """Degrade ten bundled photographs with the bundled model; check and draw the result."""

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from gends.models.degrader import Degrader
-from gends.pipeline.config import BuildConfig, ConfigError
+from gends.pipeline.config import BuildConfig, ConfigError, EngineConfig
+
+
+def check_model(config: BuildConfig) -> None:
+    """Find the model's files, downloading them where need be; loads no weights.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    if config.engine != "gendeg":
+        return
+    from gends.models.gendeg.source import locate  # noqa: PLC0415
+
+    name, revision = _model(config)
+    try:
+        locate(name, revision)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {config.model!r}: {error}") from error
 
 
 def make_engine(config: BuildConfig) -> Degrader:
@@ -12,7 +32,7 @@ def make_engine(config: BuildConfig) -> Degrader:
     Raises:
         ConfigError: the model is not there or its files do not fit together.
     """
-    # Engines are imported where they are used: a parametric build loads neither torch nor diffusers.
+    # Imported where they are used: a parametric build loads neither torch nor diffusers.
     if config.engine == "dry":
         from gends.models.dry import DryDegrader  # noqa: PLC0415
 
@@ -32,18 +52,29 @@ def _gendeg(config: BuildConfig) -> Degrader:
 
     settings = config.generator
     torch.set_num_threads(settings.threads)
-    name, _, revision = config.model.partition("@")
+    dtypes = {"auto": None, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    name, revision = _model(config)
     try:
-        model = GenDeg.from_pretrained(name, revision=revision or None)
+        model = GenDeg.from_pretrained(
+            name,
+            revision,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            dtype=dtypes[settings.precision],
+            compiled=settings.compile,
+        )
     except (OSError, ValueError) as error:
         raise ConfigError(f"model {config.model!r}: {error}") from error
-    return GenDegDegrader(
-        model,
-        sampler=settings.sampler,
-        steps=settings.steps,
-        text_guidance=settings.text_guidance,
-        image_guidance=settings.image_guidance,
-        micro_batch=settings.micro_batch,
-        precision=settings.precision,
-        compile=settings.compile,
-    )
+    sampling = replace(model.sampling, **_given(settings))
+    return GenDegDegrader(model, micro_batch=settings.micro_batch, sampling=sampling)
+
+
+def _model(config: BuildConfig) -> tuple[str, str | None]:
+    name, _, revision = config.model.partition("@")
+    return name, revision or None
+
+
+def _given(settings: EngineConfig) -> dict[str, Any]:
+    """What the user set; the rest stays as the model has it."""
+    fields = ("sampler", "steps", "text_guidance", "image_guidance")
+    values = {name: getattr(settings, name) for name in fields}
+    return {name: value for name, value in values.items() if value is not None}

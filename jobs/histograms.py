@@ -20,21 +20,23 @@ from gends.pipeline.reader import read_manifest
 from gends.pipeline.store import Store
 
 
-class Weights(click.ParamType):
-    """`NAME=WEIGHT`."""
-
-    name = "NAME=WEIGHT"
-
-    def convert(self, value: object, param: object, ctx: object) -> tuple[str, float]:
-        """Split at the equals sign."""
-        name, _, weight = str(value).rpartition("=")
-        try:
-            return name, float(weight)
-        except ValueError:
-            raise click.BadParameter(f"{value!r} is not NAME=WEIGHT, as in RESIDE=0.5") from None
+def name_and_weight(text: str) -> tuple[str, float]:
+    """Parse `NAME=WEIGHT`."""
+    name, _, weight = text.rpartition("=")
+    try:
+        return name, float(weight)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not NAME=WEIGHT, as in RESIDE=0.5") from None
 
 
-WEIGHT_HELP = "How often a dataset is drawn, relative to 1; may be repeated."
+weight_option = click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="NAME=WEIGHT",
+    type=name_and_weight,
+    help="How often a dataset is drawn, relative to 1; may be repeated.",
+)
 Output = click.Path(dir_okay=False, path_type=Path)
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -48,13 +50,21 @@ def command() -> None:
 
 
 @command.command(
-    "fit", epilog="\b\nExample:\n  gends-build histograms fit pairs/ --out profile.json"
+    "fit",
+    short_help="Fit a profile to pairs.",
+    epilog="\b\nExample:\n  gends-build histograms fit pairs/ --out profile.json",
 )
 @click.argument("pairs", type=Folder)
 @click.option("--out", required=True, type=Output, help="Profile to write.")
-@click.option("--degradation", help="When PAIRS holds gt/ and lq/ itself: what the pairs show.")
-@click.option("--dataset", help="When PAIRS holds gt/ and lq/ itself: the dataset's name.")
-@click.option("--weight", "weights", multiple=True, type=Weights(), help=WEIGHT_HELP)
+@click.option(
+    "--degradation",
+    metavar="NAME",
+    help="When PAIRS holds gt/ and lq/ itself: what the pairs show.",
+)
+@click.option(
+    "--dataset", metavar="NAME", help="When PAIRS holds gt/ and lq/ itself: the dataset's name."
+)
+@weight_option
 @click.option(
     "--resize/--as-stored",
     default=True,
@@ -79,18 +89,21 @@ def fit_command(
 
 @command.command(
     "import",
+    short_help="Import the JSON files that GenDeg publishes.",
     epilog="\b\nExample:\n  gends-build histograms import GenDeg/histograms/ --out profile.json",
 )
 @click.argument("directory", type=Folder)
 @click.option("--out", required=True, type=Output, help="Profile to write.")
-@click.option("--weight", "weights", multiple=True, type=Weights(), help=WEIGHT_HELP)
+@weight_option
 def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float], ...]) -> None:
     """Import histograms in the JSON layout that GenDeg publishes: a folder per degradation."""
     _save(read_published(directory, dict(weights)), out)
 
 
 @command.command(
-    "show", epilog="\b\nExample:\n  gends-build histograms show reference --plots plots/"
+    "show",
+    short_help="Print and draw a profile.",
+    epilog="\b\nExample:\n  gends-build histograms show reference --plots plots/",
 )
 @click.argument("profile", default="reference")
 @click.option(

@@ -17,10 +17,47 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 SHORT_SECTIONS = {"generator"}
 """Sections whose fields are flags without the section's name."""
+METAVARS = {
+    "clean": "SRC",
+    "clean_dataset": "NAME",
+    "clean_degradation": "NAME",
+    "model": "NAME|PATH",
+    "profile": "NAME|FILE",
+    "resolution": "R",
+    "seed": "S",
+}
+"""Of fields for which their type's is not telling; the others are N for a count, X for a number."""
+HEADINGS = {
+    "": "Dataset settings (keys of CONFIG)",
+    "filter": "Quality filter (keys of CONFIG under filter:)",
+    "generator": "Engine settings (keys of CONFIG under generator:)",
+}
+
+
+class ConfigCommand(click.Command):
+    """A command whose help sorts the configuration's flags by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options first, then one list per section."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(_heading(parameter.name or ""), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def _heading(name: str) -> str:
+    section, _, field = name.partition("__")
+    if field:
+        return HEADINGS[section]
+    return HEADINGS[""] if name in BuildConfig.model_fields else "Options"
 
 
 def config_options(command: Command) -> Command:
-    """Add one flag per configuration field; they arrive in the keyword `settings`, nested."""
+    """Add one flag per configuration field; `nested` sorts them out of the command's arguments."""
     for path, field in reversed(list(_leaves(BuildConfig))):
         command = _option(path, field)(command)
     return command
@@ -31,7 +68,7 @@ def nested(flags: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for path, _ in _leaves(BuildConfig):
         value = flags.pop("__".join(path))
-        if value is None or value == ():
+        if value is None:
             continue
         section = settings
         for name in path[:-1]:
@@ -58,13 +95,18 @@ def _option(path: tuple[str, ...], field: FieldInfo) -> Callable[[Command], Comm
     name = "__".join(path)
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
-    return click.option(flag, name, type=_click_type(kind), default=None, help=help_text)
+    metavar = METAVARS.get(path[-1])
+    return click.option(
+        flag, name, type=_click_type(kind), metavar=metavar or _metavar(kind), help=help_text
+    )
 
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or value in ("", {}):
         return ""
+    if isinstance(value, bool):
+        value = "on" if value else "off"
     return f"[default: {','.join(value) if isinstance(value, tuple) else value}]"
 
 
@@ -74,41 +116,32 @@ def _plain_type(annotation: Any) -> Any:
     return annotation
 
 
-def _click_type(kind: Any) -> click.ParamType:
+def _click_type(kind: Any) -> Any:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
-    if get_origin(kind) is tuple:
-        return CommaList()
-    if get_origin(kind) is dict:
-        return Bounds()
-    return {int: click.INT, float: click.FLOAT, str: click.STRING}[kind]
+    return {tuple: _names, dict: _bounds}.get(get_origin(kind), kind)
 
 
-class CommaList(click.ParamType):
-    """`a,b,c`."""
-
-    name = "NAME,NAME…"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
-        """Split at commas."""
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+def _metavar(kind: Any) -> str | None:
+    by_kind = {int: "N", float: "X", tuple: "NAME,NAME…", dict: "NAME=LOW:HIGH,…"}
+    return by_kind.get(get_origin(kind) or kind)
 
 
-class Bounds(click.ParamType):
-    """`metric=low:high,…`, either bound possibly empty."""
+def _names(text: str) -> tuple[str, ...]:
+    """Parse `a,b,c`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
-    name = "NAME=LOW:HIGH,…"
 
-    def convert(
-        self, value: Any, param: Any, ctx: Any
-    ) -> dict[str, tuple[float | None, float | None]]:
-        """Parse each metric's bounds."""
-        bounds = {}
-        for part in value.split(","):
-            name, _, span = part.partition("=")
-            low, _, high = span.partition(":")
-            try:
-                bounds[name.strip()] = (float(low) if low else None, float(high) if high else None)
-            except ValueError:
-                self.fail(f"{part!r} is not NAME=LOW:HIGH, as in niqe=:6.5", param, ctx)
-        return bounds
+def _bounds(text: str) -> dict[str, tuple[float | None, float | None]]:
+    """Parse `metric=low:high,…`, either bound possibly empty."""
+    bounds = {}
+    for part in text.split(","):
+        name, _, span = part.partition("=")
+        low, colon, high = span.partition(":")
+        try:
+            bounds[name.strip()] = (float(low) if low else None, float(high) if high else None)
+        except ValueError:
+            colon = ""
+        if not colon:
+            raise click.BadParameter(f"{part!r} is not NAME=LOW:HIGH, as in niqe=:6.5")
+    return bounds

@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from gends.jobs.options import config_options, nested
+from gends.jobs.inputs import Inputs, gather
+from gends.jobs.options import ConfigCommand, config_options, nested
 from gends.jobs.progress import duration
-from gends.jobs.run import Inputs, gather
 from gends.pipeline.config import load_config
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
@@ -25,14 +25,18 @@ from gends.pipeline.types import Picture, View, WorkUnit
 TRIAL_VIEWS = 3
 
 
-@click.command(epilog="\b\nExample:\n  gends-build plan --clean photos/ --replicas 2 --workers 8")
+@click.command(
+    cls=ConfigCommand,
+    epilog="\b\nExample:\n  gends-build plan --clean photos/ --replicas 2 --workers 8",
+)
 @click.argument(
     "config", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--workers",
+    metavar="N",
     type=click.IntRange(min=1),
-    help="Engines to reckon with [default: CPUs / threads].",
+    help="Engines to reckon with. [default: one per --threads CPUs]",
 )
 @click.option(
     "--trial/--no-trial",

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from gends.jobs.build import Tally
+from gends.jobs.tally import Tally
 
 Style = Literal["auto", "json"]
 PLAIN_SECONDS = 10.0
@@ -30,6 +30,8 @@ class Progress:
             else None
         )
         self._next = 0.0
+        # A build turns sys.stdout away while Ray runs.
+        self._stdout = sys.stdout
 
     def __enter__(self) -> Progress:
         """Take over the last line of a terminal."""
@@ -42,6 +44,11 @@ class Progress:
         if self._live:
             self._live.stop()
 
+    def say(self, what: str) -> None:
+        """Tell a person, in a line that stays."""
+        if not self._json:
+            print(what, file=sys.stderr, flush=True)
+
     def __call__(self, tally: Tally, *, final: bool = False) -> None:
         """Show where the build is."""
         if self._live:
@@ -52,7 +59,7 @@ class Progress:
             return
         self._next = now + PLAIN_SECONDS
         if self._json:
-            print(json.dumps(_facts(tally)), flush=True)
+            print(json.dumps(_facts(tally)), file=self._stdout, flush=True)
         else:
             print(_line(tally), file=sys.stderr, flush=True)
 
@@ -83,7 +90,7 @@ def _line(tally: Tally) -> str:
         f"{finished}/{tally.total} pairs ({finished / max(tally.total, 1):.0%})  "
         f"{tally.statuses['accepted']} accepted, {tally.statuses['rejected']} rejected, "
         f"{tally.statuses['failed']} failed  {tally.rate:.2f} pairs/s  "
-        f"{tally.num_workers} workers {tally.busy_share:.0%} busy  ETA {eta}"
+        f"workers: {tally.num_workers}, {tally.busy_share:.0%} busy  ETA {eta}"
     )
 
 

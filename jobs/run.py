@@ -5,54 +5,33 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gends.histograms.profile import Profile, load_profile
-from gends.jobs.build import Build, Tally
-from gends.jobs.cluster import connect
-from gends.jobs.options import config_options, nested
+from gends.jobs.engine import check_model
+from gends.jobs.inputs import Inputs, gather, recall
+from gends.jobs.options import ConfigCommand, config_options, nested
 from gends.jobs.progress import Progress, duration
-from gends.jobs.stages import Context
-from gends.pipeline.catalog import Catalog, write_catalog
-from gends.pipeline.config import BuildConfig, load_config
-from gends.pipeline.dataset import (
-    CATALOG_NAME,
-    IDENTITY_NAME,
-    PROFILE_NAME,
-    check_identity,
-    config_digest,
-    make_identity,
-    open_dataset,
-    write_identity,
-)
+from gends.jobs.status import collect, reason_lines
+from gends.jobs.tally import Tally
+from gends.pipeline.config import load_config
+from gends.pipeline.dataset import IDENTITY_NAME, check_identity, config_digest, open_dataset
 from gends.pipeline.judge import Judge
-from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.plan import Plan
-from gends.pipeline.sources import base_folder, read_source
+from gends.pipeline.manifest import STATUSES, sealed_shards
 from gends.pipeline.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What a plan is made of, before any engine is loaded."""
-
-    config: BuildConfig
-    base: Path
-    catalog: Catalog
-    profile: Profile
-
-    @property
-    def plan(self) -> Plan:
-        """The plan."""
-        return Plan(self.catalog, self.config, self.profile)
-
-
 @click.command(
-    epilog="\b\nExample:\n  gends-build run --clean photos/ --out dataset/ --per-image 3 --seed 7"
+    cls=ConfigCommand,
+    epilog="""\b
+Examples:
+  gends-build run --clean photos/ --out dataset/
+  gends-build run --clean photos/ --out dataset/ --degradations rain,snow --replicas 4 --seed 7
+  gends-build run settings.yaml --out dataset/ --workers 8
+  gends-build run --out dataset/        # go on with what is there, under its own settings
+""",
 )
 @click.argument(
     "config", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -60,16 +39,20 @@ class Inputs:
 @click.option(
     "--out",
     required=True,
+    metavar="ROOT",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the dataset.",
 )
 @click.option(
     "--workers",
+    metavar="N",
     type=click.IntRange(min=1),
-    help="Engines at work [default: one per GPU, or per CPU].",
+    help="Engines at work. [default: one per GPU, or per --threads CPUs]",
 )
 @click.option(
-    "--address", help="Ray cluster to join, as in ray://head:10001 or auto [default: this machine]."
+    "--address",
+    metavar="HOST:PORT",
+    help="Ray cluster to join, or auto for the one of this machine. [default: a Ray of its own]",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Progress and summary as JSON lines on standard output."
@@ -83,15 +66,15 @@ def command(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Create the dataset --out from the photographs --clean, or resume it.
+    """Make the dataset --out from the photographs --clean, or go on making it.
 
     Settings come from the YAML file CONFIG, and flags override it. A build that was stopped, killed
-    or crashed goes on where it was when the same command is given again; a finished one says so.
+    or crashed goes on where it was when the same command is given again, and a finished one says
+    so. A dataset keeps the settings that it was begun with: others are refused.
     """
-    settings = nested(flags)
     progress = Progress("json" if as_json else "auto")
-    tally = build(config, settings, out, workers=workers, address=address, progress=progress)
-    click.echo(summary(out, tally, as_json))
+    tally = build(config, nested(flags), out, workers=workers, address=address, progress=progress)
+    click.echo(summary(out, tally, as_json=as_json))
 
 
 def build(
@@ -103,87 +86,66 @@ def build(
     address: str | None = None,
     progress: Progress,
 ) -> Tally:
-    """Found or resume a root and build it to its end."""
+    """Found or resume a root and build it to its end.
+
+    Raises:
+        ValueError: settings, photographs or root that cannot be used; nothing was written.
+        BuildError: the build had to stop; the same call resumes.
+    """
     store = Store(out)
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="gends-"))
-        inputs = resume_inputs(out) if not settings and path is None else None
+        inputs = recall(out) if not settings and path is None else None
         inputs = inputs or gather(load_config(path, settings), Path(scratch))
-        plan = inputs.plan
-        Judge(inputs.config.filter)  # a missing metric is better known before Ray starts
+        _check(inputs, out)
         stack.enter_context(store.lock())
-        founded = store.exists(IDENTITY_NAME)
-        if founded and len(sealed_shards(store)) == plan.num_shards:
-            check_identity(store, _identity(inputs, None))
-            return Tally(total=plan.num_requests(), resumed=plan.num_requests())
-        with connect(address, workers, inputs.config.generator.threads) as resources:
-            context = Context(
-                root=out.absolute(),
-                base=inputs.base,
-                config=inputs.config,
-                config_digest=config_digest(inputs.config),
-            )
-            job = Build(store, plan, context, resources, on_progress=progress)
-            identity = _identity(inputs, job.fingerprint())
-            if founded:
-                check_identity(store, identity)
-            else:
-                _found(store, inputs, identity)
-            _sweep(store)
-            with progress:
-                tally = job.run()
-                progress(tally, final=True)
-    return tally
+        if store.exists(IDENTITY_NAME):
+            check_identity(store, inputs.identity(None))
+            plan = inputs.plan
+            if len(sealed_shards(store)) == plan.num_shards:
+                return Tally(total=plan.num_requests(), resumed=plan.num_requests())
+        return _build(store, inputs, workers, address, progress)
 
 
-def gather(config: BuildConfig, scratch: Path) -> Inputs:
-    """Read the source into a catalog in `scratch`, and the severity profile.
-
-    Raises:
-        ValueError: no source was named, or it or the profile cannot be read.
-    """
-    if not config.clean:
+def _check(inputs: Inputs, out: Path) -> None:
+    """Find what can be wrong before anything is written or started."""
+    clean = inputs.config.clean
+    if clean and Path(clean).is_dir() and out.resolve().is_relative_to(Path(clean).resolve()):
         raise ValueError(
-            "no photographs named: give --clean FOLDER, or clean: in the configuration"
+            f"--out {out} lies inside --clean {clean}, where its shards would be taken for "
+            "photographs; name a folder beside it"
         )
-    source = Path(config.clean)
-    path = scratch / CATALOG_NAME
-    base = base_folder(source).absolute()
-    write_catalog(
-        read_source(source),
-        path,
-        base=base,
-        default_dataset=config.clean_dataset or source.absolute().stem,
-        default_degradation=config.clean_degradation,
-        dedupe=config.dedupe,
-        limit=config.limit,
+    Judge(inputs.config.filter)
+    check_model(inputs.config)
+
+
+def _build(
+    store: Store, inputs: Inputs, workers: int | None, address: str | None, progress: Progress
+) -> Tally:
+    # Ray takes its time to import, and neither --help nor a finished dataset needs it.
+    from gends.jobs.build import Build  # noqa: PLC0415
+    from gends.jobs.cluster import connect  # noqa: PLC0415
+    from gends.jobs.stages import Context  # noqa: PLC0415
+
+    context = Context(
+        root=store.root.absolute(),
+        base=inputs.base,
+        config=inputs.config,
+        config_digest=config_digest(inputs.config),
     )
-    profile = load_profile(config.profile)
-    return Inputs(config=config, base=base, catalog=Catalog(path), profile=profile)
-
-
-def resume_inputs(out: Path) -> Inputs | None:
-    """The inputs that a root was founded with, or None where there is no root."""
-    if not Store(out).exists(IDENTITY_NAME):
-        return None
-    dataset = open_dataset(out)
-    return Inputs(
-        config=dataset.config,
-        base=dataset.base,
-        catalog=dataset.plan.catalog,
-        profile=dataset.plan.profile,
-    )
-
-
-def _identity(inputs: Inputs, engine: dict[str, str] | None) -> dict[str, Any]:
-    return make_identity(inputs.config, inputs.catalog, inputs.profile, engine, inputs.base)
-
-
-def _found(store: Store, inputs: Inputs, identity: dict[str, Any]) -> None:
-    with store.publish(CATALOG_NAME) as file:
-        file.write(inputs.catalog.path.read_bytes())
-    inputs.profile.save(store.path(PROFILE_NAME))
-    write_identity(store, identity)
+    progress.say("starting Ray and the engine")
+    with connect(address, workers, inputs.config.generator.threads) as resources:
+        job = Build(store, inputs.plan, context, resources, on_progress=progress)
+        engine = job.fingerprint()
+        if store.exists(IDENTITY_NAME):
+            check_identity(store, inputs.identity(engine))
+        else:
+            inputs.found(store, engine)
+        _sweep(store)
+        with progress:
+            tally = job.run()
+            progress(tally, final=True)
+    return tally
 
 
 def _sweep(store: Store) -> None:
@@ -191,20 +153,16 @@ def _sweep(store: Store) -> None:
         store.sweep(folder)
 
 
-def summary(out: Path, tally: Tally, as_json: bool) -> str:
-    statuses = {name: tally.statuses[name] for name in ("accepted", "rejected", "failed")}
+def summary(out: Path, tally: Tally, *, as_json: bool) -> str:
+    """What a finished dataset holds, and what this run had to do for it."""
+    facts = collect(open_dataset(out))
     if as_json:
-        facts = {"event": "finished", "root": str(out), "total": tally.total, **statuses}
-        reasons = dict(sorted(tally.reasons.items()))
-        return json.dumps(facts | {"resumed": tally.resumed, "reasons": reasons})
-    if tally.resumed == tally.total:
-        return f"{out} is finished: {tally.total} requests; see gends-build status {out}"
-    lines = [
-        f"{out}: finished in {duration(tally.seconds)}, {tally.done} requests made now, "
-        f"{tally.resumed} before",
-        "  "
-        + ", ".join(f"{count} {name}" for name, count in statuses.items())
-        + f", {tally.redrawn} redrawn",
-    ]
-    lines += [f"  {count:6d} × {reason}" for reason, count in tally.reasons.most_common()]
-    return "\n".join(lines)
+        made = {"made_now": tally.done, "redrawn_now": tally.redrawn}
+        return json.dumps({"event": "finished", "root": str(out)} | facts | made)
+    if tally.done:
+        first = f"finished in {duration(tally.seconds)}, {tally.done} requests made now"
+    else:
+        first = "is finished, nothing to do"
+    counts = ", ".join(f"{facts['statuses'][name]} {name}" for name in STATUSES)
+    lines = [f"{out}: {first}", f"  {facts['requests']} requests: {counts}"]
+    return "\n".join(lines + reason_lines(facts))

@@ -16,9 +16,10 @@ from gends.pipeline.sheet import contact_sheet
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write."
 )
-@click.option("--degradations", default="", help="Only these, separated by commas [default: all].")
+@click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
 @click.option(
     "--rows",
+    metavar="N",
     default=3,
     show_default=True,
     type=click.IntRange(1, 100),
@@ -26,12 +27,13 @@ from gends.pipeline.sheet import contact_sheet
 )
 @click.option(
     "--side",
+    metavar="N",
     default=192,
     show_default=True,
     type=click.IntRange(32, 1024),
     help="Pixels per picture.",
 )
-@click.option("--seed", default=0, show_default=True, help="Which pairs are drawn.")
+@click.option("--seed", metavar="S", default=0, show_default=True, help="Which pairs are drawn.")
 def command(root: Path, out: Path, degradations: str, rows: int, side: int, seed: int) -> None:
     """Draw pairs of the dataset ROOT: clean, degraded, their difference, and the severity.
 

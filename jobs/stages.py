@@ -11,7 +11,8 @@ from typing import Any
 
 import ray
 
-from gends.models.degrader import Degraded
+from gends.jobs.tally import UnitReport
+from gends.models.degrader import Degraded, Degrader
 from gends.pipeline import unit as stages
 from gends.pipeline.commit import seal, write_unit
 from gends.pipeline.config import BuildConfig, FilterConfig
@@ -33,19 +34,6 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitReport:
-    """What became of one unit, in a few bytes for the driver."""
-
-    shard: int
-    index: int
-    statuses: Counter[str]
-    reasons: Counter[str]
-    redrawn: int = 0
-    seconds: float = 0.0
-    """Spent in the engine."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
     """What the engine made of a batch."""
 
@@ -58,13 +46,20 @@ class Worker:
     """Holds the engine and does nothing but run it."""
 
     def __init__(self, context: Context) -> None:
-        from gends.jobs.engine import make_engine  # noqa: PLC0415  keeps torch out of other stages
+        self._config = context.config
+        self._engine: Degrader | None = None
 
-        self._engine = make_engine(context.config)
+    def _load(self) -> Degrader:
+        # Not in the constructor: Ray hides what an actor's constructor raises.
+        if self._engine is None:
+            from gends.jobs.engine import make_engine  # noqa: PLC0415  keeps torch out of stages
+
+            self._engine = make_engine(self._config)
+        return self._engine
 
     def fingerprint(self) -> dict[str, str]:
         """Identity of the engine."""
-        return self._engine.fingerprint()
+        return self._load().fingerprint()
 
     def degrade(
         self, unit: WorkUnit, loaded: stages.Loaded, batch: stages.Batch | None = None
@@ -72,7 +67,7 @@ class Worker:
         """Run the engine on a batch; None is the unit's first."""
         start = time.monotonic()
         batch = batch or stages.first_batch(unit, loaded)
-        pairs = stages.degrade_batch(self._engine, unit, loaded, batch)
+        pairs = stages.degrade_batch(self._load(), unit, loaded, batch)
         return Drawn(pairs=pairs, seconds=time.monotonic() - start)
 
 

@@ -16,6 +16,10 @@ from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.manifest import STATUSES, sealed_shards
 from gends.pipeline.reader import read_manifest
 
+COLUMNS = ("degradation", "status", "reason", "source_uri", "detail")
+MOST_FAILURES = 20
+"""Photographs that are named with what is wrong with them; the manifest has all of them."""
+
 
 @click.command(epilog="\b\nExample:\n  gends-build status dataset/")
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -31,49 +35,62 @@ def collect(dataset: Dataset) -> dict[str, Any]:
     plan, sealed = dataset.plan, sealed_shards(dataset.store)
     statuses: dict[str, Counter[str]] = {name: Counter() for name in dataset.config.degradations}
     reasons: Counter[str] = Counter()
+    failures: dict[str, str] = {}
     for shard in sealed:
-        columns = ["degradation", "status", "reason"]
-        rows = read_manifest(dataset.store.root, status=None, columns=columns, shards=[shard])
+        rows = read_manifest(dataset.store.root, status=None, columns=COLUMNS, shards=[shard])
         for row in rows.to_pylist():
             statuses[row["degradation"]][row["status"]] += 1
             if row["reason"]:
                 reasons[f"{row['status']}: {row['reason']}"] += 1
-    waiting = {
-        int(name): durable_units(dataset.store, int(name)) for name in _open(dataset, sealed)
-    }
-    durable = sum(plan.count_requests(n, i) for n, units in waiting.items() for i in units)
+            if row["status"] == "failed" and len(failures) < MOST_FAILURES:
+                uri = row["source_uri"]
+                failures[uri] = f"{row['reason']}: {row['detail'].removeprefix(f'{uri}: ')}"
+    durable = _count_durable(dataset, set(sealed))
     total = plan.num_requests()
-    done = sum(counter.total() for counter in statuses.values())
+    counts: Counter[str] = sum(statuses.values(), Counter())
     return {
         "requests": total,
-        "in_shards": done,
+        "in_shards": counts.total(),
         "in_durable_units": durable,
-        "missing": total - done - durable,
+        "missing": total - counts.total() - durable,
         "images": len(plan.catalog),
         "shards": {"planned": plan.num_shards, "sealed": len(sealed)},
         "finished": len(sealed) == plan.num_shards,
+        "statuses": {status: counts[status] for status in STATUSES},
         "degradations": {name: dict(counter) for name, counter in statuses.items()},
         "reasons": dict(reasons.most_common()),
+        "failures": failures,
     }
 
 
-def _open(dataset: Dataset, sealed: list[int]) -> list[str]:
-    return [name for name in dataset.store.names("work") if int(name) not in set(sealed)]
+def reason_lines(facts: dict[str, Any]) -> list[str]:
+    """Why requests were rejected or failed, and the first photographs that failed."""
+    lines = [f"  {count:6d} × {reason}" for reason, count in facts["reasons"].items()]
+    return lines + [f"  {uri}: {what}" for uri, what in facts["failures"].items()]
+
+
+def _count_durable(dataset: Dataset, sealed: set[int]) -> int:
+    shards = {int(name) for name in dataset.store.names("work")} - sealed
+    return sum(
+        dataset.plan.count_requests(shard, unit)
+        for shard in shards
+        for unit in durable_units(dataset.store, shard)
+    )
 
 
 def _print(root: Path, facts: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     shards = facts["shards"]
     state = "finished" if facts["finished"] else "not finished; gends-build run resumes it"
-    console.print(f"{root}: {state}")
+    console.print(f"{root}: {state}", markup=False)
     console.print(
-        f"{shards['sealed']} of {shards['planned']} shards sealed; {facts['in_shards']} requests in "
-        f"shards, {facts['in_durable_units']} in durable units, {facts['missing']} missing, "
-        f"of {facts['requests']} from {facts['images']} photographs"
+        f"{shards['sealed']} of {shards['planned']} shards sealed; of {facts['requests']} requests "
+        f"from {facts['images']} photographs {facts['in_shards']} are in shards, "
+        f"{facts['in_durable_units']} in durable units, {facts['missing']} missing"
     )
     table = Table("degradation", *STATUSES, box=None, pad_edge=False)
     for name, counts in facts["degradations"].items():
         table.add_row(name, *(str(counts.get(status, 0)) for status in STATUSES))
     console.print(table)
-    for reason, count in facts["reasons"].items():
-        console.print(f"{count:6d} × {reason}")
+    for line in reason_lines(facts):
+        console.print(line, markup=False)

@@ -64,12 +64,13 @@ def command() -> None:
     epilog="\b\nExample:\n  gends-build train autoencoder pairs/ --run runs/autoencoder"
 )
 @click.argument("data", type=Folder)
-@training_options(steps=6000, batch_size=16, crop=128, rate=2e-3)
-def autoencoder(data: Path, **flags: Any) -> None:
+@click.option("--model", type=Folder, help="Autoencoder to go on from; its latents stay as they are.")
+@training_options(steps=12000, batch_size=8, crop=128, rate=6e-4)
+def autoencoder(data: Path, model: Path | None, **flags: Any) -> None:
     """Train gendeg-mini's autoencoder on all images of DATA, clean and degraded."""
     from gends.jobs.train_parts import train_autoencoder  # noqa: PLC0415  imports torch
 
-    click.echo(train_autoencoder(data, **flags))
+    click.echo(train_autoencoder(data, model=model, **flags))
 
 
 @command.command(

@@ -17,12 +17,32 @@ from gends.jobs.train import report
 from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.model import GenDeg
+from gends.models.training.autoencoder import AutoencoderSettings, initialise
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import train
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
 
 PRESET = "gendeg-mini"
+
+
+def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
+    """Train the bundled preset's autoencoder; returns its folder."""
+    run = _Run(flags)
+    dataset = PairDataset(data)
+    pool = training.ImagePool(dataset)
+    if model is None:
+        autoencoder = PatchAutoencoder()
+        initialise(autoencoder, pool.batches())
+    else:
+        autoencoder = PatchAutoencoder.from_pretrained(model)
+    autoencoder.to(run.device)
+    settings = AutoencoderSettings(
+        rate=run.options.rate, batch_size=run.options.batch_size, crop=run.options.crop
+    )
+    task = training.autoencoder_task(autoencoder, pool, run.options, settings)
+    run.train(task, training.source_of(data, dataset))["vae"].save_pretrained(run.result)
+    return run.result
 
 
 def train_generator(
@@ -39,6 +59,11 @@ def train_generator(
     cache = training.latent_cache(
         latents or run.folder / "latents", data, dataset, generator.autoencoder, _digest(folder)
     )
+    if model is None:
+        crop = run.options.crop // STRIDE
+        generator.target = training.measure_target(
+            generator.target, cache, crop, run.options.seed
+        )
     generator.to(run.device, torch.float32)
     task = training.generator_task(generator, cache, run.options, STRIDE)
     averaged = run.train(task, training.source_of(data, dataset))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,31 @@ import torch
 from torch import Tensor, nn
 
 from gends.dataset import PairDataset
-from gends.models.autoencoder import Autoencoder, decode_latents, target_latents
+from gends.models.autoencoder import (
+    Autoencoder,
+    PatchAutoencoder,
+    decode_latents,
+    target_latents,
+)
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.target import Target
 from gends.models.scm import StructureCorrection
 from gends.models.severity import measure
-from gends.models.training.generator import GeneratorParts, drop_and_encode, generator_loss
+from gends.models.training.autoencoder import (
+    AutoencoderSettings,
+    autoencoder_loss,
+    build_optimizer,
+)
+from gends.models.training.generator import (
+    GeneratorParts,
+    degradations_of,
+    drop_and_encode,
+    generator_loss,
+)
 from gends.models.training.latent_writer import with_flips
 from gends.models.training.latents import LatentCache
 from gends.models.training.randomness import numpy_generator, step_seed, torch_generator
@@ -77,6 +93,11 @@ class ImagePool:
             images.append(item["lq"])
         self.images = np.stack(images)
 
+    def batches(self, size: int = 32) -> Iterator[Tensor]:
+        """All images, whole, in order."""
+        for start in range(0, len(self.images), size):
+            yield to_tensor(self.images[start : start + size])
+
     def batch(self, step: int, options: Options) -> Batch:
         """Random crops, mirrored and turned: a function of step and options alone."""
         rng = numpy_generator(options.seed, step, "images")
@@ -88,6 +109,24 @@ class ImagePool:
             crop = self.images[index, top : top + options.crop, left : left + options.crop]
             crops.append(np.rot90(crop[:, :: rng.choice((1, -1))], rng.integers(4)))
         return {"images": to_tensor(crops)}
+
+
+def autoencoder_task(
+    autoencoder: PatchAutoencoder, pool: ImagePool, options: Options, settings: AutoencoderSettings
+) -> Task:
+    """Train the decoder's correction; the linear pair is set before the first step."""
+    shown = pool.batch(0, replace(options, seed=options.seed + 1, batch_size=8))["images"]
+
+    def sample(step: int, modules: Mapping[str, nn.Module]) -> Image:
+        return grid([to_images(shown), to_images(modules["vae"](shown))])
+
+    return Task(
+        modules={"vae": autoencoder},
+        optimizer=build_optimizer(autoencoder, settings),
+        loss=lambda step, batch: autoencoder_loss(autoencoder, batch["images"], settings),
+        batches=lambda step: pool.batch(step, options),
+        sample=sample,
+    )
 
 
 def latent_cache(
@@ -126,6 +165,15 @@ def generator_task(model: GenDeg, cache: LatentCache, options: Options, stride: 
     )
 
 
+def measure_target(target: Target, cache: LatentCache, crop: int, seed: int) -> Target:
+    """The target that standardises its training data."""
+    if target.kind == "image":
+        return target
+    batch = cache.batch(0, seed, 256 * len(NAMES), crop)
+    latents = (batch["lq"], batch["clean"], batch["mu"], batch["sigma"])
+    return Target.measured(*latents, degradations_of(batch))
+
+
 def _shown(batch: Batch) -> Batch:
     """The first few pictures of each degradation, mild before severe."""
     rows: list[int] = []
@@ -138,30 +186,21 @@ def _shown(batch: Batch) -> Batch:
 
 def with_modules(model: GenDeg, modules: Mapping[str, nn.Module]) -> GenDeg:
     """The model with some of its modules exchanged."""
-    return GenDeg(
-        modules=model.modules | dict(modules),
-        tokenizer=model.tokenizer,
-        schedule=model.schedule,
-        sampling=model.sampling,
-        captions=model.captions,
-        calibration=model.calibration,
-    )
+    return replace(model, modules=model.modules | dict(modules), folder=None)
 
 
 def _generator_grid(model: GenDeg, modules: Mapping[str, nn.Module], shown: Batch) -> Image:
-    """Columns of pictures: clean, generated, the training data's own degradation."""
+    """Rows of pictures: clean, generated, the training data's own degradation."""
     averaged = with_modules(model, modules)
-    latents = averaged.generate(
-        shown["clean"],
-        prompts=[averaged.prompt(NAMES[index]) for index in shown["degradation"].tolist()],
-        mu=shown["mu"].tolist(),
-        sigma=shown["sigma"].tolist(),
-        generators=[torch.Generator().manual_seed(row) for row in range(len(shown["mu"]))],
-    )
-    rows = [
-        to_images(decode_latents(averaged.autoencoder, z))
-        for z in (shown["clean"], latents, shown["lq"])
+    severities = zip(shown["mu"].tolist(), shown["sigma"].tolist(), strict=True)
+    instructions = [
+        Instruction(degradation=NAMES[index], mu=mu, sigma=sigma, seed=row)
+        for row, (index, (mu, sigma)) in enumerate(
+            zip(shown["degradation"].tolist(), severities, strict=True)
+        )
     ]
+    latents = averaged.generate(shown["clean"], instructions)
+    rows = [to_images(averaged.decode(z)) for z in (shown["clean"], latents, shown["lq"])]
     return grid(rows)
 
 
@@ -209,12 +248,16 @@ def correction_task(model: GenDeg, data: CorrectionData, options: Options, strid
             "clean": target_latents(model.autoencoder, batch["clean"]),
             "lq": target_latents(model.autoencoder, batch["lq"]),
         }
-        noisy = model.schedule.add_noise(latents["lq"], noise, timesteps)
+        severity = (batch["mu"], batch["sigma"])
+        names = degradations_of(batch)
+        target = model.target.encode(latents["lq"], latents["clean"], *severity, names)
+        noisy = model.schedule.add_noise(target, noise, timesteps)
         keep_all = torch.ones(len(noisy))
         condition, states = drop_and_encode(parts, batch | latents, keep_all)
         prediction = model.unet(torch.cat([noisy, condition], 1), timesteps, states).sample
-        clean_latents = model.schedule.one_step_estimate(noisy, prediction.float(), timesteps)
-        return decode_latents(model.autoencoder, clean_latents).clamp(-1, 1)
+        target = model.schedule.one_step_estimate(noisy, prediction.float(), timesteps)
+        lq = model.target.decode(target, latents["clean"], *severity, names)
+        return decode_latents(model.autoencoder, lq).clamp(-1, 1)
 
     loss = CorrectionLoss(
         scm=scm,
@@ -240,9 +283,7 @@ def calibrate(
 
     `samples` pairs per degradation, with the severities that these pairs have.
     """
-    bare = with_modules(model, {})
-    bare.calibration = Calibration()
-    degrader = GenDegDegrader(bare)
+    degrader = GenDegDegrader(replace(model, calibration=Calibration()))
     names = np.array(dataset.rows["degradation"].to_pylist())
     for index, name in enumerate(NAMES):
         rng = np.random.default_rng(step_seed(seed, index, "calibration"))

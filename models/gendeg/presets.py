@@ -116,7 +116,7 @@ GENDEG_MINI = Preset(
         timestep_spacing="trailing",
         rescale_betas_zero_snr=True,
     ),
-    sampling=SamplingSettings(steps=12, text_guidance=1.0, image_guidance=1.0),
+    sampling=SamplingSettings(steps=8, text_guidance=1.0, image_guidance=1.0),
     target=Target(kind="difference"),
     captions=False,
     trains_text_encoder=True,

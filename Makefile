@@ -1,0 +1,67 @@
+# make demo    a small dataset from bundled photographs, in demo/
+# make test    the tests (PYTEST_ARGS="-m 'not slow'" leaves out the slow ones)
+# make check   style, types, import contracts, and the tests
+# make lock    resolve requirements.lock again; LOCK_ARGS=--upgrade takes newer versions
+# make clean   remove what these made, .venv included
+#
+# Each sets up .venv when it is missing, and again when setup.cfg or requirements.lock has changed.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+LOCK_ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+TYPED := build/typed
+SOURCES = $(shell find gends pipeline models histograms jobs -name '*.py' -o -name py.typed)
+
+.PHONY: demo test check style types contracts lock clean
+
+demo: $(READY)
+	$(BIN)/gends-build demo --out demo
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: style types contracts test
+
+style: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy and import-linter do not follow an editable install's package_dir, and both look into the
+# current folder first: they are run from inside an installed copy.
+types: $(TYPED)
+	cd $(TYPED) && ../../$(BIN)/mypy --config-file ../../setup.cfg --cache-dir ../../.mypy_cache -p gends
+
+contracts: $(TYPED)
+	cd $(TYPED) && ../../$(BIN)/lint-imports --config ../../setup.cfg --no-cache
+
+$(TYPED): $(READY) $(SOURCES)
+	rm -rf build
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target $(TYPED) .
+	touch $(TYPED)
+
+# --no-deps: exactly the lock and nothing else. facexlib asks for opencv-python, which the lock leaves
+# out: opencv-python-headless is the same cv2 and needs no graphics libraries of the system.
+# --use-pep517: the few source distributions are built with a fresh setuptools of their own.
+$(READY): setup.cfg pyproject.toml requirements.lock
+	@python=$(BIN)/python; test -x $$python || python="$(PYTHON)"; \
+	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || { \
+	  echo "gends needs Python 3.10, 3.11 or 3.12, and $$python is" \
+	    "$$($$python --version 2>/dev/null || echo not one of them)."; \
+	  echo "Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" \
+	    "(a .venv of another version: make clean first)"; exit 1; } >&2
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	$(BIN)/python -m pip install --no-deps --use-pep517 -r requirements.lock
+	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	uv pip compile setup.cfg --extra test --extra quality --extra train --universal \
+	  --python-version 3.10 --no-emit-package opencv-python --no-annotate \
+	  --custom-compile-command "make lock" $(LOCK_ARGS) -o requirements.lock
+
+clean:
+	rm -rf .venv build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,161 @@
+"""`kill -9` a build wherever it is: resumed, it makes the bytes of a build that nobody killed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+from skimage import data
+
+from gends.jobs.status import collect
+from gends.models.parametric.engine import ParametricDegrader
+from gends.pipeline.dataset import Dataset, open_dataset
+
+PROGRAM = Path(sys.executable).with_name("gends-build")
+IMAGES, SHARDS = 24, 6
+Settings = dict[str, Any]
+DRY: Settings = {
+    "engine": "dry",
+    "resolution": 64,
+    "unit_images": 1,
+    "shard_size": 96,
+    "replicas": 4,
+    "redraws": 1,
+    "seed": 5,
+}
+PARAMETRIC = DRY | {"engine": "parametric", "shard_size": 24, "replicas": 1}
+Start = Callable[[Path, Settings, int], "subprocess.Popen[str]"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clean") / "photos"
+    folder.mkdir()
+    photograph = Image.fromarray(data.astronaut())
+    for index in range(IMAGES):
+        left, top = 80 * (index % 5), 80 * (index // 5)
+        photograph.crop((left, top, left + 80, top + 80)).save(folder / f"{index:02d}.png")
+    return folder
+
+
+@pytest.fixture
+def start(photos: Path) -> Iterator[Start]:
+    """(root, settings, workers) -> a build that runs; none is left when the test is over."""
+    running = []
+
+    def run(root: Path, settings: Settings, workers: int) -> subprocess.Popen[str]:
+        flags = {"clean": photos, "out": root, "workers": workers} | settings
+        pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in flags.items()]
+        process = subprocess.Popen(
+            [PROGRAM, "run", "--json", *itertools.chain.from_iterable(pairs)],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            kill_tree(process)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def finish(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    """Wait for the end of a build; returns its events."""
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the build ended before the moment to kill it"
+        assert time.monotonic() < deadline, "the moment to kill the build never came"
+        time.sleep(0.005)
+
+
+def kill_tree(process: subprocess.Popen[str]) -> None:
+    """`kill -9` a build and all that it started."""
+    root = psutil.Process(process.pid)
+    tree: set[psutil.Process] = set()
+    # Stop everything before: nobody is to clean up after the one that dies first.
+    while found := {root, *root.children(recursive=True)} - tree:
+        for each in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.suspend()
+        tree |= found
+    for each in tree:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(tree, timeout=20)
+    assert not alive
+
+
+def sealed(root: Path) -> int:
+    return len(list(root.glob("manifest/*.parquet")))
+
+
+def published(root: Path) -> dict[str, bytes]:
+    files = [path for folder in ("shards", "manifest") for path in (root / folder).rglob("*")]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_build_resumes_to_the_same_bytes(
+    photos: Path, start: Start, build_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    whole = build_dataset(photos, tmp_path / "whole", **DRY)
+    killed = tmp_path / "killed"
+    moments: list[Callable[[], bool]] = [
+        lambda: any(killed.glob("work/*/[!.]*")),
+        lambda: sealed(killed) >= 1,
+        lambda: sealed(killed) >= SHARDS // 2,
+    ]
+    for moment in moments:
+        process = start(killed, DRY, 1)
+        wait_until(process, moment)
+        kill_tree(process)
+        assert sealed(killed) < SHARDS
+    facts = collect(open_dataset(killed))
+
+    events = finish(start(killed, DRY, 3))
+    durable = facts["in_shards"] + facts["in_durable_units"]
+    assert events[-1]["made_now"] == facts["requests"] - durable, "durable units were made again"
+    assert published(killed) == published(whole.store.root)
+    assert not list((killed / "work").iterdir())
+
+
+@pytest.mark.timeout(600)
+def test_bytes_depend_neither_on_workers_nor_on_their_deaths(
+    photos: Path, start: Start, build_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    one = build_dataset(photos, tmp_path / "one", degrader=ParametricDegrader(), **PARAMETRIC)
+
+    three = tmp_path / "three"
+    process = start(three, PARAMETRIC, 3)
+    wait_until(process, lambda: any(three.glob("work/*/[!.]*")))
+    tree = psutil.Process(process.pid).children(recursive=True)
+    next(each for each in tree if each.name().startswith("ray::Worker")).kill()
+    events = finish(process)
+
+    assert events[-1]["statuses"]["failed"] == 0
+    assert published(three) == published(one.store.root)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from gends.jobs.cli import COMMANDS
+
+GROUPS = {
+    "histograms": ("fit", "import", "show"),
+    "train": ("autoencoder", "generator", "scm", "calibration"),
+}
+PATHS = [
+    (name, *rest)
+    for name in COMMANDS
+    for rest in ([(child,) for child in GROUPS[name]] if name in GROUPS else [()])
+]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_every_command_has_help_with_an_example(cli, path):
+    ended = cli(*path, "--help")
+    assert ended.code == 0
+    text = " ".join(ended.out.split())
+    assert f"gends-build {' '.join(path)}" in text.partition("Example")[2]
+
+
+def test_help_lists_commands_and_exit_codes(cli):
+    ended = cli("--help")
+    assert ended.code == 0
+    for name, help_text in COMMANDS.items():
+        assert name in ended.out
+        assert help_text in " ".join(ended.out.split())
+    for code in ("0", "1", "2", "130"):
+        assert f"\n    {code} " in ended.out
+
+
+def test_version(cli):
+    assert cli("--version").out.startswith("gends-build, version ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rum"], ["rum", "run"]),
+        (["run"], ["--out"]),
+        (["run", "--out", "x", "--replica", "3"], ["--replica", "--replicas"]),
+        (["run", "--out", "x", "--workers", "0"], ["--workers", "x>=1"]),
+        (["run", "missing.yaml", "--out", "x"], ["missing.yaml", "does not exist"]),
+        (["run", "--out", "x", "--filter-metrics", "niqe=7"], ["niqe=7", "niqe=:6.5"]),
+        (["status", "nowhere"], ["nowhere", "does not exist"]),
+        (["histograms", "fit", ".", "--out", "x", "--weight", "a"], ["NAME=WEIGHT"]),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2_and_says_what(cli, arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert all(word in ended.err for word in words), ended.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", "--help"]], ids=str)
+def test_help_loads_neither_ray_nor_torch(arguments):
+    code = (
+        "import sys, gends.jobs.cli as cli\n"
+        f"sys.argv = ['gends-build', *{arguments}]\n"
+        "try: cli.main()\n"
+        "finally: print(sorted({'ray', 'torch'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from PIL import Image
+
+
+def test_draws_a_sheet(cli, finished, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    ended = cli("show", finished.store.root, "--out", sheet, "--degradations", "rain, snow")
+    assert ended.code == 0
+    assert str(sheet) in ended.out
+    with Image.open(sheet) as drawn:
+        assert f"{drawn.width}x{drawn.height}" in ended.out
+        assert len(drawn.convert("L").getcolors()) > 100
+
+
+def test_a_degradation_that_is_not_there_is_refused(cli, finished, tmp_path):
+    ended = cli("show", finished.store.root, "--out", tmp_path / "s.png", "--degradations", "fog")
+    assert ended.code == 2
+    assert "fog" in ended.err
+    assert not list(tmp_path.iterdir())

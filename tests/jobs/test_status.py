@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+
+from gends.jobs.status import collect
+
+
+def test_counts_agree_with_the_manifests(cli, finished):
+    rows = pq.read_table(finished.store.path("manifest")).to_pylist()
+    facts = json.loads(cli("status", finished.store.root, "--json").out)
+    assert facts == collect(finished)
+    assert facts["finished"]
+    assert facts["requests"] == facts["in_shards"] == len(rows)
+    assert facts["missing"] == facts["in_durable_units"] == 0
+    for status, count in facts["statuses"].items():
+        assert count == sum(row["status"] == status for row in rows)
+        by_degradation = facts["degradations"].values()
+        assert count == sum(counts.get(status, 0) for counts in by_degradation)
+    assert sum(facts["reasons"].values()) == len(rows) - facts["statuses"]["accepted"]
+
+
+def test_failed_photographs_are_named(cli, finished):
+    out = cli("status", finished.store.root).out
+    assert "words.png: undecodable: " in out
+    assert "copy.jpg: duplicate: same bytes as " in out
+    assert f"{finished.store.root}: finished" in out
+
+
+def test_an_unfinished_dataset_says_what_is_missing(
+    cli, photos, found_dataset, make_units, seal_shard, tmp_path
+):
+    dataset = found_dataset(photos, tmp_path / "begun")
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    make_units(dataset, [dataset.plan.unit(1, 0)])
+    facts = collect(dataset)
+    assert facts["shards"]["sealed"] == 1
+    assert facts["in_durable_units"] == dataset.plan.count_requests(1, 0) > 0
+    parts = facts["in_shards"] + facts["in_durable_units"] + facts["missing"]
+    assert parts == facts["requests"]
+    assert "not finished" in cli("status", dataset.store.root).out
+
+
+def test_a_folder_that_is_no_dataset_is_refused(cli, tmp_path):
+    ended = cli("status", tmp_path)
+    assert ended.code == 2
+    assert "no dataset.json here" in ended.err
