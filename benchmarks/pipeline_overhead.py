@@ -26,8 +26,8 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gends.jobs.progress import Progress
 from gends.jobs.inputs import gather
+from gends.jobs.progress import Progress
 from gends.jobs.run import build
 from gends.pipeline.config import BuildConfig, load_config
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
+from PIL import Image as Pillow
 
 from gends.histograms.profile import load_profile
 from gends.models.degradations import DEGRADATIONS
@@ -26,7 +27,6 @@ from gends.pipeline.config import BuildConfig, FilterConfig
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import cut
 from gends.pipeline.types import Request
-from PIL import Image as Pillow
 
 Made = Iterator[tuple[Request, Degraded]]
 
@@ -46,9 +46,7 @@ def main(photos: Path, model: str, failing: Path | None, limit: int, sheet: Path
         "model": _engine(GenDegDegrader(GenDeg.from_pretrained(model)), cleans),
     }
     if failing is not None:
-        sources["stopped early"] = _engine(
-            GenDegDegrader(GenDeg.from_pretrained(failing)), cleans
-        )
+        sources["stopped early"] = _engine(GenDegDegrader(GenDeg.from_pretrained(failing)), cleans)
     sources |= {name: _damaged(name, cleans) for name in DAMAGES}
     judge, shown = Judge(FilterConfig()), []
     for source, made in sources.items():
@@ -104,7 +102,9 @@ def _blank(image: Image, cleans: list[Image], rng: np.random.Generator) -> Image
 
 def _veil(image: Image, cleans: list[Image], rng: np.random.Generator) -> Image:
     """Coloured clouds that leave a hint of the photograph."""
-    clouds = cv2.resize(rng.normal(150, 50, (8, 8, 3)), image.shape[:2], interpolation=cv2.INTER_CUBIC)
+    clouds = cv2.resize(
+        rng.normal(150, 50, (8, 8, 3)), image.shape[:2], interpolation=cv2.INTER_CUBIC
+    )
     return np.clip(0.1 * image + 0.9 * clouds, 0, 255).astype(np.uint8)
 
 

@@ -91,9 +91,7 @@ class _Engine:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         unit, loaded = row["unit"], row["loaded"]
-        return row | {
-            "pairs": degrade_batch(self.engine, unit, loaded, first_batch(unit, loaded))
-        }
+        return row | {"pairs": degrade_batch(self.engine, unit, loaded, first_batch(unit, loaded))}
 
 
 def _through_ray_data(inputs: Inputs, root: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+
+from gends.jobs.errors import BuildError
 
 STAGE_SLOTS = 2
 """Processes that decode and encode beside the workers, at least."""
@@ -30,25 +33,30 @@ class Resources:
 
 
 @contextlib.contextmanager
-def connect(address: str | None, workers: int | None, threads: int) -> Iterator[Resources]:
+def connect(
+    address: str | None, workers: int | None, threads: int, *, on_gpu: bool = True
+) -> Iterator[Resources]:
     """Connect to `address`, or start Ray on this machine, for the duration of the block.
 
-    A worker gets one GPU where there are any, else `threads` CPUs. Without `workers` there is one
-    per GPU, or as many as the CPUs allow. Inside the block SIGTERM interrupts like Ctrl-C.
+    A worker that works `on_gpu` gets one GPU where there are any, else `threads` CPUs. Without
+    `workers` there is one per GPU, or as many as the CPUs allow. Inside the block SIGTERM
+    interrupts like Ctrl-C.
 
     Raises:
+        BuildError: Ray does not start.
         ConnectionError: no cluster answers at `address`.
-        ValueError: more workers than GPUs.
+        ValueError: more workers than fit.
     """
     with contextlib.ExitStack() as stack:
         # Ray writes its warnings to standard output, where --json has its own lines.
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
-        _start(address, (workers or 1) * threads)
         stack.callback(_stop)
+        with _uninterrupted():
+            _start(address, (workers or 1) * threads)
         # Ray's own handler would exit with the signal's number and say nothing.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        yield _place(workers, threads)
+        yield _place(workers, threads, on_gpu)
 
 
 def _start(address: str | None, cpus: int) -> None:
@@ -58,20 +66,54 @@ def _start(address: str | None, cpus: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is not None:
+        _knock(address)
         ray.init(address, **quiet)
         return
-    ray.init(
-        "local",  # the default would join any cluster that runs on this machine
-        num_cpus=max(os.cpu_count() or 1, cpus) + STAGE_SLOTS,
-        include_dashboard=False,
-        _temp_dir=_temporary_folder(),
-        **quiet,
-    )
+    try:
+        ray.init(
+            "local",  # the default would join any cluster that runs on this machine
+            num_cpus=max(os.cpu_count() or 1, cpus) + STAGE_SLOTS,
+            include_dashboard=False,
+            _temp_dir=_temporary_folder(),
+            **quiet,
+        )
+    except Exception as error:  # a bare Exception is what Ray raises
+        raise BuildError(f"Ray does not start on this machine: {error}") from error
+
+
+def _knock(address: str) -> None:
+    """Ray itself would knock for many minutes where nobody is."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ConnectionError(
+            f"no Ray cluster answers at {address} ({error.strerror or error}); start one with "
+            "'ray start --head', or leave --address out for a Ray of the build's own"
+        ) from error
 
 
 def _stop() -> None:
-    with _silent_stderr():
+    with _uninterrupted(), _silent_stderr():
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back: interrupted while it starts or stops, Ray leaves processes behind."""
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    # A terminal sends Ctrl-C to Ray's processes too, and they inherit what is blocked.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGINT, before)
+        if held:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -88,9 +130,10 @@ def _silent_stderr() -> Iterator[None]:
         os.close(terminal)
 
 
-def _place(workers: int | None, threads: int) -> Resources:
+def _place(workers: int | None, threads: int, on_gpu: bool) -> Resources:
     available: dict[str, float] = ray.cluster_resources()
-    cpus, gpus = int(available.get("CPU", 0)), int(available.get("GPU", 0))
+    cpus = int(available.get("CPU", 0))
+    gpus = int(available.get("GPU", 0)) if on_gpu else 0
     each = 1 if gpus else threads
     # One slot at least stays free: an engine waits for photographs that nobody loads.
     most = (cpus - 1) // each

@@ -134,7 +134,8 @@ def _build(
         config_digest=config_digest(inputs.config),
     )
     progress.say("starting Ray and the engine")
-    with connect(address, workers, inputs.config.generator.threads) as resources:
+    threads, on_gpu = inputs.config.generator.threads, inputs.config.engine == "gendeg"
+    with connect(address, workers, threads, on_gpu=on_gpu) as resources:
         job = Build(store, inputs.plan, context, resources, on_progress=progress)
         engine = job.fingerprint()
         if store.exists(IDENTITY_NAME):

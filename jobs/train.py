@@ -64,7 +64,9 @@ def command() -> None:
     epilog="\b\nExample:\n  gends-build train autoencoder pairs/ --run runs/autoencoder"
 )
 @click.argument("data", type=Folder)
-@click.option("--model", type=Folder, help="Autoencoder to go on from; its latents stay as they are.")
+@click.option(
+    "--model", type=Folder, help="Autoencoder to go on from; its latents stay as they are."
+)
 @training_options(steps=12000, batch_size=8, crop=128, rate=6e-4)
 def autoencoder(data: Path, model: Path | None, **flags: Any) -> None:
     """Train gendeg-mini's autoencoder on all images of DATA, clean and degraded."""

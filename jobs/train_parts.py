@@ -61,9 +61,7 @@ def train_generator(
     )
     if model is None:
         crop = run.options.crop // STRIDE
-        generator.target = training.measure_target(
-            generator.target, cache, crop, run.options.seed
-        )
+        generator.target = training.measure_target(generator.target, cache, crop, run.options.seed)
     generator.to(run.device, torch.float32)
     task = training.generator_task(generator, cache, run.options, STRIDE)
     averaged = run.train(task, training.source_of(data, dataset))

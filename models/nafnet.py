@@ -79,7 +79,7 @@ class NAFNet(nn.Module):
         global_residual: Whether the input is added to the output; both must be equally wide.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         width: int,
         encoder_blocks: Sequence[int],

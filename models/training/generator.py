@@ -82,8 +82,8 @@ def generator_loss(
         parts: The networks.
         batch: On the networks' device: `lq`, latents, and `clean`, condition latents, both
             (N, C, h, w); `mu` and `sigma`, fractions of the pixel range, (N,); `degradation`,
-            index into `DEGRADATIONS`, (N,), or in its place `tokens`, ids of whole prompts
-            (N, tokens).
+            index into `DEGRADATIONS`, (N,), and, where prompts hold more than its phrase, their
+            `tokens` (N, tokens).
         rng: CPU generator: the only source of randomness.
     """
     severity = (batch["mu"], batch["sigma"])
@@ -100,9 +100,9 @@ def generator_loss(
 
 
 def degradations_of(batch: Mapping[str, Tensor]) -> list[str]:
-    """Names of a batch's degradations; none where it holds whole prompts instead."""
+    """Names of a batch's degradations."""
     names = list(DEGRADATIONS)
-    return [names[index] for index in batch["degradation"].tolist()] if "degradation" in batch else []
+    return [names[index] for index in batch["degradation"].tolist()]
 
 
 def drop_and_encode(

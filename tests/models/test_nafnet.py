@@ -1,8 +1,9 @@
 import pytest
 import torch
-from gends.models.nafnet import LayerNorm2d, NAFNet
 from torch import nn
 from torch.nn import functional as F
+
+from gends.models.nafnet import LayerNorm2d, NAFNet
 
 
 def randomised(network):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from gends.models.scm import PRESETS, StructureCorrection
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from gends.models.severity import measure
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gends.models.severity import measure
 
 
 def pair(seed, count, height, width, strength):

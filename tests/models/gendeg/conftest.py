@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.presets import GENDEG_MINI, Preset
@@ -49,7 +50,11 @@ TINY_MINI = Preset(
     conditioner=GENDEG_MINI.conditioner,
     schedule=GENDEG_MINI.schedule,
     sampling=SamplingSettings(steps=3, text_guidance=1.0, image_guidance=1.0),
-    target=Target(kind="difference"),
+    target=Target(
+        kind="difference",
+        mean={name: [0.0] * 4 for name in DEGRADATIONS},
+        deviation={name: [1.0] * 4 for name in DEGRADATIONS},
+    ),
     captions=False,
     trains_text_encoder=True,
 )

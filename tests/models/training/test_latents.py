@@ -4,11 +4,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from gends.models.training.latents import LatentCache
-from gends.models.training.latent_writer import NAMES, with_flips
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
+
+from gends.models.training.latent_writer import NAMES, with_flips
+from gends.models.training.latents import LatentCache
 
 SIDE, STRIDE = 48, 8
 CELLS = SIDE // STRIDE

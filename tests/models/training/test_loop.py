@@ -8,13 +8,14 @@ import time
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from gends.models.training.checkpoint import latest_checkpoint
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import train
 from gends.models.training.randomness import torch_generator
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task
-from torch import nn
 
 STEPS = 23
 BATCH = 8

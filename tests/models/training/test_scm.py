@@ -2,14 +2,15 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
+
 from gends.models.degradations import DEGRADATIONS
 from gends.models.scm import StructureCorrection
 from gends.models.training.loop import train
 from gends.models.training.randomness import torch_generator
-from gends.models.training.scm import CORRECTED, CorrectionLoss, timestep_weights
 from gends.models.training.schedule import Schedule
+from gends.models.training.scm import CORRECTED, CorrectionLoss, timestep_weights
 from gends.models.training.task import LoopSettings, Task
-from torch.nn import functional as F
 
 NAMES = list(DEGRADATIONS)
 
