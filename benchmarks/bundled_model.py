@@ -1,6 +1,6 @@
 """The figures of gendeg-mini's model card, on photographs that it was not trained on.
 
-    gends-build run --engine parametric --fit random --replicas 6 --seed 9 --clean PHOTOS --out PAIRS
+    gends-build run --engine parametric --fit random --replicas 6 --clean PHOTOS --out PAIRS
     python benchmarks/bundled_model.py --photos HELDOUT --pairs PAIRS --out figures.json
 
 Per degradation: how well the measured mu follows the requested one, over severities drawn from the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,11 @@ class PairDataset:
     def __len__(self) -> int:
         """Number of pairs."""
         return int(self.rows.num_rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        """All pairs in order."""
+        for index in range(len(self)):
+            yield self[index]
 
     def __getitem__(self, index: int) -> Any:
         """Read and decode one pair."""

@@ -19,25 +19,38 @@ def training_options(
 ) -> Callable[[Command], Command]:
     """The flags that all trainings share, with the defaults of one of them."""
     positive = click.IntRange(min=1)
+    folder = click.Path(file_okay=False, path_type=Path)
+
+    def flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
+        shown = options.get("default") is not None
+        return click.option(name, help=help_text, show_default=shown, **options)
+
     flags = [
-        click.option("--run", "run_folder", required=True, type=click.Path(file_okay=False, path_type=Path),
-                     help="Folder of checkpoints, samples and the result; an existing run goes on."),
-        click.option("--steps", default=steps, show_default=True, type=positive, help="Optimizer steps."),
-        click.option("--batch-size", default=batch_size, show_default=True, type=positive, help="Crops per step."),
-        click.option("--crop", default=crop, show_default=True, type=positive, help="Side of the crops in pixels, a multiple of 8."),
-        click.option("--rate", default=rate, show_default=True, type=float, help="Learning rate."),
-        click.option("--seed", default=0, show_default=True, help="Every random choice follows from it."),
-        click.option("--bf16/--fp32", default=True, show_default=True, help="Compute in bfloat16."),
-        click.option("--device", default=None, help="As torch names it [default: cuda where there is one]."),
-        click.option("--threads", default=None, type=positive, help="CPU threads [default: all]."),
-        click.option("--checkpoint-every", default=500, show_default=True, type=positive, help="Steps between checkpoints."),
-        click.option("--sample-every", default=500, show_default=True, type=click.IntRange(min=0), help="Steps between sample grids."),
-        click.option("--ema", default=0.999, show_default=True, type=float, help="Decay of the averaged weights."),
-    ]  # fmt: skip
+        click.option(
+            "--run",
+            "run_folder",
+            required=True,
+            type=folder,
+            help="Folder of checkpoints, samples and the result; an existing run goes on.",
+        ),
+        flag("--steps", "Optimizer steps.", default=steps, type=positive),
+        flag("--batch-size", "Crops per step.", default=batch_size, type=positive),
+        flag(
+            "--crop", "Side of the crops in pixels, a multiple of 8.", default=crop, type=positive
+        ),
+        flag("--rate", "Learning rate.", default=rate, type=float),
+        flag("--seed", "Every random choice follows from it.", default=0),
+        flag("--bf16/--fp32", "Compute in bfloat16.", default=True),
+        flag("--device", "As torch names it. [default: cuda where there is one]"),
+        flag("--threads", "CPU threads. [default: all]", type=positive),
+        flag("--checkpoint-every", "Steps between checkpoints.", default=500, type=positive),
+        flag("--sample-every", "Steps between sample grids; 0: none.", default=500, type=int),
+        flag("--ema", "Decay of the averaged weights.", default=0.999, type=float),
+    ]
 
     def decorate(command: Command) -> Command:
-        for flag in reversed(flags):
-            command = flag(command)
+        for option in reversed(flags):
+            command = option(command)
         return command
 
     return decorate
@@ -76,7 +89,8 @@ def autoencoder(data: Path, model: Path | None, **flags: Any) -> None:
 
 
 @command.command(
-    epilog="\b\nExample:\n  gends-build train generator pairs/ --autoencoder runs/autoencoder/result --run runs/generator"
+    epilog="\b\nExample:\n  gends-build train generator pairs/ "
+    "--autoencoder runs/autoencoder/result --run runs/generator"
 )
 @click.argument("data", type=Folder)
 @click.option(
@@ -105,7 +119,8 @@ def generator(
 
 
 @command.command(
-    epilog="\b\nExample:\n  gends-build train scm pairs/ --model runs/generator/result --run runs/scm"
+    epilog="\b\nExample:\n  gends-build train scm pairs/ "
+    "--model runs/generator/result --run runs/scm"
 )
 @click.argument("data", type=Folder)
 @click.option("--model", required=True, type=Folder, help="Model whose generator is trained.")
@@ -118,7 +133,8 @@ def scm(data: Path, model: Path, **flags: Any) -> None:
 
 
 @command.command(
-    epilog="\b\nExample:\n  gends-build train calibration pairs/ --model runs/scm/result --out models/mine"
+    epilog="\b\nExample:\n  gends-build train calibration pairs/ "
+    "--model runs/scm/result --out models/mine"
 )
 @click.argument("data", type=Folder)
 @click.option("--model", required=True, type=Folder, help="Trained model.")

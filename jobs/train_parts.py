@@ -41,7 +41,8 @@ def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
         rate=run.options.rate, batch_size=run.options.batch_size, crop=run.options.crop
     )
     task = training.autoencoder_task(autoencoder, pool, run.options, settings)
-    run.train(task, training.source_of(data, dataset))["vae"].save_pretrained(run.result)
+    averaged: Any = run.train(task, training.source_of(data, dataset))["vae"]
+    averaged.save_pretrained(run.result)
     return run.result
 
 
@@ -96,8 +97,8 @@ def train_calibration(
     curves = {}
     for name, curve in training.calibrate(trained, PairDataset(data), samples=samples, seed=seed):
         curves[name] = curve
-        ends = f"{curve.asked[0]:.3f} → {curve.produced[0]:.3f}, {curve.asked[-1]:.3f} → {curve.produced[-1]:.3f}"
-        click.echo(f"{name}: mu asked → produced: {ends}", err=True)
+        knots = (f"{a:.3f} → {p:.3f}" for a, p in zip(curve.asked, curve.produced, strict=True))
+        click.echo(f"{name}: mu asked → produced: {', '.join(knots)}", err=True)
     trained.calibration = Calibration(curves)
     trained.save_pretrained(out, dtype=torch.float16 if half else None)
 
@@ -107,7 +108,7 @@ class _Run:
 
     def __init__(self, flags: dict[str, Any]) -> None:
         self.folder: Path = flags["run_folder"]
-        self.result = self.folder / "result"
+        self.result: Path = self.folder / "result"
         self.device = flags["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
         self.flags = flags
         self.options = training.Options(

@@ -107,7 +107,7 @@ class ImagePool:
             top = rng.integers(height - options.crop + 1)
             left = rng.integers(width - options.crop + 1)
             crop = self.images[index, top : top + options.crop, left : left + options.crop]
-            crops.append(np.rot90(crop[:, :: rng.choice((1, -1))], rng.integers(4)))
+            crops.append(np.rot90(crop[:, :: int(rng.choice((1, -1)))], int(rng.integers(4))))
         return {"images": to_tensor(crops)}
 
 
@@ -263,7 +263,7 @@ def correction_task(model: GenDeg, data: CorrectionData, options: Options, strid
         scm=scm,
         estimate=estimate,
         alphas_cumprod=model.schedule.alphas_cumprod,
-        latent_channels=model.unet.config.out_channels,
+        latent_channels=model.unet.config["out_channels"],
         stride=stride,
         seed=options.seed,
     )

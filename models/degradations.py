@@ -1,4 +1,4 @@
-"""The six degradations, and what the method does differently for each: one table, no comparisons."""
+"""The six degradations, and what the method does differently for each: a table."""
 
 from __future__ import annotations
 

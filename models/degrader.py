@@ -45,7 +45,7 @@ class Degraded:
     target_kind: TargetKind
     scm_applied: bool
     recipe: list[dict[str, Any]] | None = None
-    """Ordered operations as JSON values {op, version, parameters, seed}; None for a learned engine."""
+    """Ordered operations as JSON values {op, version, parameters, seed}; None where learnt."""
 
 
 @runtime_checkable

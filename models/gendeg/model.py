@@ -186,9 +186,13 @@ class GenDeg(Parts):
         channels, height, width = condition.shape[1:]
         noise = [torch.Generator().manual_seed(i.seed) for i in instructions]
         made = sampler.sample(denoise, (channels, height, width), noise, settings.steps)
-        severity = (torch.tensor(values, device=made.device) for values in (mu, sigma))
-        names = [i.degradation for i in instructions]
-        return self.target.decode(made, condition.to(made), *severity, names)
+        return self.target.decode(
+            made,
+            condition.to(made),
+            torch.tensor(mu, device=made.device),
+            torch.tensor(sigma, device=made.device),
+            [i.degradation for i in instructions],
+        )
 
     def _states(
         self, instructions: Sequence[Instruction], mu: Sequence[float], sigma: Sequence[float]

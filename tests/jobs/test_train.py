@@ -80,7 +80,8 @@ def test_a_training_goes_on_where_it_stopped(pairs, tmp_path):
         for name in ("whole", "broken")
     ]
     assert weights[0] == weights[1]
-    steps = [json.loads(line)["step"] for line in open(tmp_path / "broken" / "metrics.jsonl")]
+    lines = (tmp_path / "broken" / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
     assert steps == sorted(set(steps))
 
 
