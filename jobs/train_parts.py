@@ -17,6 +17,7 @@ from gends.jobs.train import report
 from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.network import seeded
 from gends.models.training.autoencoder import AutoencoderSettings, initialise
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import train
@@ -32,7 +33,8 @@ def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
     dataset = PairDataset(data)
     pool = training.ImagePool(dataset)
     if model is None:
-        autoencoder = PatchAutoencoder()
+        with seeded(run.options.seed):
+            autoencoder = PatchAutoencoder()
         initialise(autoencoder, pool.batches())
     else:
         autoencoder = PatchAutoencoder.from_pretrained(model)

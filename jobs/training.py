@@ -24,6 +24,7 @@ from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.network import seeded
 from gends.models.gendeg.target import Target
 from gends.models.scm import StructureCorrection
 from gends.models.severity import measure
@@ -239,7 +240,8 @@ class CorrectionData:
 
 def correction_task(model: GenDeg, data: CorrectionData, options: Options, stride: int) -> Task:
     """Train the structure correction module on one-step estimates of the frozen generator."""
-    scm = model.scm or StructureCorrection.from_preset("mini")
+    with seeded(options.seed):
+        scm = model.scm or StructureCorrection.from_preset("mini")
     scm.train()
     parts = GeneratorParts.of(model, trains_text_encoder=False)
 

@@ -53,7 +53,7 @@ def contact_sheet(
     reader = ShardReader(root)
     for number, (name, group) in enumerate(zip(wanted, chosen, strict=True)):
         left, top = (number % columns) * width + GAP, (number // columns) * block + GAP
-        _write(sheet, (left, top), f"{name}: clean, degraded, difference ×2", CAPTION - 2)
+        _write(sheet, (left, top), f"{name}: clean, degraded, difference x2", CAPTION - 2)
         for line, row in enumerate(group):
             _draw_pair(
                 sheet, reader, row, (left, top + CAPTION + line * (side + CAPTION + GAP)), side
@@ -93,8 +93,8 @@ def _draw_pair(
             Pillow.fromarray(picture).resize((side, side), Pillow.Resampling.LANCZOS), place
         )
     text = (
-        f"µ {row['mu']:.3f} (asked {row['mu_target']:.3f})  "
-        f"σ {row['sigma']:.3f} ({row['sigma_target']:.3f})  {row['source_id'][:36]}"
+        f"mu {row['mu']:.3f} (asked {row['mu_target']:.3f})  "
+        f"sigma {row['sigma']:.3f} ({row['sigma_target']:.3f})  {row['source_id'][:36]}"
     )
     _write(sheet, (corner[0], corner[1] + side), text, CAPTION - 4)
 

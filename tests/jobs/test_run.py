@@ -147,7 +147,7 @@ def test_bad_input_exits_2_and_makes_nothing(cli, folder, tmp_path, monkeypatch,
 @pytest.mark.slow
 def test_an_interrupted_build_leaves_nothing_running_and_resumes(photos, tmp_path):
     root = tmp_path / "root"
-    arguments = ("--clean", photos, "--out", root, *SETTINGS, "--replicas", 20, "--workers", 1)
+    arguments = ("--clean", photos, "--out", root, *SETTINGS, "--replicas", 80, "--workers", 1)
     # A terminal sends Ctrl-C to everything in the foreground; a scheduler its signal to one.
     for number, send in ((signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)):
         before = set(root.glob("work/*/[!.]*"))
