@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gends.dataset import PairDataset
+from gends.histograms.severity import measure as measure_pair
 from gends.models.autoencoder import (
     Autoencoder,
     PatchAutoencoder,
@@ -20,7 +21,7 @@ from gends.models.autoencoder import (
     target_latents,
 )
 from gends.models.degradations import DEGRADATIONS
-from gends.models.degrader import Degraded, Image, Instruction
+from gends.models.degrader import Image, Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
@@ -299,11 +300,5 @@ def calibrate(
             for item in items
         ]
         made = degrader.degrade([item["gt"] for item in items], [[i] for i in instructions])
-        produced = [max(mu_of(pair), 1e-4) for (pair,) in made]
+        produced = [max(measure_pair(pair.lq, pair.gt).mu, 1e-4) for (pair,) in made]
         yield name, fit_curve([i.mu for i in instructions], produced)
-
-
-def mu_of(pair: Degraded) -> float:
-    """Measured mu of one pair."""
-    lq, gt = (torch.from_numpy(x).permute(2, 0, 1)[None] for x in (pair.lq, pair.gt))
-    return float(measure(lq, gt)[0])
