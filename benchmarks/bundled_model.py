@@ -29,6 +29,7 @@ from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Instruction
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
+from gends.models.pixels import to_tensor
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.load import cut
 from gends.pipeline.structure import structure_score
@@ -75,17 +76,13 @@ def _photographs(folder: Path, side: int) -> list[np.ndarray]:
     return [cut(Pillow.open(path).convert("RGB"), None, config) for path in files]
 
 
-def _tensor(images: list[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def _psnr(difference: torch.Tensor) -> float:
     """Of differences of images in [-1, 1]."""
     return float(-10 * torch.log10(difference.square().mean() / 4))
 
 
 def _autoencoder_psnr(model: GenDeg, cleans: list[np.ndarray]) -> float:
-    images = [_tensor([clean]) for clean in cleans]
+    images = [to_tensor([clean]) for clean in cleans]
     return float(np.mean([_psnr(model.reconstruct(model.condition(x)) - x) for x in images]))
 
 
@@ -142,7 +139,7 @@ def _correction_gain(model: GenDeg, cleans: list[np.ndarray]) -> dict[str, dict[
     for name in (n for n, d in DEGRADATIONS.items() if d.corrected):
         rng, before, after = np.random.default_rng(7), [], []
         for clean in cleans:
-            draw, image = profile.draw(name, rng, uniform_share=0.0), _tensor([clean])
+            draw, image = profile.draw(name, rng, uniform_share=0.0), to_tensor([clean])
             condition = model.condition(image)
             seed = int(rng.integers(2**63))
             instruction = Instruction(degradation=name, mu=draw.mu, sigma=draw.sigma, seed=seed)
@@ -190,7 +187,7 @@ def _classify(root: Path, made: dict[str, list[dict[str, Any]]], steps: int) -> 
         items = [dataset[int(row)] for row in rows]
         top, left = rng.integers(0, items[0]["lq"].shape[0] - 191, size=2)
         window = np.s_[top : top + 192, left : left + 192]
-        lq, gt = (_tensor([item[part][window] for item in items]) for part in ("lq", "gt"))
+        lq, gt = (to_tensor([item[part][window] for item in items]) for part in ("lq", "gt"))
         loss = F.cross_entropy(network(lq, gt), torch.from_numpy(labels[rows]))
         optimizer.zero_grad()
         loss.backward()
@@ -201,7 +198,7 @@ def _classify(root: Path, made: dict[str, list[dict[str, Any]]], steps: int) -> 
     with torch.inference_mode():
         for index, name in enumerate(NAMES):
             for record in made[name]:
-                scores = network(_tensor([record["lq"]]), _tensor([record["gt"]]))
+                scores = network(to_tensor([record["lq"]]), to_tensor([record["gt"]]))
                 confusion[index, int(scores.argmax())] += 1
             accuracy[name] = float(confusion[index, index] / confusion[index].sum())
     return {

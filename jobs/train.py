@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from gends.jobs.progress import duration
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -46,6 +44,7 @@ def training_options(
         flag("--checkpoint-every", "Steps between checkpoints.", default=500, type=positive),
         flag("--sample-every", "Steps between sample grids; 0: none.", default=500, type=int),
         flag("--ema", "Decay of the averaged weights.", default=0.999, type=float),
+        flag("--tensorboard", "Also write RUN/tensorboard; needs gends[train].", is_flag=True),
     ]
 
     def decorate(command: Command) -> Command:
@@ -83,7 +82,7 @@ def command() -> None:
 @training_options(steps=12000, batch_size=8, crop=128, rate=6e-4)
 def autoencoder(data: Path, model: Path | None, **flags: Any) -> None:
     """Train gendeg-mini's autoencoder on all images of DATA, clean and degraded."""
-    from gends.jobs.train_parts import train_autoencoder  # noqa: PLC0415  imports torch
+    from gends.jobs.training.autoencoder import train_autoencoder  # noqa: PLC0415  imports torch
 
     click.echo(train_autoencoder(data, model=model, **flags))
 
@@ -109,7 +108,7 @@ def generator(
     data: Path, autoencoder: Path | None, model: Path | None, latents: Path | None, **flags: Any
 ) -> None:
     """Train the diffusion model on DATA's latents."""
-    from gends.jobs.train_parts import train_generator  # noqa: PLC0415
+    from gends.jobs.training.generator import train_generator  # noqa: PLC0415
 
     if (autoencoder is None) == (model is None):
         raise click.UsageError("give either --autoencoder, to begin, or --model, to go on")
@@ -127,7 +126,7 @@ def generator(
 @training_options(steps=3000, batch_size=8, crop=128, rate=1e-3)
 def scm(data: Path, model: Path, **flags: Any) -> None:
     """Train the structure correction module on what the generator of --model makes of DATA."""
-    from gends.jobs.train_parts import train_correction  # noqa: PLC0415
+    from gends.jobs.training.scm import train_correction  # noqa: PLC0415
 
     click.echo(train_correction(data, model=model, **flags))
 
@@ -155,18 +154,7 @@ def scm(data: Path, model: Path, **flags: Any) -> None:
 @click.option("--half/--full", default=True, show_default=True, help="Store weights in 16 bits.")
 def calibration(data: Path, model: Path, out: Path, samples: int, seed: int, half: bool) -> None:
     """Measure which mu the model makes of which, and store the map with it."""
-    from gends.jobs.train_parts import train_calibration  # noqa: PLC0415
+    from gends.jobs.training.calibration import train_calibration  # noqa: PLC0415
 
     train_calibration(data, model=model, out=out, samples=samples, seed=seed, half=half)
     click.echo(out)
-
-
-def report(progress: Any) -> None:
-    """One line of a training."""
-    metrics = "  ".join(f"{name} {value:.4g}" for name, value in progress.metrics.items())
-    click.echo(
-        f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  {metrics}  "
-        f"{progress.images_per_second:.1f} images/s  rate {progress.learning_rate:.2e}  "
-        f"ETA {duration(progress.seconds_left)}",
-        err=True,
-    )

@@ -17,9 +17,11 @@ from torch import Tensor
 from gends.models.autoencoder import STRIDE
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degraded, Image, Instruction
+from gends.models.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.prompt import phrase_of
 from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.pixels import to_images, to_tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class GenDegDegrader:
         ]
         images = [cleans[i] for i in used]
         # One by one: a pair's gt then has the same bytes whatever else is in the call.
-        conditions = [self.model.condition(_to_tensor([image])) for image in images]
+        conditions = [self.model.condition(_extended([image])) for image in images]
         reconstructed = self._reconstructions(images, conditions, jobs)
         results: list[list[Degraded]] = [[] for _ in cleans]
         for batch in self._batches(jobs):
@@ -124,7 +126,7 @@ class GenDegDegrader:
         for i in wanted:
             height, width = images[i].shape[:2]
             decoded = self.model.reconstruct(conditions[i])
-            (reconstructions[i],) = _to_images(decoded, height, width)
+            (reconstructions[i],) = _cut(decoded, height, width)
         return reconstructions
 
     def _generate(
@@ -139,10 +141,10 @@ class GenDegDegrader:
         decoded = model.decode(latents)
         corrected = [place for place, job in enumerate(jobs) if self._corrects(job)]
         if corrected:
-            cleans = _to_tensor([images[jobs[place].clean] for place in corrected])
+            cleans = _extended([images[jobs[place].clean] for place in corrected])
             decoded[corrected] = model.correct(cleans, decoded[corrected])
         height, width = images[0].shape[:2]
-        return _to_images(decoded, height, width)
+        return _cut(decoded, height, width)
 
     def _corrects(self, job: _Job) -> bool:
         return self.model.scm is not None and DEGRADATIONS[job.instruction.degradation].corrected
@@ -168,39 +170,32 @@ def _check(cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]
             phrase_of(instruction.degradation)
 
 
-def _to_tensor(images: Sequence[Image]) -> Tensor:
-    """float32 (N, 3, H, W) in [-1, 1], extended to multiples of 8."""
+def _extended(images: Sequence[Image]) -> Tensor:
+    """The images as a tensor, extended to multiples of 8."""
     height, width = images[0].shape[:2]
     below, right = -height % STRIDE, -width % STRIDE
-    padded = [
-        cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101) for image in images
-    ]
-    stacked = torch.from_numpy(np.stack(padded)).permute(0, 3, 1, 2)
-    return stacked.float() / 127.5 - 1
+    return to_tensor(
+        [cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101) for image in images]
+    )
 
 
-def _to_images(tensor: Tensor, height: int, width: int) -> list[Image]:
-    """uint8, rounded to the nearest level and cut to size."""
-    levels = ((tensor[:, :, :height, :width] + 1) * 127.5).round().clamp(0, 255)
-    array = levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return [np.ascontiguousarray(image) for image in array]
+def _cut(tensor: Tensor, height: int, width: int) -> list[Image]:
+    """Images of the original size."""
+    return list(to_images(tensor[:, :, :height, :width]))
 
 
 def _digests(model: GenDeg) -> dict[str, str]:
-    """BLAKE3 of each part's files, weights and configuration, as stored."""
+    """Of each part's files, weights and configuration, as stored."""
     if model.folder is not None:
-        return _digest_folder(model.folder)
+        return _digests_of(model.folder)
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-        return _digest_folder(Path(folder))
+        return _digests_of(Path(folder))
 
 
-def _digest_folder(folder: Path) -> dict[str, str]:
-    hashers: dict[str, blake3] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in (".json", ".txt", ".safetensors"):
-            relative = path.relative_to(folder)
-            hasher = hashers.setdefault(relative.parts[0], blake3())
-            hasher.update(relative.as_posix().encode() + b"\0")
-            hasher.update_mmap(path)
-    return {f"model/{part}": hasher.hexdigest() for part, hasher in hashers.items()}
+def _digests_of(folder: Path) -> dict[str, str]:
+    parts = sorted(part for part in folder.iterdir() if part.is_dir())
+    files = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    return {f"model/{part.name}": digest_folder(part) for part in parts} | {
+        f"model/{path.name}": blake3(path.read_bytes()).hexdigest() for path in files
+    }

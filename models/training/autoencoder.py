@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -14,25 +13,6 @@ from gends.models.autoencoder import STRIDE, PatchAutoencoder
 
 FLOOR = 1e-5
 """Added to squared errors under the root: the gradient stays finite where nothing is wrong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AutoencoderSettings:
-    """Hyper-parameters; the rate and its schedule are for crops of photographs and their pairs."""
-
-    rate: float = 6e-4
-    """Peak learning rate; norm-free layers that start at zero do not bear 2e-3."""
-    batch_size: int = 8
-    crop: int = 128
-    """Side of the training crops in pixels, a multiple of 8."""
-    steps: int = 12_000
-    gradient_weight: float = 0.0
-    """Weight of the L1 error of horizontal and vertical differences, for the edges of streaks."""
-
-    def __post_init__(self) -> None:
-        """Refuse crops that the autoencoder cannot encode."""
-        if self.crop % STRIDE or self.crop <= 0:
-            raise ValueError(f"crop {self.crop}: must be a positive multiple of {STRIDE}")
 
 
 def initialise(autoencoder: PatchAutoencoder, batches: Iterable[Tensor]) -> None:
@@ -72,38 +52,35 @@ def initialise(autoencoder: PatchAutoencoder, batches: Iterable[Tensor]) -> None
         cast(Tensor, autoencoder.synthesis.bias).copy_(mean.view(3, -1).mean(1))
 
 
-def build_optimizer(
-    autoencoder: PatchAutoencoder, settings: AutoencoderSettings
-) -> torch.optim.AdamW:
-    """AdamW on the decoder's correction; the linear pair stays the transform that it is."""
+def build_optimizer(autoencoder: PatchAutoencoder, rate: float) -> torch.optim.AdamW:
+    """AdamW on the decoder's correction; the linear pair stays the transform that it is.
+
+    Norm-free layers that start at zero do not bear rates like 2e-3.
+    """
     for layer in (autoencoder.analysis, autoencoder.synthesis):
         layer.requires_grad_(False)
     parameters = autoencoder.decoder.parameters()
-    return torch.optim.AdamW(parameters, settings.rate, betas=(0.9, 0.99), weight_decay=0.01)
+    return torch.optim.AdamW(parameters, rate, betas=(0.9, 0.99), weight_decay=0.01)
 
 
 def autoencoder_loss(
-    autoencoder: PatchAutoencoder, images: Tensor, settings: AutoencoderSettings
+    autoencoder: PatchAutoencoder, images: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Root mean squared error per image, averaged, plus the weighted error of differences.
+    """Root mean squared error per image, averaged.
 
     The root counts an image's easy and hard regions together and lies nearer to PSNR than L1 does.
 
     Args:
         autoencoder: Called under the caller's autocast.
         images: (N, 3, H, W) in [-1, 1], H and W multiples of 8.
-        settings: The weights.
 
     Returns:
-        The scalar loss, and detached scalars `psnr` (dB, mean over images, not clamped) and
-        `gradient`.
+        The scalar loss, and the detached scalar `psnr` (dB, mean over images, not clamped).
     """
     error = autoencoder(images).float() - images
     squared = error.square().mean((1, 2, 3))
-    gradient = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    loss = (squared + FLOOR).sqrt().mean() + settings.gradient_weight * gradient
     psnr = -10 * torch.log10(squared.detach().clamp_min(1e-10) / 4).mean()
-    return loss, {"psnr": psnr, "gradient": gradient.detach()}
+    return (squared + FLOOR).sqrt().mean(), {"psnr": psnr}
 
 
 def _moments(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:

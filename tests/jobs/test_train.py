@@ -36,7 +36,8 @@ def pairs(tmp_path_factory):
 @pytest.mark.slow
 def test_from_pairs_to_a_model_that_makes_pairs(pairs, tmp_path):
     autoencoder, generator, scm = (tmp_path / name for name in ("autoencoder", "generator", "scm"))
-    run("train", "autoencoder", pairs, "--run", autoencoder, "--steps", 4, *SMALL)
+    run("train", "autoencoder", pairs, "--run", autoencoder, "--steps", 4, "--tensorboard", *SMALL)
+    assert list((autoencoder / "tensorboard").glob("events.*"))
     run(
         *("train", "generator", pairs, "--autoencoder", autoencoder / "result"),
         *("--run", generator, "--steps", 4, "--sample-every", 4, *SMALL),

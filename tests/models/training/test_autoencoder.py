@@ -2,12 +2,7 @@ import pytest
 import torch
 
 from gends.models.autoencoder import PatchAutoencoder
-from gends.models.training.autoencoder import (
-    AutoencoderSettings,
-    autoencoder_loss,
-    build_optimizer,
-    initialise,
-)
+from gends.models.training.autoencoder import autoencoder_loss, build_optimizer, initialise
 
 
 def small(latent_channels=12):
@@ -30,7 +25,7 @@ def batches():
 
 def psnr(model, x):
     with torch.no_grad():
-        return float(autoencoder_loss(model, x, AutoencoderSettings())[1]["psnr"])
+        return float(autoencoder_loss(model, x)[1]["psnr"])
 
 
 def test_initialised_latents_are_half_whitened():
@@ -77,33 +72,20 @@ def test_loss_measures_the_error():
             layer.weight.zero_()
             layer.bias.zero_()
     x = torch.full((2, 3, 16, 16), 0.5)
-    loss, metrics = autoencoder_loss(model, x, AutoencoderSettings())
+    loss, metrics = autoencoder_loss(model, x)
     assert loss.item() == pytest.approx(0.5, abs=1e-3)
     assert float(metrics["psnr"]) == pytest.approx(12.04, abs=0.01)
-    assert float(metrics["gradient"]) == 0
-
-
-def test_the_weight_of_differences_counts_edges():
-    model, x = small(), photographs()
-    plain = autoencoder_loss(model, x, AutoencoderSettings(gradient_weight=0.0))[0]
-    loss, metrics = autoencoder_loss(model, x, AutoencoderSettings(gradient_weight=2.0))
-    torch.testing.assert_close(loss, plain + 2 * metrics["gradient"])
 
 
 def test_training_improves_on_the_linear_pair_and_leaves_it_alone():
-    model, settings = small(4), AutoencoderSettings(rate=2e-3)
+    model = small(4)
     initialise(model, batches())
-    optimizer = build_optimizer(model, settings)
+    optimizer = build_optimizer(model, 2e-3)
     linear = model.analysis.weight.clone()
     before = psnr(model, photographs(seed=9))
     for step in range(60):
         optimizer.zero_grad()
-        autoencoder_loss(model, batches()[step % 4], settings)[0].backward()
+        autoencoder_loss(model, batches()[step % 4])[0].backward()
         optimizer.step()
     assert torch.equal(model.analysis.weight, linear)
     assert psnr(model, photographs(seed=9)) > before + 0.3
-
-
-def test_settings_refuse_crops_off_the_grid():
-    with pytest.raises(ValueError, match="crop 100"):
-        AutoencoderSettings(crop=100)

@@ -1,0 +1,89 @@
+"""`gends-build train autoencoder`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from gends.dataset import PairDataset
+from gends.jobs.training.run import Options, Run, grid, source_of
+from gends.models.autoencoder import PatchAutoencoder
+from gends.models.degrader import Image
+from gends.models.gendeg.network import seeded
+from gends.models.pixels import to_images, to_tensor
+from gends.models.training.autoencoder import autoencoder_loss, build_optimizer, initialise
+from gends.models.training.randomness import numpy_generator
+from gends.models.training.task import Batch, Task
+
+
+def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
+    """Train the bundled preset's autoencoder; returns its folder."""
+    run = Run(flags)
+    dataset = PairDataset(data)
+    pool = ImagePool(dataset)
+    if model is None:
+        with seeded(run.options.seed):
+            autoencoder = PatchAutoencoder()
+        initialise(autoencoder, pool.batches())
+    else:
+        autoencoder = PatchAutoencoder.from_pretrained(model)
+    autoencoder.to(run.device)
+    task = autoencoder_task(autoencoder, pool, run.options)
+    averaged: Any = run.train(task, source_of(data, dataset))["vae"]
+    averaged.save_pretrained(run.result)
+    return run.result
+
+
+class ImagePool:
+    """All images of a dataset, clean and degraded, decoded once: crops of them by step."""
+
+    def __init__(self, dataset: PairDataset) -> None:
+        """Decode everything into memory: 0.2 MB per image of 256 pixels."""
+        images: list[Image] = []
+        seen: set[str] = set()
+        for item in dataset:
+            view = item["key"].rsplit("-", 2)
+            name = f"{view[0]}-{view[2]}"
+            if name not in seen:
+                seen.add(name)
+                images.append(item["gt"])
+            images.append(item["lq"])
+        self.images = np.stack(images)
+
+    def batches(self, size: int = 32) -> Iterator[Tensor]:
+        """All images, whole, in order."""
+        for start in range(0, len(self.images), size):
+            yield to_tensor(self.images[start : start + size])
+
+    def batch(self, step: int, options: Options) -> Batch:
+        """Random crops, mirrored and turned: a function of step and options alone."""
+        rng = numpy_generator(options.seed, step, "images")
+        count, height, width, _ = self.images.shape
+        crops = []
+        for index in rng.integers(count, size=options.batch_size):
+            top = rng.integers(height - options.crop + 1)
+            left = rng.integers(width - options.crop + 1)
+            crop = self.images[index, top : top + options.crop, left : left + options.crop]
+            crops.append(np.rot90(crop[:, :: int(rng.choice((1, -1)))], int(rng.integers(4))))
+        return {"images": to_tensor(crops)}
+
+
+def autoencoder_task(autoencoder: PatchAutoencoder, pool: ImagePool, options: Options) -> Task:
+    """Train the decoder's correction; the linear pair is set before the first step."""
+    shown = pool.batch(0, replace(options, seed=options.seed + 1, batch_size=8))["images"]
+
+    def sample(step: int, modules: Mapping[str, nn.Module]) -> Image:
+        return grid([to_images(shown), to_images(modules["vae"](shown))])
+
+    return Task(
+        modules={"vae": autoencoder},
+        optimizer=build_optimizer(autoencoder, options.rate),
+        loss=lambda step, batch: autoencoder_loss(autoencoder, batch["images"]),
+        batches=lambda step: pool.batch(step, options),
+        sample=sample,
+    )

@@ -1,0 +1,132 @@
+"""`gends-build train generator`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gends.dataset import PairDataset
+from gends.jobs.training.run import NAMES, Run, grid, source_of, with_modules
+from gends.models.autoencoder import STRIDE, Autoencoder, PatchAutoencoder, target_latents
+from gends.models.degrader import Image, Instruction
+from gends.models.digest import digest_folder
+from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.target import Target
+from gends.models.pixels import to_images
+from gends.models.training.generator import GeneratorParts, degradations_of, generator_loss
+from gends.models.training.latent_writer import with_flips
+from gends.models.training.latents import LatentCache
+from gends.models.training.randomness import torch_generator
+from gends.models.training.task import Batch, Task
+
+PRESET = "gendeg-mini"
+SAMPLE_ROWS = 2
+"""Pictures of each degradation in a sample grid."""
+
+
+def train_generator(
+    data: Path, *, autoencoder: Path | None, model: Path | None, latents: Path | None, **flags: Any
+) -> Path:
+    """Train the diffusion model; returns the folder of the whole model so far.
+
+    It begins with the autoencoder, or goes on from the model: exactly one of the two is given.
+    """
+    run = Run(flags)
+    dataset = PairDataset(data)
+    if model is not None:
+        generator, folder = GenDeg.from_pretrained(model), model / "vae"
+    else:
+        assert autoencoder is not None
+        generator, folder = _begin(autoencoder, run.options.seed), autoencoder
+    cache = latent_cache(
+        latents or run.folder / "latents",
+        data,
+        dataset,
+        generator.autoencoder,
+        digest_folder(folder),
+    )
+    crop = run.options.crop // STRIDE
+    if model is None:
+        generator.target = measure_target(generator.target, cache, crop, run.options.seed)
+    generator.to(run.device, torch.float32)
+    averaged = run.train(generator_task(generator, cache, run, crop), source_of(data, dataset))
+    with_modules(generator, averaged).save_pretrained(run.result)
+    return run.result
+
+
+def _begin(autoencoder: Path, seed: int) -> GenDeg:
+    trained = PatchAutoencoder.from_pretrained(autoencoder)
+    return with_modules(GenDeg.build(PRESET, seed=seed), {"vae": trained})
+
+
+def latent_cache(
+    path: Path, root: Path, dataset: PairDataset, autoencoder: Autoencoder, digest: str
+) -> LatentCache:
+    """Encode a dataset and its mirror image once; a cache of the same data is opened again."""
+    source = source_of(root, dataset) | {"autoencoder": digest, "mirrored": True}
+    if path.exists():
+        return LatentCache.open(path, source)
+
+    def encode(images: Tensor) -> Tensor:
+        return target_latents(autoencoder, images.float() / 127.5 - 1)
+
+    pairs = ((item["gt"], item["lq"], item["degradation"]) for item in dataset)
+    return LatentCache.build(path, with_flips(pairs), encode, source)
+
+
+def measure_target(target: Target, cache: LatentCache, crop: int, seed: int) -> Target:
+    """The target that standardises its training data; `crop` in cells of the latents."""
+    if target.kind == "image":
+        return target
+    batch = cache.batch(0, seed, 256 * len(NAMES), crop)
+    latents = (batch["lq"], batch["clean"], batch["mu"], batch["sigma"])
+    return Target.measured(*latents, degradations_of(batch))
+
+
+def generator_task(model: GenDeg, cache: LatentCache, run: Run, crop: int) -> Task:
+    """Train UNet, severity conditioner and text encoder; `crop` in cells of the latents."""
+    options = run.options
+    parts = GeneratorParts.of(model, trains_text_encoder=True)
+    for module in parts.modules().values():
+        module.train()
+    optimizer = torch.optim.AdamW(
+        parts.parameter_groups(options.rate), betas=(0.9, 0.99), weight_decay=0.01
+    )
+    shown = _shown(cache.batch(0, options.seed + 1, 64 * len(NAMES), crop))
+    return Task(
+        modules=parts.modules(),
+        optimizer=optimizer,
+        loss=lambda step, batch: generator_loss(
+            parts, batch, torch_generator(options.seed, step, "generator")
+        ),
+        batches=lambda step: cache.batch(step, options.seed, options.batch_size, crop),
+        sample=lambda step, modules: _pictures(model, modules, shown),
+    )
+
+
+def _shown(batch: Batch) -> Batch:
+    """The first few pictures of each degradation, mild before severe."""
+    rows: list[int] = []
+    for index in range(len(NAMES)):
+        found = torch.nonzero(batch["degradation"] == index)[: 4 * SAMPLE_ROWS, 0]
+        by_severity = found[batch["mu"][found].argsort()]
+        rows += by_severity[:: max(1, len(found) // SAMPLE_ROWS)][:SAMPLE_ROWS].tolist()
+    return {name: values[rows] for name, values in batch.items()}
+
+
+def _pictures(model: GenDeg, modules: Mapping[str, nn.Module], shown: Batch) -> Image:
+    """Rows of pictures: clean, generated, the training data's own degradation."""
+    averaged = with_modules(model, modules)
+    severities = zip(shown["mu"].tolist(), shown["sigma"].tolist(), strict=True)
+    instructions = [
+        Instruction(degradation=NAMES[index], mu=mu, sigma=sigma, seed=row)
+        for row, (index, (mu, sigma)) in enumerate(
+            zip(shown["degradation"].tolist(), severities, strict=True)
+        )
+    ]
+    latents = averaged.generate(shown["clean"], instructions)
+    return grid([to_images(averaged.decode(z)) for z in (shown["clean"], latents, shown["lq"])])

@@ -1,0 +1,145 @@
+"""What all trainings share: flags, identity of the data, reporting, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from gends.dataset import PairDataset
+from gends.jobs.progress import duration
+from gends.models.autoencoder import STRIDE
+from gends.models.degradations import DEGRADATIONS
+from gends.models.degrader import Image
+from gends.models.gendeg.model import GenDeg
+from gends.models.training.interruption import stop_on_signals
+from gends.models.training.loop import train
+from gends.models.training.progress import Progress
+from gends.models.training.schedule import Schedule
+from gends.models.training.task import LoopSettings, Task, Trained
+
+NAMES = tuple(DEGRADATIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What decides the batches and the optimizer of every training."""
+
+    batch_size: int
+    crop: int
+    """Side of the training crops, in pixels."""
+    rate: float
+    seed: int
+
+
+class Run:
+    """One training: its folder, device and options."""
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        """Take the flags of the command, by name.
+
+        Raises:
+            click.BadParameter: the crop is no multiple of the autoencoder's stride.
+        """
+        self.folder: Path = flags["run_folder"]
+        self.result: Path = self.folder / "result"
+        self.device = flags["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.flags = flags
+        self.options = Options(
+            batch_size=flags["batch_size"],
+            crop=flags["crop"],
+            rate=flags["rate"],
+            seed=flags["seed"],
+        )
+        if self.options.crop % STRIDE:
+            raise click.BadParameter(f"--crop {self.options.crop} is no multiple of {STRIDE}")
+        if flags["threads"]:
+            torch.set_num_threads(flags["threads"])
+
+    def train(self, task: Task, source: Mapping[str, Any]) -> dict[str, nn.Module]:
+        """Run the loop to its end; stop with exit code 130 on a signal, resumable."""
+        flags = self.flags
+        settings = LoopSettings(
+            directory=self.folder,
+            steps=flags["steps"],
+            schedule=Schedule(warmup=min(200, flags["steps"] // 10), final=0.02),
+            ema_decay=flags["ema"],
+            bf16=flags["bf16"],
+            checkpoint_every=flags["checkpoint_every"],
+            sample_every=flags["sample_every"],
+            identity={
+                **source,
+                **asdict(self.options),
+                "steps": flags["steps"],
+                "bf16": flags["bf16"],
+            },
+        )
+        on_progress = _reporter(self.folder if flags["tensorboard"] else None)
+        with stop_on_signals() as should_stop:
+            trained: Trained = train(
+                task, settings, on_progress=on_progress, should_stop=should_stop
+            )
+        if not trained.finished:
+            click.echo(f"stopped at step {trained.step}; the same command goes on", err=True)
+            raise click.exceptions.Exit(130)
+        return dict(trained.averaged)
+
+
+def source_of(root: Path, dataset: PairDataset) -> dict[str, Any]:
+    """Names the data of a run, so that it cannot be resumed on other data."""
+    return {"data": root.name, "pairs": len(dataset), "first": dataset.rows["key"][0].as_py()}
+
+
+def with_modules(model: GenDeg, modules: Mapping[str, nn.Module]) -> GenDeg:
+    """The model with some of its modules exchanged."""
+    return replace(model, modules=model.modules | dict(modules), folder=None)
+
+
+def grid(rows: Sequence[npt.NDArray[np.uint8]]) -> Image:
+    """Rows of equally many pictures (N, H, W, 3) as one picture."""
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+
+
+def _reporter(tensorboard: Path | None) -> Callable[[Progress], None]:
+    if tensorboard is None:
+        return _print
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+    except ImportError as error:
+        raise click.UsageError(
+            "--tensorboard needs the tensorboard package: pip install 'gends[train]'"
+        ) from error
+    # A resumed run writes a new file; steps that run again replace those of the lost process.
+    writer = SummaryWriter(tensorboard / "tensorboard")
+
+    def report(progress: Progress) -> None:
+        _print(progress)
+        figures = {
+            "loss": progress.loss,
+            "learning_rate": progress.learning_rate,
+            "images_per_second": progress.images_per_second,
+            **progress.metrics,
+        }
+        for name, value in figures.items():
+            writer.add_scalar(name, value, progress.step)
+        writer.flush()
+
+    return report
+
+
+def _print(progress: Progress) -> None:
+    """One line."""
+    metrics = "  ".join(f"{name} {value:.4g}" for name, value in progress.metrics.items())
+    click.echo(
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  {metrics}  "
+        f"{progress.images_per_second:.1f} images/s  rate {progress.learning_rate:.2e}  "
+        f"ETA {duration(progress.seconds_left)}",
+        err=True,
+    )
