@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from gends.dataset import PairDataset
+from gends.histograms.profile import Profile, load_profile
 from gends.histograms.severity import measure
-from gends.jobs.training.run import NAMES
+from gends.jobs.training.run import NAMES, device_of
 from gends.models.degrader import Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader
@@ -21,12 +22,21 @@ from gends.models.training.randomness import step_seed
 
 
 def train_calibration(
-    data: Path, *, model: Path, out: Path, samples: int, seed: int, half: bool
+    data: Path,
+    *,
+    model: Path,
+    out: Path,
+    half: bool,
+    device: str | None,
+    profile: str,
+    **draws: int,
 ) -> None:
-    """Measure the calibration curves and store the model with them."""
-    trained = GenDeg.from_pretrained(model)
+    """Measure the calibration curves and store the model with them; `draws` as for `calibrate`."""
+    # In float32 everywhere: these weights are stored again.
+    trained = GenDeg.from_pretrained(model, device=device_of(device), dtype=torch.float32)
     curves = {}
-    for name, curve in calibrate(trained, PairDataset(data), samples=samples, seed=seed):
+    severities = load_profile(profile)
+    for name, curve in calibrate(trained, PairDataset(data), severities, **draws):
         curves[name] = curve
         knots = (f"{a:.3f} → {p:.3f}" for a, p in zip(curve.asked, curve.produced, strict=True))
         click.echo(f"{name}: mu asked → produced: {', '.join(knots)}", err=True)
@@ -35,11 +45,12 @@ def train_calibration(
 
 
 def calibrate(
-    model: GenDeg, dataset: PairDataset, *, samples: int, seed: int
+    model: GenDeg, dataset: PairDataset, profile: Profile, *, samples: int, seed: int
 ) -> Iterator[tuple[str, Curve]]:
     """Measure, on photographs of training pairs, the mu that each requested mu produces.
 
-    `samples` pairs per degradation, with the severities that these pairs have.
+    `samples` pairs per degradation, with severities from `profile`, as a build draws them: pairs of
+    formulas do not reach every sigma that real data have, and a model asked for more paints more.
     """
     degrader = GenDegDegrader(replace(model, calibration=Calibration()))
     names = np.array(dataset.rows["degradation"].to_pylist())
@@ -47,13 +58,12 @@ def calibrate(
         rng = np.random.default_rng(step_seed(seed, index, "calibration"))
         rows = np.flatnonzero(names == name)
         chosen = rng.choice(rows, size=min(samples, len(rows)), replace=False)
-        items = [dataset[row] for row in chosen.tolist()]
+        cleans = [dataset[row]["gt"] for row in chosen.tolist()]
+        draws = [profile.draw(name, rng, uniform_share=0.0) for _ in cleans]
         instructions = [
-            Instruction(
-                degradation=name, mu=item["mu"], sigma=item["sigma"], seed=int(rng.integers(2**63))
-            )
-            for item in items
+            Instruction(degradation=name, mu=d.mu, sigma=d.sigma, seed=int(rng.integers(2**63)))
+            for d in draws
         ]
-        made = degrader.degrade([item["gt"] for item in items], [[i] for i in instructions])
+        made = degrader.degrade(cleans, [[instruction] for instruction in instructions])
         produced = [max(measure(pair.lq, pair.gt).mu, 1e-4) for (pair,) in made]
         yield name, fit_curve([i.mu for i in instructions], produced)
