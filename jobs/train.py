@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+DEVICE_HELP = "As torch names it. [default: cuda where there is one]"
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -39,7 +40,7 @@ def training_options(
         flag("--rate", "Learning rate.", default=rate, type=float),
         flag("--seed", "Every random choice follows from it.", default=0),
         flag("--bf16/--fp32", "Compute in bfloat16.", default=True),
-        flag("--device", "As torch names it. [default: cuda where there is one]"),
+        flag("--device", DEVICE_HELP),
         flag("--threads", "CPU threads. [default: all]", type=positive),
         flag("--checkpoint-every", "Steps between checkpoints.", default=500, type=positive),
         flag("--sample-every", "Steps between sample grids; 0: none.", default=500, type=int),
@@ -123,12 +124,17 @@ def generator(
 )
 @click.argument("data", type=Folder)
 @click.option("--model", required=True, type=Folder, help="Model whose generator is trained.")
+@click.option(
+    "--preset",
+    help="Begin a new module of this size: mini, width32 or published. "
+    "[default: go on with the model's own; mini where it has none]",
+)
 @training_options(steps=3000, batch_size=8, crop=128, rate=1e-3)
-def scm(data: Path, model: Path, **flags: Any) -> None:
+def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
     """Train the structure correction module on what the generator of --model makes of DATA."""
     from gends.jobs.training.scm import train_correction  # noqa: PLC0415
 
-    click.echo(train_correction(data, model=model, **flags))
+    click.echo(train_correction(data, model=model, preset=preset, **flags))
 
 
 @command.command(
@@ -151,10 +157,18 @@ def scm(data: Path, model: Path, **flags: Any) -> None:
     help="Pairs per degradation.",
 )
 @click.option("--seed", default=0, show_default=True, help="Which pairs, and their noise.")
+@click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    default="reference",
+    show_default=True,
+    help="Severities to calibrate for: those that builds will ask for.",
+)
 @click.option("--half/--full", default=True, show_default=True, help="Store weights in 16 bits.")
-def calibration(data: Path, model: Path, out: Path, samples: int, seed: int, half: bool) -> None:
+@click.option("--device", help=DEVICE_HELP)
+def calibration(data: Path, model: Path, out: Path, **flags: Any) -> None:
     """Measure which mu the model makes of which, and store the map with it."""
     from gends.jobs.training.calibration import train_calibration  # noqa: PLC0415
 
-    train_calibration(data, model=model, out=out, samples=samples, seed=seed, half=half)
+    train_calibration(data, model=model, out=out, **flags)
     click.echo(out)

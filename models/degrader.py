@@ -46,6 +46,8 @@ class Degraded:
     scm_applied: bool
     recipe: list[dict[str, Any]] | None = None
     """Ordered operations as JSON values {op, version, parameters, seed}; None where learnt."""
+    note: str | None = None
+    """What was out of the ordinary about making it; the manifest records it."""
 
 
 @runtime_checkable

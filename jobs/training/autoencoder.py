@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from gends.dataset import PairDataset
-from gends.jobs.training.run import Options, Run, grid, source_of
+from gends.jobs.training.run import Options, Run, grid, load_autoencoder, source_of, start_of
 from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degrader import Image
 from gends.models.gendeg.network import seeded
@@ -24,17 +24,16 @@ from gends.models.training.task import Batch, Task
 def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
     """Train the bundled preset's autoencoder; returns its folder."""
     run = Run(flags)
-    dataset = PairDataset(data)
-    pool = ImagePool(dataset)
+    pool = ImagePool(PairDataset(data))
     if model is None:
         with seeded(run.options.seed):
             autoencoder = PatchAutoencoder()
         initialise(autoencoder, pool.batches())
     else:
-        autoencoder = PatchAutoencoder.from_pretrained(model)
+        autoencoder = load_autoencoder(model)
     autoencoder.to(run.device)
     task = autoencoder_task(autoencoder, pool, run.options)
-    averaged: Any = run.train(task, source_of(data, dataset))["vae"]
+    averaged: Any = run.train(task, source_of(data) | start_of(model))["vae"]
     averaged.save_pretrained(run.result)
     return run.result
 
@@ -78,7 +77,7 @@ def autoencoder_task(autoencoder: PatchAutoencoder, pool: ImagePool, options: Op
     shown = pool.batch(0, replace(options, seed=options.seed + 1, batch_size=8))["images"]
 
     def sample(step: int, modules: Mapping[str, nn.Module]) -> Image:
-        return grid([to_images(shown), to_images(modules["vae"](shown))])
+        return grid([to_images(shown), to_images(modules["vae"](shown.to(autoencoder.device)))])
 
     return Task(
         modules={"vae": autoencoder},

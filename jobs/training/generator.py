@@ -10,8 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from gends.dataset import PairDataset
-from gends.jobs.training.run import NAMES, Run, grid, source_of, with_modules
-from gends.models.autoencoder import STRIDE, Autoencoder, PatchAutoencoder, target_latents
+from gends.jobs.training.run import (
+    NAMES,
+    Run,
+    grid,
+    load_autoencoder,
+    load_generator,
+    source_of,
+    start_of,
+    with_modules,
+)
+from gends.models.autoencoder import STRIDE, Autoencoder, target_latents
 from gends.models.degrader import Image, Instruction
 from gends.models.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
@@ -36,43 +45,43 @@ def train_generator(
     It begins with the autoencoder, or goes on from the model: exactly one of the two is given.
     """
     run = Run(flags)
-    dataset = PairDataset(data)
     if model is not None:
-        generator, folder = GenDeg.from_pretrained(model), model / "vae"
+        generator, folder = load_generator(model), model / "vae"
     else:
         assert autoencoder is not None
         generator, folder = _begin(autoencoder, run.options.seed), autoencoder
+    generator.to(run.device, torch.float32)
+    source = source_of(data)
     cache = latent_cache(
         latents or run.folder / "latents",
-        data,
-        dataset,
+        PairDataset(data),
         generator.autoencoder,
-        digest_folder(folder),
+        source | {"autoencoder": digest_folder(folder), "mirrored": True},
     )
     crop = run.options.crop // STRIDE
     if model is None:
         generator.target = measure_target(generator.target, cache, crop, run.options.seed)
-    generator.to(run.device, torch.float32)
-    averaged = run.train(generator_task(generator, cache, run, crop), source_of(data, dataset))
+    task = generator_task(generator, cache, run, crop)
+    averaged = run.train(task, source | start_of(model or autoencoder))
     with_modules(generator, averaged).save_pretrained(run.result)
     return run.result
 
 
 def _begin(autoencoder: Path, seed: int) -> GenDeg:
-    trained = PatchAutoencoder.from_pretrained(autoencoder)
+    trained = load_autoencoder(autoencoder)
     return with_modules(GenDeg.build(PRESET, seed=seed), {"vae": trained})
 
 
 def latent_cache(
-    path: Path, root: Path, dataset: PairDataset, autoencoder: Autoencoder, digest: str
+    path: Path, dataset: PairDataset, autoencoder: Autoencoder, source: Mapping[str, Any]
 ) -> LatentCache:
-    """Encode a dataset and its mirror image once; a cache of the same data is opened again."""
-    source = source_of(root, dataset) | {"autoencoder": digest, "mirrored": True}
+    """Encode a dataset and its mirror image once; a cache of the same `source` is opened again."""
     if path.exists():
         return LatentCache.open(path, source)
 
     def encode(images: Tensor) -> Tensor:
-        return target_latents(autoencoder, images.float() / 127.5 - 1)
+        on_device = images.to(autoencoder.device)
+        return target_latents(autoencoder, on_device.float() / 127.5 - 1)
 
     pairs = ((item["gt"], item["lq"], item["degradation"]) for item in dataset)
     return LatentCache.build(path, with_flips(pairs), encode, source)

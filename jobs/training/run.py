@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
+from blake3 import blake3
 from torch import nn
 
-from gends.dataset import PairDataset
 from gends.jobs.progress import duration
-from gends.models.autoencoder import STRIDE
+from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Image
+from gends.models.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import train
 from gends.models.training.progress import Progress
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
+from gends.pipeline.dataset import IDENTITY_NAME
+from gends.pipeline.manifest import facts_of, manifest_name, sealed_shards
+from gends.pipeline.store import open_store
 
 NAMES = tuple(DEGRADATIONS)
 
@@ -50,7 +57,7 @@ class Run:
         """
         self.folder: Path = flags["run_folder"]
         self.result: Path = self.folder / "result"
-        self.device = flags["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of(flags["device"])
         self.flags = flags
         self.options = Options(
             batch_size=flags["batch_size"],
@@ -63,8 +70,11 @@ class Run:
         if flags["threads"]:
             torch.set_num_threads(flags["threads"])
 
-    def train(self, task: Task, source: Mapping[str, Any]) -> dict[str, nn.Module]:
-        """Run the loop to its end; stop with exit code 130 on a signal, resumable."""
+    def train(self, task: Task, inputs: Mapping[str, Any]) -> dict[str, nn.Module]:
+        """Run the loop to its end; stop with exit code 130 on a signal, resumable.
+
+        `inputs` (JSON values) names data and models: no run is gone on with on others.
+        """
         flags = self.flags
         settings = LoopSettings(
             directory=self.folder,
@@ -75,10 +85,11 @@ class Run:
             checkpoint_every=flags["checkpoint_every"],
             sample_every=flags["sample_every"],
             identity={
-                **source,
+                **inputs,
                 **asdict(self.options),
                 "steps": flags["steps"],
                 "bf16": flags["bf16"],
+                "ema": flags["ema"],
             },
         )
         on_progress = _reporter(self.folder if flags["tensorboard"] else None)
@@ -92,9 +103,62 @@ class Run:
         return dict(trained.averaged)
 
 
-def source_of(root: Path, dataset: PairDataset) -> dict[str, Any]:
-    """Names the data of a run, so that it cannot be resumed on other data."""
-    return {"data": root.name, "pairs": len(dataset), "first": dataset.rows["key"][0].as_py()}
+def device_of(name: str | None) -> str:
+    """The device of that name; where none is given, a GPU if there is one."""
+    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def source_of(root: Path) -> dict[str, Any]:
+    """Names the data of a run: what a dataset was founded with, and the bytes of its shards.
+
+    Raises:
+        OSError: there is no dataset.json.
+    """
+    store = open_store(root)
+    identity = json.loads(store.read(IDENTITY_NAME))
+    shards = blake3()
+    for shard in sealed_shards(store):
+        manifest = pa.BufferReader(store.read(manifest_name(shard)))
+        facts = facts_of(pq.read_table(manifest, columns=["key"]))
+        shards.update(f"{shard} {facts['shard_blake3']}\n".encode())
+    names = ("config_digest", "catalog_digest", "profile_digest", "engine")
+    return {name: identity[name] for name in names} | {"shards": shards.hexdigest()}
+
+
+def start_of(folder: Path | None) -> dict[str, Any]:
+    """Names the weights that a run begins with."""
+    return {"starts_from": None if folder is None else digest_folder(folder)}
+
+
+def load_generator(folder: Path) -> GenDeg:
+    """A model whose generator can be trained, or trained with.
+
+    Raises:
+        click.UsageError: its autoencoder is another one than gendeg-mini's.
+    """
+    model = GenDeg.from_pretrained(folder)
+    if not isinstance(model.autoencoder, PatchAutoencoder):
+        kind = type(model.autoencoder).__name__
+        raise click.UsageError(
+            f"{folder} has Stable Diffusion's autoencoder ({kind}): training at full size is not "
+            "supported yet; give a model of gendeg-mini's kind"
+        )
+    return model
+
+
+def load_autoencoder(folder: Path) -> PatchAutoencoder:
+    """An autoencoder that can be trained, or trained with.
+
+    Raises:
+        click.UsageError: it is another one than gendeg-mini's.
+    """
+    kind = PatchAutoencoder.load_config(folder).get("_class_name")
+    if kind != PatchAutoencoder.__name__:
+        raise click.UsageError(
+            f"{folder} is a {kind}: training at full size is not supported yet; "
+            "give an autoencoder of gendeg-mini's kind"
+        )
+    return cast(PatchAutoencoder, PatchAutoencoder.from_pretrained(folder))
 
 
 def with_modules(model: GenDeg, modules: Mapping[str, nn.Module]) -> GenDeg:

@@ -2,36 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gends.dataset import PairDataset
-from gends.jobs.training.run import NAMES, Options, Run, source_of, with_modules
+from gends.jobs.training.run import (
+    NAMES,
+    Options,
+    Run,
+    grid,
+    load_generator,
+    source_of,
+    start_of,
+    with_modules,
+)
 from gends.models.autoencoder import STRIDE, decode_latents, target_latents
+from gends.models.degrader import Image
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.network import seeded
-from gends.models.pixels import to_tensor
+from gends.models.pixels import to_images, to_tensor
 from gends.models.scm import StructureCorrection
 from gends.models.severity import measure
 from gends.models.training.generator import GeneratorParts, degradations_of, drop_and_encode
-from gends.models.training.randomness import numpy_generator
+from gends.models.training.randomness import numpy_generator, torch_generator
 from gends.models.training.scm import CORRECTED, CorrectionLoss
 from gends.models.training.task import Batch, Task
 
+PRESET = "mini"
+"""Size of a structure correction module where none is asked for."""
+SHOWN = 8
+"""Pictures in a row of a sample grid."""
 
-def train_correction(data: Path, *, model: Path, **flags: Any) -> Path:
-    """Train the structure correction module; returns the folder of the model with it."""
+
+def train_correction(data: Path, *, model: Path, preset: str | None, **flags: Any) -> Path:
+    """Train the structure correction module; returns the folder of the model with it.
+
+    It begins anew in the size of the preset, or goes on from the model's own where none is given.
+    """
     run = Run(flags)
-    generator = GenDeg.from_pretrained(model).to(run.device, torch.float32)
-    dataset = PairDataset(data)
-    task = correction_task(generator, CorrectionData(dataset), run.options)
-    averaged = run.train(task, source_of(data, dataset))
+    generator = begin(load_generator(model), preset, run.options.seed)
+    generator.to(run.device, torch.float32)
+    task = correction_task(generator, CorrectionData(PairDataset(data)), run.options)
+    averaged = run.train(task, source_of(data) | start_of(model) | {"preset": preset})
     with_modules(generator, averaged).save_pretrained(run.result)
     return run.result
+
+
+def begin(model: GenDeg, preset: str | None, seed: int) -> GenDeg:
+    """The model with a structure correction module to train.
+
+    Raises:
+        ValueError: unknown preset.
+    """
+    if model.scm is not None and preset is None:
+        return model
+    with seeded(seed):
+        return with_modules(model, {"scm": StructureCorrection.from_preset(preset or PRESET)})
 
 
 class CorrectionData:
@@ -62,13 +94,13 @@ class CorrectionData:
 
 
 def correction_task(model: GenDeg, data: CorrectionData, options: Options) -> Task:
-    """Train the structure correction module on one-step estimates of the frozen generator."""
-    with seeded(options.seed):
-        scm = model.scm or StructureCorrection.from_preset("mini")
-    scm.train()
+    """Train the model's structure correction on one-step estimates of its frozen generator."""
+    scm = model.scm
+    assert scm is not None
+    estimate = _Estimate(model)
     loss = CorrectionLoss(
         scm=scm,
-        estimate=_Estimate(model),
+        estimate=estimate,
         alphas_cumprod=model.schedule.alphas_cumprod,
         latent_channels=model.unet.config["out_channels"],
         stride=STRIDE,
@@ -80,7 +112,33 @@ def correction_task(model: GenDeg, data: CorrectionData, options: Options) -> Ta
         optimizer=optimizer,
         loss=loss,
         batches=lambda step: data.batch(step, options),
+        sample=_pictures(estimate, data, replace(options, seed=options.seed + 1, batch_size=SHOWN)),
     )
+
+
+def _pictures(
+    estimate: _Estimate, data: CorrectionData, options: Options
+) -> Callable[[int, Mapping[str, nn.Module]], Image]:
+    """Draws rows of pictures: clean, one-step estimate, corrected, the training data's own.
+
+    Noise grows from left to right.
+    """
+    model = estimate.model
+    shown = data.batch(0, options)
+    count = len(model.schedule.alphas_cumprod)
+    timesteps = torch.linspace(0, count - 1, len(shown["lq"]) + 2)[1:-1].long()
+    shape = (model.unet.config["out_channels"], *(side // STRIDE for side in shown["lq"].shape[2:]))
+    random = torch_generator(options.seed, 0, "pictures")
+    noise = torch.randn((len(timesteps), *shape), generator=random)
+
+    def sample(_: int, modules: Mapping[str, nn.Module]) -> Image:
+        batch = {name: values.to(model.device) for name, values in shown.items()}
+        generated = estimate(batch, timesteps.to(model.device), noise.to(model.device))
+        corrected = modules["scm"](batch["clean"], generated)
+        rows = (shown["clean"], generated, corrected, shown["lq"])
+        return grid([to_images(row) for row in rows])
+
+    return sample
 
 
 class _Estimate:

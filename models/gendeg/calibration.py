@@ -40,10 +40,6 @@ class Curve:
         """The mu to ask for."""
         return _interpolate(wanted, self.produced, self.asked)
 
-    def produce(self, asked: float) -> float:
-        """The mu to be expected: the inverse of `ask_for`."""
-        return _interpolate(asked, self.asked, self.produced)
-
 
 def fit_curve(requested: npt.ArrayLike, measured: npt.ArrayLike, *, knots: int = 12) -> Curve:
     """The curve of one degradation from pairs of requested and measured mu.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ import cv2
 import diffusers
 import numpy as np
 import torch
+import transformers
 from blake3 import blake3
 from torch import Tensor
 
@@ -22,6 +24,10 @@ from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.prompt import phrase_of
 from gends.models.gendeg.sampling_settings import SamplingSettings
 from gends.models.pixels import to_images, to_tensor
+from gends.models.recent import Recent
+
+KEPT = 48
+"""Clean images whose latents and reconstructions are remembered: under 2 MB each at 512 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,29 @@ class _Job:
     instruction: Instruction
 
 
+class _Encoded:
+    """One clean image as the model's autoencoder has it."""
+
+    def __init__(self, model: GenDeg, image: Image) -> None:
+        self._model = model
+        self._height, self._width = image.shape[:2]
+        # One by one: a pair's gt then has the same bytes whatever else is in the call.
+        self.condition = model.condition(_extended([image]))
+
+    @cached_property
+    def reconstruction(self) -> Image:
+        decoded = self._model.reconstruct(self.condition)
+        (image,) = _cut(decoded, self._height, self._width)
+        return image
+
+
 class GenDegDegrader:
     """Degrades images with a GenDeg model.
 
-    Each clean image is encoded once for all of its instructions. What is corrected and what a
-    result is paired with follows the table `gends.models.degradations.DEGRADATIONS`; a model
-    without a correction module corrects nothing, and says so in the results.
+    Each clean image is encoded once for all of its instructions, in one call or in several soon
+    after each other. What is corrected and what a result is paired with follows the table
+    `gends.models.degradations.DEGRADATIONS`; a model without a correction module corrects nothing,
+    and says so in the results.
 
     Args:
         model: Weights are not to change while this object is in use.
@@ -57,6 +80,7 @@ class GenDegDegrader:
         self.micro_batch = micro_batch
         self.sampling = sampling or model.sampling
         self._fingerprint: dict[str, str] | None = None
+        self._encoded: Recent[_Encoded] = Recent(KEPT)
 
     def fingerprint(self) -> dict[str, str]:
         """Digests of the model's files, versions, and every setting that decides the bytes."""
@@ -66,11 +90,12 @@ class GenDegDegrader:
                 **_digests(self.model),
                 **{name: str(value) for name, value in settings},
                 "dtype": str(self.model.dtype).removeprefix("torch."),
-                "device": self.model.device.type,
+                **_name_of(self.model.device),
                 "compiled": str(self.model.network is not self.model.unet).lower(),
                 "micro_batch": str(self.micro_batch),
                 "torch": torch.__version__,
                 "diffusers": diffusers.__version__,
+                "transformers": transformers.__version__,
             }
         return dict(self._fingerprint)
 
@@ -94,47 +119,50 @@ class GenDegDegrader:
             for instruction in instructions[i]
         ]
         images = [cleans[i] for i in used]
-        # One by one: a pair's gt then has the same bytes whatever else is in the call.
-        conditions = [self.model.condition(_extended([image])) for image in images]
-        reconstructed = self._reconstructions(images, conditions, jobs)
+        encoded = [self._encode(image) for image in images]
         results: list[list[Degraded]] = [[] for _ in cleans]
         for batch in self._batches(jobs):
-            generated = self._generate(batch, images, conditions)
-            for job, lq in zip(batch, generated, strict=True):
-                kind = DEGRADATIONS[job.instruction.degradation]
-                to_pair = reconstructed if kind.target_kind == "reconstructed" else images
+            generated = self._within_memory(batch, images, encoded)
+            for job, (lq, size) in zip(batch, generated, strict=True):
+                kind = DEGRADATIONS[job.instruction.degradation].target_kind
+                gt = images[job.clean] if kind == "clean" else encoded[job.clean].reconstruction
                 results[used[job.clean]].append(
                     Degraded(
                         lq=lq,
-                        gt=to_pair[job.clean],
-                        target_kind=kind.target_kind,
+                        gt=gt,
+                        target_kind=kind,
                         scm_applied=self._corrects(job),
+                        note=None if size == len(batch) else f"out of memory: made {size} at once",
                     )
                 )
         return results
 
-    def _reconstructions(
-        self, images: Sequence[Image], conditions: Sequence[Tensor], jobs: Sequence[_Job]
-    ) -> dict[int, Image]:
-        """Of the images that a job pairs with its reconstruction."""
-        wanted = {
-            job.clean
-            for job in jobs
-            if DEGRADATIONS[job.instruction.degradation].target_kind == "reconstructed"
-        }
-        reconstructions = {}
-        for i in wanted:
-            height, width = images[i].shape[:2]
-            decoded = self.model.reconstruct(conditions[i])
-            (reconstructions[i],) = _cut(decoded, height, width)
-        return reconstructions
+    def _within_memory(
+        self, jobs: Sequence[_Job], images: Sequence[Image], encoded: Sequence[_Encoded]
+    ) -> list[tuple[Image, int]]:
+        """Generate, in halves where memory falls short; each image with the size of its batch."""
+        try:
+            return [(image, len(jobs)) for image in self._generate(jobs, images, encoded)]
+        except (RuntimeError, MemoryError) as error:
+            if len(jobs) == 1 or not _out_of_memory(error):
+                raise
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        middle = len(jobs) // 2
+        halves = (jobs[:middle], jobs[middle:])
+        return [made for half in halves for made in self._within_memory(half, images, encoded)]
+
+    def _encode(self, image: Image) -> _Encoded:
+        pixels = np.ascontiguousarray(image)
+        key = (image.shape, blake3(pixels.data).digest())
+        return self._encoded.get(key, lambda: _Encoded(self.model, pixels))
 
     def _generate(
-        self, jobs: Sequence[_Job], images: Sequence[Image], conditions: Sequence[Tensor]
+        self, jobs: Sequence[_Job], images: Sequence[Image], encoded: Sequence[_Encoded]
     ) -> list[Image]:
         model = self.model
         latents = model.generate(
-            torch.cat([conditions[job.clean] for job in jobs]),
+            torch.cat([encoded[job.clean].condition for job in jobs]),
             [job.instruction for job in jobs],
             self.sampling,
         )
@@ -152,6 +180,13 @@ class GenDegDegrader:
     def _batches(self, jobs: Sequence[_Job]) -> Iterator[Sequence[_Job]]:
         for start in range(0, len(jobs), self.micro_batch):
             yield jobs[start : start + self.micro_batch]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # What torch's CPU allocator raises is a bare RuntimeError.
+    return "can't allocate memory" in str(error)
 
 
 def _check(cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]]) -> None:
@@ -174,14 +209,19 @@ def _extended(images: Sequence[Image]) -> Tensor:
     """The images as a tensor, extended to multiples of 8."""
     height, width = images[0].shape[:2]
     below, right = -height % STRIDE, -width % STRIDE
-    return to_tensor(
-        [cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101) for image in images]
-    )
+    border = (0, below, 0, right, cv2.BORDER_REFLECT_101)
+    return to_tensor([np.asarray(cv2.copyMakeBorder(i, *border), np.uint8) for i in images])
 
 
 def _cut(tensor: Tensor, height: int, width: int) -> list[Image]:
     """Images of the original size."""
     return list(to_images(tensor[:, :, :height, :width]))
+
+
+def _name_of(device: torch.device) -> dict[str, str]:
+    """GPUs of different kinds round differently."""
+    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return {"device": device.type, **gpu}
 
 
 def _digests(model: GenDeg) -> dict[str, str]:

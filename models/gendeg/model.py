@@ -167,7 +167,7 @@ class GenDeg(Parts):
         """Latents of degraded images, float32.
 
         Args:
-            condition: Latents of the clean images, (N, C, h, w), from `condition`.
+            condition: Latents of the clean images, (N, C, h, w), from `condition`, on any device.
             instructions: One for each.
             sampling: Instead of the model's own.
         """
@@ -178,7 +178,7 @@ class GenDeg(Parts):
         denoise = guided(
             self._predict,
             settings.guidance,
-            condition=condition.to(self.dtype),
+            condition=condition.to(self.device, self.dtype),
             states=states[:-1],
             null_states=states[-1:],
         )

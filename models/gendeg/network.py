@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import cast
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
-from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gends.models.autoencoder import Autoencoder, PatchAutoencoder
@@ -66,21 +65,6 @@ def build_unet(preset: Preset) -> UNet2DConditionModel:
     """The generator's network: input (N, 2C, h, w), noisy target latents then clean ones."""
     unet: UNet2DConditionModel = UNet2DConditionModel(**preset.unet)
     return unet
-
-
-def widen_input(unet: UNet2DConditionModel) -> UNet2DConditionModel:
-    """A text-to-image network made ready for condition latents behind its noisy ones.
-
-    The new input channels' weights are zero and the rest is copied, bias included, so that training
-    begins with what the network could do before (InstructPix2Pix, arXiv 2211.09800).
-    """
-    config: Any = unet.config
-    channels = config.in_channels
-    widened: Any = UNet2DConditionModel.from_config(config, in_channels=2 * channels)
-    state = dict(unet.state_dict())
-    state["conv_in.weight"] = F.pad(state["conv_in.weight"], (0, 0, 0, 0, 0, channels))
-    widened.load_state_dict(state)
-    return cast(UNet2DConditionModel, widened)
 
 
 def build_autoencoder(preset: Preset) -> Autoencoder:

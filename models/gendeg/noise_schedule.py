@@ -61,10 +61,11 @@ class NoiseSchedule:
         """The training process: diffusers' DDPMScheduler."""
         return DDPMScheduler(**self.config())
 
-    @property
+    @cached_property
     def alphas_cumprod(self) -> Tensor:
         """abar_t, float32 (num_train_timesteps,), on the CPU."""
-        return cast(Tensor, self.scheduler.alphas_cumprod)
+        # Of another scheduler: `add_noise` moves the tensors of its own to where the latents are.
+        return cast(Tensor, DDPMScheduler(**self.config()).alphas_cumprod)
 
     def add_noise(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """z_t of (N, C, h, w) latents at int64 (N,) timesteps."""

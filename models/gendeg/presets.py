@@ -29,13 +29,6 @@ class Preset:
     target: Target
     captions: bool
     """Whether prompts hold captions."""
-    trains_text_encoder: bool
-    """Whether the text encoder learns with the generator or comes trained and stays."""
-
-    @property
-    def latent_channels(self) -> int:
-        """Channels of the target latents; the UNet's input has twice as many."""
-        return int(self.unet["out_channels"])
 
 
 GENDEG_SD15 = Preset(
@@ -77,7 +70,6 @@ GENDEG_SD15 = Preset(
     sampling=SamplingSettings(steps=20, text_guidance=7.5, image_guidance=1.5),
     target=Target(),
     captions=True,
-    trains_text_encoder=False,
 )
 """Stable Diffusion 1.5's parts with eight input channels, as published."""
 
@@ -119,7 +111,6 @@ GENDEG_MINI = Preset(
     sampling=SamplingSettings(steps=8, text_guidance=1.0, image_guidance=1.0),
     target=Target(kind="difference"),
     captions=False,
-    trains_text_encoder=True,
 )
 """Small enough to train on two processor cores and to ship inside the package."""
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from gends.models.degradations import DEGRADATIONS
+from gends.models.recent import Recent
+
+KEPT = 256
+"""Prompts with captions whose text states are remembered: 60 MB at full size."""
+_ALWAYS_KEPT = frozenset(("", *(d.phrase for d in DEGRADATIONS.values())))
 
 
 def phrase_of(degradation: str) -> str:
@@ -68,8 +74,9 @@ class PromptTokenizer:
 
 
 class PromptEncoder:
-    """Text states of prompts, each computed once for the life of this object.
+    """Text states of prompts, computed once while a prompt is remembered.
 
+    The empty prompt and the degradations' phrases always are, of others the `KEPT` last ones.
     The text encoder's weights are read when a prompt is first met: make a new one after training.
     """
 
@@ -77,13 +84,19 @@ class PromptEncoder:
         """Begin with nothing encoded."""
         self.tokenizer = tokenizer
         self.text_encoder = text_encoder
-        self._states: dict[str, Tensor] = {}
+        self._always: Recent[Tensor] = Recent(len(_ALWAYS_KEPT))
+        self._recent: Recent[Tensor] = Recent(KEPT)
 
     @torch.inference_mode()
     def states(self, prompts: Sequence[str]) -> Tensor:
         """(N, length, width), on the text encoder's device. The empty prompt is the null text."""
-        for prompt in prompts:
-            if prompt not in self._states:
-                ids = self.tokenizer.ids([prompt]).to(self.text_encoder.device)
-                self._states[prompt] = self.text_encoder(input_ids=ids).last_hidden_state[0]
-        return torch.stack([self._states[prompt] for prompt in prompts])
+        return torch.stack([self._remembered(prompt) for prompt in prompts])
+
+    def _remembered(self, prompt: str) -> Tensor:
+        memory = self._always if prompt in _ALWAYS_KEPT else self._recent
+        return memory.get(prompt, lambda: self._encode(prompt))
+
+    def _encode(self, prompt: str) -> Tensor:
+        """(length, width)."""
+        ids = self.tokenizer.ids([prompt]).to(self.text_encoder.device)
+        return cast(Tensor, self.text_encoder(input_ids=ids).last_hidden_state[0])

@@ -29,9 +29,3 @@ class SamplingSettings:
     def guidance(self) -> Guidance:
         """The two scales."""
         return Guidance(text=self.text_guidance, image=self.image_guidance)
-
-
-PUBLISHED = SamplingSettings(
-    sampler="euler-ancestral", steps=100, text_guidance=7.5, image_guidance=1.5
-)
-"""What GenDeg's authors generated their dataset with."""

@@ -82,8 +82,7 @@ def generator_loss(
         parts: The networks.
         batch: On the networks' device: `lq`, latents, and `clean`, condition latents, both
             (N, C, h, w); `mu` and `sigma`, fractions of the pixel range, (N,); `degradation`,
-            index into `DEGRADATIONS`, (N,), and, where prompts hold more than its phrase, their
-            `tokens` (N, tokens).
+            index into `DEGRADATIONS`, (N,).
         rng: CPU generator: the only source of randomness.
     """
     severity = (batch["mu"], batch["sigma"])
@@ -118,20 +117,13 @@ def drop_and_encode(
     draw = draw.to(device)
     no_text = draw < 2 * DROPOUT
     no_image = (draw >= DROPOUT) & (draw < 3 * DROPOUT)
-    tokens = _tokens(parts, batch)
-    tokens = torch.where(no_text[:, None], parts.null_tokens.to(device), tokens)
+    phrases = parts.phrase_tokens.to(device)[batch["degradation"]]
+    tokens = torch.where(no_text[:, None], parts.null_tokens.to(device), phrases)
     null = parts.conditioner.null_bin
     bins = parts.conditioner.bins(batch["mu"].tolist(), batch["sigma"].tolist())
     mu_bins, sigma_bins = (b.to(device).masked_fill(no_text, null) for b in bins)
     states = parts.conditioner(_text_states(parts, tokens), mu_bins, sigma_bins)
     return condition.masked_fill(no_image[:, None, None, None], 0), states
-
-
-def _tokens(parts: GeneratorParts, batch: Mapping[str, Tensor]) -> Tensor:
-    if "tokens" in batch:
-        return batch["tokens"]
-    degradation = batch["degradation"]
-    return parts.phrase_tokens.to(degradation.device)[degradation]
 
 
 def _text_states(parts: GeneratorParts, tokens: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gends.models.training.identity import differences
 from gends.models.training.latent_writer import (
     FORMAT,
     NAMES,
@@ -98,9 +99,9 @@ class LatentCache:
             raise ValueError(
                 f"latent cache {path} is {found}, this version reads {(FORMAT, NAMES)}: rebuild it"
             )
-        if source is not None and record["source"] != json.loads(json.dumps(dict(source))):
+        if source is not None and (changed := differences(record["source"], source)):
             raise ValueError(
-                f"latent cache {path} was built from {record['source']}, wanted {dict(source)}: "
+                f"latent cache {path} was built from something else: {changed}; "
                 "give another path, or delete it"
             )
         shapes = record["shapes"]

@@ -2,14 +2,13 @@
 
 A run is a pure function of its inputs. Step k trains on `batches(k)` and draws its random numbers
 from generators made for step k (`gends.models.training.randomness`), so a run that was killed goes
-on from its last checkpoint to the very weights of an uninterrupted one: bit for bit on the CPU, up
-to the device's own nondeterministic kernels on a GPU. Modules must therefore not draw from the
-global generator: no `nn.Dropout` with p > 0.
+on from its last checkpoint to the very weights of an uninterrupted one: bit for bit on a CPU with
+as many threads, up to the device's own nondeterministic kernels on a GPU. Modules must therefore
+not draw from the global generator: no `nn.Dropout` with p > 0.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from gends.models.training.checkpoint import (
     write_checkpoint,
 )
 from gends.models.training.ema import Ema
+from gends.models.training.identity import differences
 from gends.models.training.prefetch import prefetched
 from gends.models.training.progress import Meter, MetricsLog, Progress
 from gends.models.training.task import Batch, LoopSettings, Task, Trained
@@ -146,11 +146,9 @@ class _Run:
 
     def _restore(self, path: Path) -> None:
         checkpoint = read_checkpoint(path)
-        found = checkpoint.state["identity"]
-        given = json.loads(json.dumps(dict(self.settings.identity)))  # tuples become lists
-        if found != given:
+        if changed := differences(checkpoint.state["identity"], self.settings.identity):
             raise ValueError(
-                f"{path} belongs to a run with {found}, this one has {given}: "
+                f"{path} belongs to another run: {changed}; "
                 "give the same settings to go on, or another directory to start anew"
             )
         _load(self.task.modules, checkpoint.tensors["model"], path)

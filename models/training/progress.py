@@ -41,11 +41,6 @@ class Meter:
         for name, value in {**metrics, "loss": loss}.items():
             self._values.setdefault(name, []).append(torch.as_tensor(value).detach())
 
-    @property
-    def empty(self) -> bool:
-        """Whether no step was added since the last report."""
-        return not self._values
-
     def report(self, step: int, steps: int, learning_rate: float) -> Progress:
         """Close the window. Raises FloatingPointError when a loss or metric is not finite."""
         means = {

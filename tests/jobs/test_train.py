@@ -1,16 +1,29 @@
 """The whole way from photographs to a trained model and its first dataset, in a few steps each."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage import data
 
 from gends import PairDataset
+from gends.jobs.training.autoencoder import ImagePool, autoencoder_task
+from gends.jobs.training.generator import latent_cache
+from gends.jobs.training.run import Options, source_of
+from gends.jobs.training.scm import CorrectionData, begin, correction_task
+from gends.models.autoencoder import PatchAutoencoder
+from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.presets import GENDEG_MINI
+from gends.models.gendeg.target import Target
+from gends.models.scm import PRESETS
 
 SMALL = ["--batch-size", "4", "--crop", "64", "--threads", "1", "--checkpoint-every", "2"]
 
@@ -43,13 +56,22 @@ def test_from_pairs_to_a_model_that_makes_pairs(pairs, tmp_path):
         *("--run", generator, "--steps", 4, "--sample-every", 4, *SMALL),
     )
     assert list((generator / "samples").glob("*.png"))
+    done = run(
+        *("train", "generator", pairs, "--model", generator / "result"),
+        *("--run", generator, "--steps", 4, *SMALL),
+        expect=2,
+    )
+    assert "starts_from was" in done.stderr
     run(
         *("train", "scm", pairs, "--model", generator / "result"),
-        *("--run", scm, "--steps", 3, *SMALL),
+        *("--run", scm, "--steps", 3, "--sample-every", 3, *SMALL),
     )
+    (sample,) = (scm / "samples").glob("*.png")
+    with Image.open(sample) as picture:
+        assert picture.size == (8 * 64, 4 * 64)
     done = run(
         *("train", "calibration", pairs, "--model", scm / "result"),
-        *("--out", tmp_path / "model", "--samples", 8),
+        *("--out", tmp_path / "model", "--samples", 8, "--device", "cpu"),
     )
     assert "low_light" in done.stderr
     model = GenDeg.from_pretrained(tmp_path / "model")
@@ -92,3 +114,190 @@ def test_other_settings_are_refused(pairs, tmp_path):
     run(*base, "--steps", 2)
     done = run(*base, "--steps", 2, "--seed", 1, expect=2)
     assert "seed" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_everything_trains_on_a_gpu(pairs, tmp_path):
+    flags = ["--steps", 2, "--sample-every", 2, "--device", "cuda", *SMALL]
+    autoencoder, generator, scm = (tmp_path / name for name in ("autoencoder", "generator", "scm"))
+    run("train", "autoencoder", pairs, "--run", autoencoder, *flags)
+    start = ["--autoencoder", autoencoder / "result"]
+    run("train", "generator", pairs, *start, "--run", generator, *flags)
+    run("train", "scm", pairs, "--model", generator / "result", "--run", scm, *flags)
+    for folder in (autoencoder, generator, scm):
+        assert list((folder / "samples").glob("*.png"))
+    flags = ["--out", tmp_path / "model", "--samples", 8, "--device", "cuda"]
+    run("train", "calibration", pairs, "--model", scm / "result", *flags)
+    assert GenDeg.from_pretrained(tmp_path / "model").calibration.curves
+
+
+TINY = replace(
+    GENDEG_MINI,
+    unet={
+        **GENDEG_MINI.unet,
+        "in_channels": 8,
+        "out_channels": 4,
+        "block_out_channels": (8, 8, 16),
+        "norm_num_groups": 4,
+        "attention_head_dim": 2,
+        "cross_attention_dim": 16,
+        "addition_embed_type_num_heads": 2,
+    },
+    text_encoder={
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 16,
+        "projection_dim": 16,
+    },
+    autoencoder=("PatchAutoencoder", {"latent_channels": 4, "fine_width": 4, "coarse_width": 4}),
+    target=Target(
+        kind="difference",
+        mean={name: [0.0] * 4 for name in DEGRADATIONS},
+        deviation={name: [1.0] * 4 for name in DEGRADATIONS},
+    ),
+)
+OPTIONS = Options(batch_size=4, crop=32, rate=1e-3, seed=0)
+
+
+@pytest.fixture(scope="module")
+def full_size_kind(tmp_path_factory) -> Path:
+    """A tiny model with Stable Diffusion's class of autoencoder."""
+    config = {
+        "block_out_channels": (8, 8, 8, 8),
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "norm_num_groups": 4,
+    }
+    folder = tmp_path_factory.mktemp("full size") / "model"
+    GenDeg.build(replace(TINY, autoencoder=("AutoencoderKL", config)), seed=0).save_pretrained(
+        folder
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("part", "option", "of"),
+    [
+        ("generator", "--model", ""),
+        ("scm", "--model", ""),
+        ("generator", "--autoencoder", "vae"),
+        ("autoencoder", "--model", "vae"),
+    ],
+)
+def test_a_full_size_model_is_refused(cli, finished, full_size_kind, tmp_path, part, option, of):
+    given = ["--run", tmp_path / "run", option, full_size_kind / of]
+    ended = cli("train", part, finished.store.root, *given)
+    assert ended.code == 2
+    assert "not supported yet" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def other(photos, build_dataset, tmp_path) -> Path:
+    """A dataset of the same photographs with another seed."""
+    return build_dataset(photos, tmp_path / "other", seed=4).store.root
+
+
+def test_data_are_named_by_what_is_in_them(finished, copied, other):
+    here = source_of(finished.store.root)
+    assert source_of(copied.store.root) == here
+    found = source_of(other)
+    assert {name for name in here if found[name] != here[name]} == {"config_digest", "shards"}
+    sorted((copied.store.root / "manifest").iterdir())[-1].unlink()
+    fewer = source_of(copied.store.root)
+    assert {name for name in here if fewer[name] != here[name]} == {"shards"}
+
+
+def test_a_folder_without_a_dataset_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="dataset"):
+        source_of(tmp_path)
+
+
+def test_a_run_is_not_gone_on_with_on_other_data_or_from_another_model(
+    cli, finished, other, tmp_path
+):
+    flags = ["--run", tmp_path / "run", "--steps", 1, "--sample-every", 0, *SMALL]
+    root = finished.store.root
+    ended = cli("train", "autoencoder", root, *flags)
+    assert ended.code == 0, ended.err
+    result = tmp_path / "start"
+    shutil.copytree(tmp_path / "run" / "result", result)
+    for data_, more, word in (
+        (other, [], "shards was"),
+        (root, ["--model", result], "starts_from was None and is now"),
+        (root, ["--ema", 0.9], "ema was 0.999 and is now 0.9"),
+    ):
+        ended = cli("train", "autoencoder", data_, *flags, *more)
+        assert ended.code == 2
+        assert word in ended.err
+    assert cli("train", "autoencoder", root, *flags).code == 0
+
+
+def test_latents_of_other_data_or_another_autoencoder_are_not_read(finished, other, tmp_path):
+    root = finished.store.root
+    autoencoder = PatchAutoencoder(4, 4, 4, (1, 1))
+    inputs = {name: PairDataset(name) for name in (root, other)}
+    source = source_of(root) | {"autoencoder": "a"}
+    made = latent_cache(tmp_path / "cache", inputs[root], autoencoder, source)
+    again = latent_cache(tmp_path / "cache", inputs[root], autoencoder, source)
+    np.testing.assert_array_equal(made.lq, again.lq)
+    for data_, change, word in (
+        (other, source_of(other), "shards was"),
+        (root, {"autoencoder": "b"}, "autoencoder was 'a' and is now 'b'"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            latent_cache(tmp_path / "cache", inputs[data_], autoencoder, source | change)
+
+
+def test_correction_goes_on_from_the_models_own_or_begins_in_the_size_asked_for():
+    model = GenDeg.build(TINY, seed=0)
+    first = begin(model, None, 1)
+    assert first.scm.config["width"] == PRESETS["mini"]["width"]
+    assert begin(first, None, 2).scm is first.scm
+    assert begin(first, "mini", 2).scm is not first.scm
+    assert begin(first, "width32", 1).scm.config["width"] == 32
+    with pytest.raises(ValueError, match="choose from"):
+        begin(model, "huge", 1)
+
+
+def test_help_names_every_size_of_correction(cli):
+    text = cli("train", "scm", "--help").out
+    assert all(name in text for name in PRESETS)
+
+
+def test_correction_shows_what_it_learns(finished):
+    data_ = CorrectionData(PairDataset(finished.store.root))
+    task = correction_task(begin(GenDeg.build(TINY, seed=0), "mini", 0), data_, OPTIONS)
+    with torch.inference_mode():
+        picture = task.sample(1, task.modules)
+        again = task.sample(2, task.modules)
+    assert picture.shape == (4 * 32, 8 * 32, 3)
+    np.testing.assert_array_equal(picture, again)
+    clean, estimate, corrected, lq = picture.reshape(4, 32, 8 * 32, 3)
+    np.testing.assert_array_equal(estimate, corrected)  # untrained, it changes nothing
+    assert not np.array_equal(clean, lq)
+    assert not np.array_equal(estimate, lq)
+
+
+def test_a_new_correction_is_where_the_generator_is(finished):
+    model = begin(GenDeg.build(TINY, seed=0), None, 0).to("meta")
+    data_ = CorrectionData(PairDataset(finished.store.root))
+    (scm,) = correction_task(model, data_, OPTIONS).modules.values()
+    assert {parameter.device.type for parameter in scm.parameters()} == {"meta"}
+
+
+def test_shown_images_go_where_the_autoencoder_is(finished):
+    pool = ImagePool(PairDataset(finished.store.root))
+    task = autoencoder_task(PatchAutoencoder(4, 4, 4, (1, 1)).to("meta"), pool, OPTIONS)
+    seen = []
+
+    def module(images):
+        seen.append(images.device.type)
+        return torch.zeros(images.shape)
+
+    task.sample(0, {"vae": module})
+    assert seen == ["meta"]

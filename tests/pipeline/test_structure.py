@@ -49,7 +49,7 @@ def _blobs(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(Pillow.fromarray(coarse).resize(image.shape[1::-1], 3))
 
 
-FAILURES = {
+LOSSES = {
     "white": lambda image, rng: np.full_like(image, 255),
     "black": lambda image, rng: np.zeros_like(image),
     "noise": lambda image, rng: rng.integers(0, 256, image.shape, dtype=np.uint8),
@@ -60,11 +60,11 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", NAMES)
-def test_failures_of_a_generator_are_far_below_the_bound(pictures, name, failure):
-    generated = FAILURES[failure](pictures[name], np.random.default_rng(0))
-    assert structure_score(generated, pictures[name]) < BOUND - 0.1
+def test_what_has_lost_the_photograph_is_far_below_the_bound(pictures, name, loss):
+    lost = LOSSES[loss](pictures[name], np.random.default_rng(0))
+    assert structure_score(lost, pictures[name]) < BOUND - 0.1
 
 
 def test_another_photograph_is_far_below_the_bound(pictures):

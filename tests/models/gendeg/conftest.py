@@ -56,7 +56,6 @@ TINY_MINI = Preset(
         deviation={name: [1.0] * 4 for name in DEGRADATIONS},
     ),
     captions=False,
-    trains_text_encoder=True,
 )
 TINY_SD = Preset(
     name="tiny-sd",
@@ -79,7 +78,6 @@ TINY_SD = Preset(
     ),
     target=Target(),
     captions=True,
-    trains_text_encoder=False,
 )
 
 

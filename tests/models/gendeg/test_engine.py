@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degrader, Image, Instruction
@@ -96,6 +97,39 @@ def test_each_clean_image_is_encoded_once(model: GenDeg):
     assert sum(counts) == 2
 
 
+def test_a_redraw_encodes_nothing_again_and_changes_no_byte(model: GenDeg):
+    cleans = [photo(0), photo(1)]
+    first = [[order("rain", 1), order("haze", 2)], [order("snow", 3)]]
+    redraw = [[order("rain", 4)], [order("snow", 5)]]
+    encoded: list[int] = []
+    decoded: list[int] = []
+    autoencoder = model.autoencoder
+    encoder = getattr(autoencoder, "encoder", None) or autoencoder.analysis
+    handles = [
+        part.register_forward_hook(lambda _, args, __, rows=rows: rows.append(len(args[0])))
+        for part, rows in ((encoder, encoded), (autoencoder.decoder, decoded))
+    ]
+    engine = GenDegDegrader(model)
+    engine.degrade(cleans, first)
+    found = engine.degrade([image.copy() for image in cleans], redraw)
+    for handle in handles:
+        handle.remove()
+    # beside five generated images, each clean one is decoded once
+    assert (sum(encoded), sum(decoded)) == (2, 5 + 2)
+    fresh = GenDegDegrader(model).degrade(cleans, redraw)
+    for (again,), (alone,) in zip(found, fresh, strict=True):
+        np.testing.assert_array_equal(again.lq, alone.lq)
+        np.testing.assert_array_equal(again.gt, alone.gt)
+
+
+def test_images_of_equal_bytes_and_other_shapes_are_told_apart(tiny_mini: GenDeg):
+    engine = GenDegDegrader(tiny_mini)
+    wide = photo(0, 16, 32)
+    for clean in (wide, wide.reshape(32, 16, 3)):
+        (result,) = engine.degrade([clean], [[order("rain")]])[0]
+        assert result.gt.shape == clean.shape
+
+
 def test_what_is_asked_reaches_the_result(model: GenDeg):
     engine = GenDegDegrader(model)
     variants = [order("haze"), order("haze", mu=0.6), order("haze", seed=1), order("snow")]
@@ -146,3 +180,58 @@ def test_fingerprint_tells_models_and_settings_apart(tiny_mini: GenDeg, tmp_path
     loaded.save_pretrained(tmp_path)
     changed = GenDegDegrader(GenDeg.from_pretrained(tmp_path)).fingerprint()
     assert {key for key in changed if changed[key] != print_[key]} == {"model/unet"}
+
+
+def test_fingerprint_names_the_libraries_and_the_gpu(
+    tiny_mini: GenDeg, monkeypatch: pytest.MonkeyPatch
+):
+    on_cpu = GenDegDegrader(tiny_mini).fingerprint()
+    assert on_cpu["transformers"] == transformers.__version__
+    assert "gpu" not in on_cpu
+    monkeypatch.setattr(GenDeg, "device", torch.device("cuda", 1))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
+    on_gpu = GenDegDegrader(tiny_mini).fingerprint()
+    assert (on_gpu["device"], on_gpu["gpu"]) == ("cuda", "card 1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+    ],
+    ids=["cuda", "python", "torch on a CPU"],
+)
+def test_where_memory_falls_short_batches_are_halved_and_say_so(
+    model: GenDeg, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    instructions = [[order(name, i) for i, name in enumerate(NAMES)]]
+    roomy = GenDegDegrader(model, micro_batch=1).degrade([photo(0)], instructions)[0]
+    generate, sizes = GenDeg.generate, []
+
+    def tight(self: GenDeg, clean: torch.Tensor, *rest):
+        sizes.append(len(clean))
+        if len(clean) > 1:
+            raise error
+        return generate(self, clean, *rest)
+
+    monkeypatch.setattr(GenDeg, "generate", tight)
+    made = GenDegDegrader(model, micro_batch=4).degrade([photo(0)], instructions)[0]
+    assert sizes == [4, 2, 1, 1, 2, 1, 1, 2, 1, 1]
+    assert {pair.note for pair in made} == {"out of memory: made 1 at once"}
+    assert all(np.array_equal(a.lq, b.lq) for a, b in zip(made, roomy, strict=True))
+
+
+def test_other_errors_and_too_little_memory_for_one_are_raised(
+    model: GenDeg, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(self: GenDeg, clean: torch.Tensor, *rest):
+        raise RuntimeError("shapes do not match") if len(clean) > 1 else MemoryError()
+
+    monkeypatch.setattr(GenDeg, "generate", broken)
+    engine = GenDegDegrader(model, micro_batch=2)
+    with pytest.raises(RuntimeError, match="shapes"):
+        engine.degrade([photo(0)], [[order("haze"), order("rain")]])
+    with pytest.raises(MemoryError):
+        engine.degrade([photo(0)], [[order("haze")]])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gends.models.gendeg.model import GenDeg
-from gends.models.gendeg.network import build_text_encoder, build_unet, seeded, widen_input
+from gends.models.gendeg.network import build_text_encoder
 from gends.models.gendeg.presets import Preset
 
 
@@ -25,22 +25,6 @@ def test_weights_follow_the_seed_and_leave_the_global_generator_alone(mini_prese
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["unet.conv_in.weight"], other["unet.conv_in.weight"])
-
-
-def test_a_widened_network_does_at_first_what_it_did_before(sd_preset: Preset):
-    with seeded(0):
-        narrow = build_unet(sd_preset)
-        narrow = type(narrow).from_config(narrow.config, in_channels=4)
-    wide = widen_input(narrow)
-    rng = torch.Generator().manual_seed(0)
-    noisy, clean = torch.randn(2, 1, 4, 8, 8, generator=rng)
-    states = torch.randn(1, 77, 32, generator=rng)
-    timestep = torch.tensor([500])
-    with torch.no_grad():
-        wanted = narrow(noisy, timestep, states).sample
-        found = wide(torch.cat([noisy, clean], dim=1), timestep, states).sample
-    torch.testing.assert_close(found, wanted)
-    assert wide.config.in_channels == 8
 
 
 def test_a_tokenizer_of_another_length_is_refused(tiny_mini: GenDeg, sd_preset: Preset):

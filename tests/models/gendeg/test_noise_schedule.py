@@ -47,3 +47,10 @@ def test_configuration_survives_a_scheduler_config():
 def test_what_cannot_be_sampled_is_refused(wrong: dict[str, object]):
     with pytest.raises(ValueError, match=r"choose|give"):
         NoiseSchedule(**wrong)
+
+
+def test_noising_elsewhere_leaves_the_schedule_on_the_cpu():
+    schedule = NoiseSchedule()
+    latents = torch.zeros(2, 4, 8, 8, device="meta")
+    assert schedule.add_noise(latents, latents, torch.tensor([1, 2])).device.type == "meta"
+    assert schedule.alphas_cumprod.device.type == "cpu"

@@ -34,16 +34,9 @@ def test_sizes_of_stable_diffusion_on_the_meta_device():
     assert unet.conv_in.weight.shape == (320, 8, 3, 3)
 
 
-def test_the_bundled_model_fits_its_budget():
-    model = GenDeg.build(GENDEG_MINI, seed=0)
-    total = sum(millions(module) for module in model.modules.values() if module is not None)
-    assert 2 * total < 55  # MB in float16, which leaves some of 60 for structure correction
-    assert model.unet.config.in_channels == 2 * GENDEG_MINI.latent_channels
-
-
 @pytest.mark.parametrize("size", [(16, 16), (32, 32), (17, 23)])
 def test_mini_takes_latents_of_any_size(size: tuple[int, int]):
-    channels = GENDEG_MINI.latent_channels
+    channels = GENDEG_MINI.autoencoder[1]["latent_channels"]
     with torch.device("meta"):
         unet = build_unet(GENDEG_MINI)
         latents = torch.empty(2, 2 * channels, *size)

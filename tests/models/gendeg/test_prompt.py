@@ -5,7 +5,7 @@ import torch
 
 from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.model import GenDeg
-from gends.models.gendeg.prompt import PromptEncoder, PromptTokenizer, compose_prompt
+from gends.models.gendeg.prompt import KEPT, PromptEncoder, PromptTokenizer, compose_prompt
 
 
 def test_prompt_is_caption_and_phrase():
@@ -51,3 +51,32 @@ def test_each_prompt_is_encoded_once(tiny_mini: GenDeg):
     assert torch.equal(first[0], first[2])
     assert torch.equal(first[1], second[0])
     assert not torch.equal(first[0], second[1])
+
+
+def test_only_the_last_captions_are_remembered_and_every_phrase(tiny_mini: GenDeg):
+    encoder = PromptEncoder(tiny_mini.prompt_tokenizer, tiny_mini.text_encoder)
+    encoded: list[int] = []
+
+    def encoded_again(prompts: list[str]) -> int:
+        encoded.clear()
+        encoder.states(prompts)
+        return len(encoded)
+
+    handle = tiny_mini.text_encoder.register_forward_hook(lambda *_: encoded.append(1))
+    phrases = ["", *(d.phrase for d in DEGRADATIONS.values())]
+    assert encoded_again(phrases) == len(phrases)
+    captions = [f"a street with {count} people" for count in range(KEPT + 1)]
+    assert encoded_again(captions) == KEPT + 1
+    assert encoded_again(captions[1:]) == 0
+    assert encoded_again(captions[:1]) == 1
+    assert encoded_again(phrases) == 0
+    handle.remove()
+
+
+def test_more_prompts_than_are_remembered_come_back_in_order(tiny_mini: GenDeg):
+    encoder = PromptEncoder(tiny_mini.prompt_tokenizer, tiny_mini.text_encoder)
+    captions = [f"{count}" for count in range(KEPT + 3)]
+    states = encoder.states(captions)
+    assert states.shape == (KEPT + 3, 16, 32)
+    alone = PromptEncoder(tiny_mini.prompt_tokenizer, tiny_mini.text_encoder)
+    assert torch.equal(states[0], alone.states(["0"])[0])

@@ -136,13 +136,6 @@ def test_dropout_rates_are_five_percent_each():
         assert share.float().mean().item() == pytest.approx(0.05, abs=0.005)
 
 
-def test_prompt_tokens_may_be_given_whole():
-    networks, data = parts(), batch()
-    tokens = networks.phrase_tokens[data["degradation"]]
-    with_tokens = generator_loss(networks, {**data, "tokens": tokens}, rng())[0]
-    assert with_tokens.item() == generator_loss(networks, batch(), rng())[0].item()
-
-
 def test_gradients_reach_every_trained_parameter_and_no_other():
     for trains in (True, False):
         networks = parts(trains_text_encoder=trains)
