@@ -2,15 +2,18 @@
 
     python benchmarks/quality_filter.py --photos HELDOUT --failing runs/generator/early/result
 
-Pairs come from the parametric engine and from --model; failures from --failing, a model that was
-stopped too early, and from simple damage: another photograph, a blank, blown-out contrast, a shift.
+Pairs come from the parametric engine and from --model ('' leaves it out); failures from --failing,
+a model that was stopped too early, and from simple damage: another photograph, a blank, blown-out
+contrast, a shift. Prints a JSON line per engine and degradation, and one per failure.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -24,44 +27,71 @@ from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.parametric.engine import ParametricDegrader
 from gends.pipeline.config import BuildConfig, FilterConfig
-from gends.pipeline.judge import Judge
+from gends.pipeline.judge import Judge, Verdict
 from gends.pipeline.load import cut
-from gends.pipeline.types import Request
+from gends.pipeline.types import Crop, Request
 
+BOUND = FilterConfig().structure_min
 Made = Iterator[tuple[Request, Degraded]]
+Judged = list[tuple[Request, Degraded, Verdict]]
 
 
 @click.command()
 @click.option("--photos", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--model", default="gendeg-mini")
+@click.option("--model", default="gendeg-mini", help="Makes pairs too; '' for none.")
 @click.option("--failing", type=click.Path(exists=True, path_type=Path))
-@click.option("--limit", default=24)
+@click.option("--limit", default=50, help="Photographs; each gives a random crop.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Picture of what was rejected.")
 def main(photos: Path, model: str, failing: Path | None, limit: int, sheet: Path | None) -> None:
-    config = BuildConfig()
-    files = sorted(p for p in photos.iterdir() if p.suffix in (".png", ".jpg"))[:limit]
-    cleans = [cut(Pillow.open(path).convert("RGB"), None, config) for path in files]
-    sources: dict[str, Made] = {
-        "parametric": _engine(ParametricDegrader(), cleans),
-        "model": _engine(GenDegDegrader(GenDeg.from_pretrained(model)), cleans),
-    }
+    cleans = _crops(photos, limit)
+    engines: dict[str, Made] = {"parametric": _engine(ParametricDegrader(), cleans)}
+    if model:
+        engines["model"] = _engine(GenDegDegrader(GenDeg.from_pretrained(model)), cleans)
+    failures = {name: _damaged(name, cleans) for name in DAMAGES}
     if failing is not None:
-        sources["stopped early"] = _engine(GenDegDegrader(GenDeg.from_pretrained(failing)), cleans)
-    sources |= {name: _damaged(name, cleans) for name in DAMAGES}
-    judge, shown = Judge(FilterConfig()), []
-    for source, made in sources.items():
-        reasons: dict[str, int] = {}
-        scores = []
-        for request, pair in made:
-            verdict = judge(request, pair)
-            reasons[verdict.reason or "accepted"] = reasons.get(verdict.reason or "accepted", 0) + 1
-            scores.append(verdict.metrics["structure"])
-            if verdict.reason and len(shown) < 48:
-                shown.append(np.concatenate([pair.gt, pair.lq], axis=1))
-        quantiles = np.percentile(scores, [1, 5, 50, 95, 99]).round(3).tolist()
-        print(json.dumps({"source": source, **reasons, "structure_p1_5_50_95_99": quantiles}))
+        early = _engine(GenDegDegrader(GenDeg.from_pretrained(failing)), cleans)
+        failures = {"model stopped early": early} | failures
+    judge, shown = Judge(FilterConfig()), list[Image]()
+    for source, made in engines.items():
+        judged = _judged(judge, made, shown)
+        for name in DEGRADATIONS:
+            mine = [entry for entry in judged if entry[0].degradation == name]
+            _print(mine, 2, pairs=source, degradation=name)
+        _print(judged, 2, pairs=source, degradation="all")
+    for source, made in failures.items():
+        _print(_judged(judge, made, shown), 90, failure=source)
     if sheet is not None and shown:
         _save_sheet(shown, sheet)
+
+
+def _crops(photos: Path, limit: int) -> list[Image]:
+    config = BuildConfig(fit="random")
+    files = sorted(p for p in photos.iterdir() if p.suffix in (".png", ".jpg"))[:limit]
+    rng = np.random.default_rng(0)
+    crops = [Crop(**dict(zip(("zoom", "x", "y"), rng.random(3), strict=True))) for _ in files]
+    return [
+        cut(Pillow.open(path).convert("RGB"), crop, config)
+        for path, crop in zip(files, crops, strict=True)
+    ]
+
+
+def _judged(judge: Judge, made: Made, shown: list[Image]) -> Judged:
+    """Judge pairs; the first few that are rejected are added to `shown`."""
+    judged = [(request, pair, judge(request, pair)) for request, pair in made]
+    rejected = (pair for _, pair, verdict in judged if verdict.reason)
+    shown += [np.concatenate([pair.gt, pair.lq], axis=1) for pair in rejected][: 48 - len(shown)]
+    return judged
+
+
+def _print(judged: Judged, percentile: int, **what: str) -> None:
+    scores = [verdict.metrics["structure"] for _, _, verdict in judged]
+    facts: dict[str, Any] = {
+        "count": len(judged),
+        f"structure_p{percentile}": round(float(np.percentile(scores, percentile)), 3),
+        "share_under_bound": round(float(np.mean(np.array(scores) < BOUND)), 3),
+        "outcomes": Counter(verdict.reason or "accepted" for _, _, verdict in judged),
+    }
+    print(json.dumps(what | facts))
 
 
 def _engine(degrader: Degrader, cleans: list[Image]) -> Made:
@@ -118,10 +148,10 @@ def _shifted(image: Image, cleans: list[Image], rng: np.random.Generator) -> Ima
 
 DAMAGES = {
     "another photograph": _other,
-    "blank": _blank,
-    "coloured clouds": _veil,
-    "blown-out contrast": _blown,
+    "blank, a grey of 180 to 255": _blank,
+    "coloured clouds over a hint of the photograph": _veil,
     "shifted by 12 pixels": _shifted,
+    "contrast blown out six-fold": _blown,
 }
 
 

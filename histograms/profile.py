@@ -72,6 +72,10 @@ class Profile:
         """blake3 of the canonical content, 64 hexadecimal digits."""
         return storage.digest(self._content())
 
+    def encode(self) -> bytes:
+        """The bytes of a stored profile."""
+        return storage.dump(self._content())
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the profile as JSON, replacing `path` whole or not at all."""
         storage.write(self._content(), path)

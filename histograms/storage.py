@@ -69,14 +69,18 @@ def decode(content: Json) -> Fields:
     }
 
 
+def dump(content: Json) -> bytes:
+    """The bytes of a stored profile, its digest first."""
+    return json.dumps({"digest": digest(content)} | content, allow_nan=False).encode() + b"\n"
+
+
 def write(content: Json, path: str | os.PathLike[str]) -> None:
     """Write beside `path`, then move there: readers see the old file or the new one, whole."""
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump({"digest": digest(content)} | content, file, allow_nan=False)
-            file.write("\n")
+        with partial.open("wb") as file:
+            file.write(dump(content))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from gends.histograms.bins import MU_BINS, SIGMA_BINS, Bins
 from gends.histograms.fit import Row, fit
 from gends.histograms.pairs import iterate_pairs
 from gends.histograms.plot import plot
@@ -17,7 +19,9 @@ from gends.histograms.published import read_published
 from gends.pipeline.dataset import IDENTITY_NAME
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.reader import read_manifest
-from gends.pipeline.store import Store
+from gends.pipeline.store import open_store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def name_and_weight(text: str) -> tuple[str, float]:
@@ -37,6 +41,32 @@ weight_option = click.option(
     type=name_and_weight,
     help="How often a dataset is drawn, relative to 1; may be repeated.",
 )
+
+
+def bins_options(name: str, bins: Bins) -> Callable[[Command], Command]:
+    """Add --NAME-bins and --NAME-range, whose defaults are `bins`."""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            f"--{name}-range",
+            type=(float, float),
+            metavar="LOW HIGH",
+            default=(bins.low, bins.high),
+            show_default=True,
+            help=f"Where the bins of {name} begin and end; what lies above counts in the last.",
+        )(command)
+        return click.option(
+            f"--{name}-bins",
+            type=click.IntRange(min=1),
+            metavar="N",
+            default=bins.count,
+            show_default=True,
+            help=f"Bins of {name}.",
+        )(command)
+
+    return add
+
+
 Output = click.Path(dir_okay=False, path_type=Path)
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -64,26 +94,35 @@ def command() -> None:
 @click.option(
     "--dataset", metavar="NAME", help="When PAIRS holds gt/ and lq/ itself: the dataset's name."
 )
-@weight_option
 @click.option(
     "--resize/--as-stored",
     default=True,
     help="Measure at 256x256 as the publication does. [default: resize]",
 )
+@bins_options("mu", MU_BINS)
+@bins_options("sigma", SIGMA_BINS)
+@weight_option
 def fit_command(
     pairs: Path,
     out: Path,
-    degradation: str | None,
-    dataset: str | None,
     weights: tuple[tuple[str, float], ...],
-    resize: bool,
+    mu_bins: int,
+    mu_range: tuple[float, float],
+    sigma_bins: int,
+    sigma_range: tuple[float, float],
+    **reading: Any,
 ) -> None:
-    """Fit a profile to PAIRS: folders DEGRADATION/DATASET/{gt,lq}, or a dataset of gends."""
-    if (pairs / IDENTITY_NAME).exists():
-        rows = _manifest_rows(pairs)
-    else:
-        rows = iterate_pairs(pairs, degradation, dataset, 256 if resize else None)
-    profile = fit(_counted(rows), weights=dict(weights), source=f"fitted to {pairs.name}")
+    """Fit a profile to PAIRS: folders DEGRADATION/DATASET/{gt,lq}, or a dataset of gends.
+
+    Pairs of folders are measured. A dataset of gends is not: its manifests hold mu and sigma.
+    """
+    profile = fit(
+        _counted(_rows(pairs, **reading)),
+        weights=dict(weights),
+        mu_bins=Bins(mu_bins, *mu_range),
+        sigma_bins=Bins(sigma_bins, *sigma_range),
+        source=f"fitted to {pairs.name}",
+    )
     _save(profile, out)
 
 
@@ -120,8 +159,20 @@ def show_command(profile: str, plots: Path | None) -> None:
             click.echo(path)
 
 
+def _rows(pairs: Path, degradation: str | None, dataset: str | None, resize: bool) -> Iterator[Row]:
+    if not (pairs / IDENTITY_NAME).exists():
+        return iterate_pairs(pairs, degradation, dataset, 256 if resize else None)
+    given = {"--degradation": degradation, "--dataset": dataset, "--as-stored": not resize}
+    if names := [name for name, value in given.items() if value]:
+        raise click.UsageError(
+            f"{pairs} is a dataset of gends, whose manifests say what was painted and measured: "
+            f"leave out {', '.join(names)}"
+        )
+    return _manifest_rows(pairs)
+
+
 def _manifest_rows(root: Path) -> Iterator[Row]:
-    for shard in sealed_shards(Store(root)):
+    for shard in sealed_shards(open_store(root)):
         columns = ["degradation", "severity_dataset", "source_dataset", "mu", "sigma"]
         for row in read_manifest(root, columns=columns, shards=[shard]).to_pylist():
             dataset = row["severity_dataset"] or row["source_dataset"]

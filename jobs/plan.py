@@ -20,7 +20,7 @@ from gends.pipeline.config import load_config
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
 from gends.pipeline.plan import Plan
-from gends.pipeline.types import Picture, View, WorkUnit
+from gends.pipeline.types import Picture, Request, View, WorkUnit
 
 TRIAL_VIEWS = 3
 
@@ -62,16 +62,18 @@ def command(
 
 
 def count(plan: Plan) -> dict[str, Any]:
-    """Photographs, duplicates, requests, shards; streams over the catalog."""
+    """Photographs, those that will fail, requests, shards; streams over the catalog."""
     images: Counter[str] = Counter()
     requests: Counter[str] = Counter()
     for clean in plan.catalog.rows(0, len(plan.catalog)):
         images["duplicates"] += clean.duplicate_of is not None
+        images["unusable"] += clean.problem is not None
         for name in plan.degradations(clean):
             requests[name] += plan.config.replicas
     return {
         "images": len(plan.catalog),
         "duplicates": images["duplicates"],
+        "unusable": images["unusable"],
         "requests": requests.total(),
         "degradations": dict(requests),
         "shards": plan.num_shards,
@@ -81,7 +83,7 @@ def count(plan: Plan) -> dict[str, Any]:
 
 
 def measure(inputs: Inputs, requests: int, workers: int) -> dict[str, Any]:
-    """Make the first usable views' pairs once and scale up."""
+    """Make the first usable views' pairs once and scale up; sizes are those of accepted pairs."""
     from gends.jobs.engine import make_engine  # noqa: PLC0415  loads the model
     from gends.pipeline.unit import make_unit  # noqa: PLC0415
 
@@ -95,13 +97,14 @@ def measure(inputs: Inputs, requests: int, workers: int) -> dict[str, Any]:
     rows = make_unit(unit, loaded, engine, judge, inputs.config.model_copy(update={"redraws": 0}))
     seconds = (time.perf_counter() - start) / len(rows)
     sizes = [len(row["gt_bytes"]) + len(row["lq_bytes"]) for row in rows if row["gt_bytes"]]
+    size = sum(sizes) / len(sizes) if sizes else None
     return {
         "trial_pairs": len(rows),
         "seconds_per_pair": seconds,
-        "bytes_per_pair": sum(sizes) / max(len(sizes), 1),
+        "bytes_per_pair": size,
         "workers": workers,
         "estimated_seconds": seconds * requests / workers,
-        "estimated_bytes": sum(sizes) / max(len(sizes), 1) * requests,
+        "estimated_bytes": None if size is None else size * requests,
     }
 
 
@@ -111,18 +114,25 @@ def _trial_unit(inputs: Inputs) -> WorkUnit | None:
         for view in plan.views(clean):
             (picture,) = load_views([view], inputs.base, inputs.config)
             if isinstance(picture, Picture):
-                # One replica's requests tell enough about a view.
-                most = len(plan.degradations(clean))
-                views.append(replace(view, requests=view.requests[:most]))
+                views.append(replace(view, requests=_one_of_each(view)))
             break
         if len(views) == TRIAL_VIEWS:
             break
     return WorkUnit(shard=0, index=0, views=tuple(views)) if views else None
 
 
+def _one_of_each(view: View) -> tuple[Request, ...]:
+    """The first request of each degradation: replicas cost and weigh the same."""
+    first: dict[str, Request] = {}
+    for request in view.requests:
+        first.setdefault(request.degradation, request)
+    return tuple(first.values())
+
+
 def _text(facts: dict[str, Any]) -> str:
     lines = [
-        f"{facts['images']} photographs ({facts['duplicates']} duplicates), "
+        f"{facts['images']} photographs ({facts['duplicates']} duplicates, "
+        f"{facts['unusable']} unusable), "
         f"{facts['requests']} requested pairs in {facts['shards']} shards",
         *(f"  {count:9d}  {name}" for name, count in facts["degradations"].items()),
         f"{facts['images_per_shard']} photographs per shard, {facts['images_per_unit']} per unit",
@@ -131,9 +141,15 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(
             f"about {duration(facts['estimated_seconds'])} h:m:s with {facts['workers']} workers "
             f"like this machine's ({facts['seconds_per_pair']:.3f} s per pair each), "
-            f"{facts['estimated_bytes'] / 1e9:.2f} GB "
-            f"({facts['bytes_per_pair'] / 1e3:.0f} kB per pair), redraws not counted"
+            f"{_size(facts)}, redraws not counted"
         )
     elif "trial" in facts:
         lines.append(f"no estimate: {facts['trial']}")
     return "\n".join(lines)
+
+
+def _size(facts: dict[str, Any]) -> str:
+    if facts["bytes_per_pair"] is None:
+        return "no estimate of the size as all trial pairs were rejected"
+    each = facts["bytes_per_pair"] / 1e3
+    return f"{facts['estimated_bytes'] / 1e9:.2f} GB ({each:.0f} kB per pair)"

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import stat
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -66,6 +67,12 @@ class Catalog:
                 self._group_index = group
             yield self._group[position]
 
+    def degradations(self) -> Iterator[list[str]]:
+        """What each photograph's own dataset is about, "" for nothing, a group at a time."""
+        for group in range(self._file.num_row_groups):
+            column = self._file.read_row_group(group, columns=["degradation"])["degradation"]
+            yield column.fill_null("").to_pylist()
+
 
 def write_catalog(
     rows: Iterable[SourceRow],
@@ -80,11 +87,13 @@ def write_catalog(
     """Sort, name and deduplicate photographs and write them as a catalog; returns their number.
 
     Sorting goes through SQLite on disk, so memory does not grow with the number of photographs.
-    Only files of equal size are hashed to find duplicates.
+    Only files of equal size are hashed to find duplicates. A row of unknown degradation becomes one
+    with a `problem`. The catalog's digest covers its rows and, so that a photograph which was
+    replaced is noticed, the size of each file.
 
     Raises:
-        SourceError: two rows claim one source_id, a source_id or degradation is not allowed, or
-            there is no photograph at all.
+        SourceError: two rows claim one source_id, a source_id is not allowed, or there is no
+            photograph at all.
     """
     with tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
         database = sqlite3.connect(Path(folder) / "catalog.sqlite")
@@ -114,25 +123,34 @@ def _fill(
     database.execute(
         f"CREATE TABLE images ({', '.join(SCHEMA.names)}, bytes, PRIMARY KEY (source_id))"
     )
-    insert = f"INSERT INTO images VALUES ({', '.join('?' * (len(SCHEMA.names) + 1))})"
+    values = f"INTO images VALUES ({', '.join('?' * (len(SCHEMA.names) + 1))})"
     for row in rows:
-        image = CleanImage(
-            source_id=_checked_id(row),
-            uri=row.uri,
-            dataset=row.dataset or default_dataset,
-            degradation=_checked_degradation(row, default_degradation),
-            caption=row.caption,
-            split=row.split or "train",
-            offset=row.offset,
-            size=row.size,
-        )
+        image = _clean_image(row, default_dataset, default_degradation)
+        # A member that a tar holds twice was appended anew: the later one counts.
+        verb = "INSERT" if row.offset is None else "INSERT OR REPLACE"
         try:
-            database.execute(insert, (*_values(image), _num_bytes(base, row)))
+            database.execute(f"{verb} {values}", (*_values(image), _num_bytes(base, row)))
         except sqlite3.IntegrityError as error:
             raise SourceError(
                 f"{row.uri}: source_id {image.source_id!r} occurs twice; list each photograph "
                 "once, and give distinct source_id values"
             ) from error
+
+
+def _clean_image(row: SourceRow, dataset: str, degradation: str | None) -> CleanImage:
+    unknown = row.degradation is not None and row.degradation not in DEGRADATIONS
+    problem = f"unknown degradation {row.degradation!r:.60}; known: {', '.join(DEGRADATIONS)}"
+    return CleanImage(
+        source_id=_checked_id(row),
+        uri=row.uri,
+        dataset=row.dataset or dataset,
+        degradation=None if unknown else row.degradation or degradation,
+        caption=row.caption,
+        split=row.split or "train",
+        offset=row.offset,
+        size=row.size,
+        problem=row.problem or (problem if unknown else None),
+    )
 
 
 def _checked_id(row: SourceRow) -> str:
@@ -146,22 +164,14 @@ def _checked_id(row: SourceRow) -> str:
     return row.source_id
 
 
-def _checked_degradation(row: SourceRow, default: str | None) -> str | None:
-    degradation = row.degradation or default
-    if degradation is not None and degradation not in DEGRADATIONS:
-        raise SourceError(
-            f"{row.uri}: unknown degradation {degradation!r}; known: {', '.join(DEGRADATIONS)}"
-        )
-    return degradation
-
-
 def _num_bytes(base: Path, row: SourceRow) -> int | None:
     if row.size is not None:
         return row.size
     try:
-        return (base / row.uri).stat().st_size
+        facts = (base / row.uri).stat()
     except (OSError, ValueError):
         return None  # loading it will fail, with a row that says why
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
 
 def read_bytes(base: Path, image: CleanImage) -> bytes:
@@ -181,7 +191,7 @@ def read_bytes(base: Path, image: CleanImage) -> bytes:
 def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
     database.execute("CREATE TABLE hashes (source_id PRIMARY KEY, hash) WITHOUT ROWID")
     same_size = database.execute(
-        f"SELECT {', '.join(SCHEMA.names)} FROM images WHERE bytes IN "
+        f"SELECT {', '.join(SCHEMA.names)} FROM images WHERE problem IS NULL AND bytes IN "
         "(SELECT bytes FROM images WHERE bytes > 0 GROUP BY bytes HAVING COUNT(*) > 1)"
     )
     for values in same_size:
@@ -205,7 +215,7 @@ def _write_sorted(
     limit: int | None,
 ) -> int:
     cursor = database.execute(
-        f"SELECT {', '.join(SCHEMA.names)} FROM images ORDER BY source_id LIMIT ?",
+        f"SELECT {', '.join(SCHEMA.names)}, bytes FROM images ORDER BY source_id LIMIT ?",
         (-1 if limit is None else limit,),
     )
     digest = blake3()
@@ -214,8 +224,8 @@ def _write_sorted(
         while rows := cursor.fetchmany(ROWS_PER_GROUP):
             digest.update(repr(rows).encode())
             count += len(rows)
-            columns_of_rows = [list(column) for column in zip(*rows, strict=True)]
-            writer.write_table(pa.table(columns_of_rows, schema=SCHEMA), row_group_size=len(rows))
+            *columns, _ = (list(column) for column in zip(*rows, strict=True))
+            writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=len(rows))
         writer.add_key_value_metadata({"digest": digest.hexdigest()})
     if count == 0:
         raise SourceError(

@@ -144,7 +144,11 @@ class BuildConfig(_Section):
     limit: int | None = Field(
         default=None, ge=1, description="Use only the first N images of the catalog."
     )
-    shard_size: int = Field(default=1000, ge=1, description="Most requested pairs per shard.")
+    shard_size: int = Field(
+        default=1000,
+        ge=1,
+        description="Most requested pairs per shard; one photograph's are never divided.",
+    )
     unit_images: int = Field(
         default=4, ge=1, description="Images per unit of work, retry and durability."
     )

@@ -16,6 +16,7 @@ from PIL import ImageCms, ImageOps, UnidentifiedImageError
 from gends.models.degrader import Image
 from gends.pipeline.catalog import read_bytes
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.faults import fault_point
 from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
 
 
@@ -43,14 +44,20 @@ def load_views(views: Sequence[View], base: Path, config: BuildConfig) -> list[P
 
 
 def _open(clean: CleanImage, base: Path, config: BuildConfig) -> tuple[Pillow.Image | Failure, str]:
+    if clean.problem is not None:
+        return Failure(code="bad_source", detail=f"{clean.uri}: {clean.problem}"), ""
     if clean.duplicate_of is not None:
         return Failure(code="duplicate", detail=f"same bytes as {clean.duplicate_of}"), ""
     try:
         data = read_bytes(base, clean)
     except (OSError, ValueError) as error:
+        if not base.exists():
+            # The disk is away, not one photograph: the build is to stop, not to fail all requests.
+            raise OSError(f"the photographs' folder {base} is not there any more") from error
         detail = getattr(error, "strerror", None) or str(error)
         return Failure(code="unreadable", detail=f"{clean.uri}: {detail}"), ""
     digest = blake3(data).hexdigest()
+    fault_point(f"decode.{clean.uri}")
     try:
         return decode(data, config), digest
     except _UnusableError as error:

@@ -7,14 +7,20 @@ time, on any machine, in any order, and come out the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from blake3 import blake3
 
 from gends.histograms.profile import Profile
+from gends.histograms.sampler import Draw
 from gends.pipeline.catalog import Catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.types import CleanImage, Crop, Request, View, WorkUnit
+
+MOST_DRAWS = 100
+"""Severities drawn for one request until one lies in the filter's window."""
 
 
 def draw_seed(seed: int, *parts: str | int) -> int:
@@ -76,8 +82,13 @@ class Plan:
         """Requests of one unit, without drawing them."""
         return self._count(*self._rows(shard, index))
 
+    def count_of_shard(self, shard: int) -> int:
+        """Requests of one shard, without drawing them."""
+        start = shard * self.images_per_shard
+        return self._count(start, start + self.images_per_shard)
+
     def num_requests(self) -> int:
-        """Requests of the whole plan; reads the catalog once."""
+        """Requests of the whole plan."""
         return self._count(0, len(self.catalog))
 
     def _rows(self, shard: int, index: int) -> tuple[int, int]:
@@ -85,8 +96,18 @@ class Plan:
         return start, min(start + self.images_per_unit, (shard + 1) * self.images_per_shard)
 
     def _count(self, start: int, stop: int) -> int:
-        rows = self.catalog.rows(start, stop)
-        return self.config.replicas * sum(len(self.degradations(clean)) for clean in rows)
+        return self.config.replicas * int(self._painted[start:stop].sum(dtype=np.int64))
+
+    @cached_property
+    def _painted(self) -> npt.NDArray[np.uint8]:
+        """How many degradations each photograph gets: a byte for each."""
+        known = np.array(self.config.degradations)
+        parts = [
+            len(known) - np.isin(np.array(own, dtype=str), known)
+            for own in self.catalog.degradations()
+        ]
+        allowed = np.concatenate(parts)
+        return np.minimum(allowed, self.config.per_image or len(known)).astype(np.uint8)
 
     def degradations(self, clean: CleanImage) -> tuple[str, ...]:
         """What is painted on a photograph: never what its own dataset is about."""
@@ -121,7 +142,7 @@ class Plan:
     def _request(self, clean: CleanImage, degradation: str, replica: int) -> Request:
         place = (clean.source_id, degradation, replica)
         rng = np.random.default_rng(draw_seed(self.config.seed, *place, "severity"))
-        severity = self.profile.draw(degradation, rng, uniform_share=self.config.uniform_share)
+        severity = self._severity(degradation, rng)
         attempts = range(1 + self.config.redraws)
         return Request(
             key=f"{clean.source_id}-{degradation}-{replica}",
@@ -132,3 +153,12 @@ class Plan:
             random_sampled=severity.random_sampled,
             seeds=tuple(draw_seed(self.config.seed, *place, attempt) for attempt in attempts),
         )
+
+    def _severity(self, degradation: str, rng: np.random.Generator) -> Draw:
+        """A severity that the filter can accept, unless the profile has next to none."""
+        bounds = self.config.filter
+        for _ in range(MOST_DRAWS):
+            severity = self.profile.draw(degradation, rng, self.config.uniform_share)
+            if bounds.mu_min <= severity.mu <= bounds.mu_max:
+                break
+        return severity

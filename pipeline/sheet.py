@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from gends.models.degrader import Image
+from gends.pipeline.manifest import RANGES, Row
 from gends.pipeline.pack import decode
 from gends.pipeline.reader import ShardReader, read_manifest
 
 GAP = 6
 CAPTION = 16
 INK = (30, 30, 30)
+COLUMNS = (
+    *("degradation", "source_id", "shard", "mu", "sigma", "mu_target", "sigma_target"),
+    *RANGES,
+)
+"""What a sheet needs of a manifest."""
 
 
 def contact_sheet(
-    root: Path,
+    root: Path | str,
     *,
     degradations: Sequence[str] | None = None,
     rows: int = 3,
@@ -36,10 +43,10 @@ def contact_sheet(
         DatasetNotFoundError: no committed shard under `root`.
         ValueError: no pair was accepted, or none of a degradation.
     """
-    table = read_manifest(root).to_pylist()
-    if not table:
+    table = read_manifest(root, columns=COLUMNS)
+    if not table.num_rows:
         raise ValueError(f"{root}: no pair was accepted, so there is nothing to draw")
-    known = sorted({row["degradation"] for row in table})
+    known = sorted(pc.unique(table["degradation"]).to_pylist())
     wanted = list(degradations or known)
     if missing := [name for name in wanted if name not in known]:
         raise ValueError(f"{root}: no accepted pair of {', '.join(missing)}; there are {known}")
@@ -61,23 +68,25 @@ def contact_sheet(
     return sheet
 
 
-def _choose(table: list[dict[str, Any]], name: str, rows: int, seed: int) -> list[dict[str, Any]]:
+def _choose(table: pa.Table, name: str, rows: int, seed: int) -> list[Row]:
     """Pairs spread over the severities that occur, each of another photograph where possible."""
-    found = sorted((row for row in table if row["degradation"] == name), key=lambda row: row["mu"])
+    found = table.filter(pc.equal(table["degradation"], name)).sort_by("mu")
     bands = [band for band in np.array_split(np.arange(len(found)), rows) if len(band)]
     rng = np.random.default_rng(seed)
-    chosen: list[dict[str, Any]] = []
+    chosen: list[Row] = []
     for band in bands:
-        used = {row["source_id"] for row in chosen}
-        fresh = [i for i in band if found[i]["source_id"] not in used]
-        chosen.append(found[int(rng.choice(fresh or band))])
+        used = pa.array([row["source_id"] for row in chosen], pa.string())
+        sources = found["source_id"].slice(band[0], len(band))
+        fresh = band[~pc.is_in(sources, value_set=used).to_numpy()]
+        place = int(rng.choice(fresh if len(fresh) else band))
+        chosen += found.slice(place, 1).to_pylist()
     return chosen
 
 
 def _draw_pair(
     sheet: Pillow.Image,
     reader: ShardReader,
-    row: dict[str, Any],
+    row: Row,
     corner: tuple[int, int],
     side: int,
 ) -> None:

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +37,8 @@ class SourceRow:
     split: str | None = None
     offset: int | None = None
     size: int | None = None
+    problem: str | None = None
+    """Why the photograph cannot be used, found while it was listed."""
 
 
 def base_folder(source: Path) -> Path:
@@ -49,7 +51,8 @@ def read_source(source: Path) -> Iterator[SourceRow]:
 
     A folder is searched for images (a `.txt` file of the same stem is the caption) and for tar
     shards; `.txt` lists one path per line; `.csv` and `.tsv` have a header and `.parquet` columns
-    among uri, source_id, dataset, degradation, caption, split. Only uri is required.
+    among uri, source_id, dataset, degradation, caption, split. Only uri is required. A damaged tar
+    in a folder, or a member whose facts cannot be read, gives a row with a `problem`.
 
     Raises:
         SourceError: the source is missing, unreadable, or of a kind that is not known.
@@ -65,7 +68,7 @@ def read_source(source: Path) -> Iterator[SourceRow]:
         ".csv": _read_table,
         ".tsv": _read_table,
         ".parquet": _read_parquet,
-        ".tar": lambda path: _read_tar(path, path.parent),
+        ".tar": _read_only_tar,
     }
     reader = readers.get(source.suffix.lower())
     if reader is None:
@@ -163,25 +166,42 @@ def _row(path: Path, values: dict[str, Any]) -> SourceRow:
     return SourceRow(**texts)
 
 
+def _read_only_tar(path: Path) -> Iterator[SourceRow]:
+    try:
+        tarfile.open(path, "r:").close()
+    except tarfile.TarError as error:
+        raise SourceError(f"{path}: no tar ({error}); repair it or name another source") from error
+    yield from _read_tar(path, path.parent)
+
+
 def _read_tar(path: Path, root: Path) -> Iterator[SourceRow]:
-    """Members sharing a stem belong together: an image, its caption (.txt), its facts (.json)."""
+    """Members sharing a stem belong together: an image, its caption (.txt), its facts (.json).
+
+    A damaged tar gives the samples that are known to be whole, and a row under its own name that
+    says what is wrong: of the last sample before the damage nobody knows what more belonged to it.
+    """
     uri = _text(path.relative_to(root).as_posix())
     try:
-        with tarfile.open(path, "r:") as archive:
-            for _, sample in itertools.groupby(_files(archive), key=_stem):
+        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            for _, sample in itertools.groupby(_files(archive, file), key=_stem):
                 yield from _tar_sample(archive, uri, list(sample))
-    except SourceError:
-        raise
-    except (OSError, ValueError, tarfile.TarError) as error:
-        raise SourceError(f"{path}: {error}; repair it or move it away") from error
+    except Exception as error:  # broken headers raise anything from struct.error to RecursionError
+        reason = getattr(error, "strerror", None) or str(error)
+        yield SourceRow(uri=uri, problem=f"the tar cannot be read to its end: {reason}")
 
 
-def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _files(archive: tarfile.TarFile, file: BinaryIO) -> Iterator[tarfile.TarInfo]:
     while member := archive.next():
         # The archive would remember every member it has seen.
         archive.members = []  # type: ignore[attr-defined]
+        if member.size < 0:  # it would lead back to an earlier member, round for ever
+            raise tarfile.ReadError(f"a member of {member.size} bytes")
         if member.isfile():
             yield member
+    # A header that makes no sense ends a tar for tarfile, as blocks of zeros do.
+    file.seek(archive.offset)
+    if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError(f"no header at byte {archive.offset}")
 
 
 def _stem(member: tarfile.TarInfo) -> str:
@@ -192,15 +212,8 @@ def _tar_sample(
     archive: tarfile.TarFile, uri: str, members: list[tarfile.TarInfo]
 ) -> Iterator[SourceRow]:
     sample = {f".{member.name.rpartition('.')[2].lower()}": member for member in members}
-    texts = {
-        suffix: file.read().decode("utf-8")
-        for suffix in (".txt", ".json")
-        if suffix in sample and (file := archive.extractfile(sample[suffix]))
-    }
-    facts = json.loads(texts.get(".json", "{}"))
-    if not isinstance(facts, dict):
-        raise SourceError(f"{uri}!{sample['.json'].name}: expected a JSON object, got {facts!r}")
-    caption = texts.get(".txt", "").strip() or facts.get("caption")
+    facts, problem = _facts(archive, sample.get(".json"))
+    caption = _caption(archive, sample.get(".txt")) or facts.get("caption")
     for suffix in sorted(sample.keys() & IMAGE_SUFFIXES):
         member = sample[suffix]
         yield SourceRow(
@@ -211,8 +224,40 @@ def _tar_sample(
             split=_optional(facts.get("split")),
             offset=member.offset_data,
             size=member.size,
+            problem=problem,
         )
 
 
+def _facts(
+    archive: tarfile.TarFile, member: tarfile.TarInfo | None
+) -> tuple[dict[str, Any], str | None]:
+    """What a member says in JSON, and what is wrong with it."""
+    if member is None:
+        return {}, None
+    try:
+        facts = json.loads(_content(archive, member))
+    except (ValueError, RecursionError) as error:
+        return {}, f"{_text(member.name)}: expected a JSON object: {error}"
+    if not isinstance(facts, dict):
+        kind = type(facts).__name__
+        return {}, f"{_text(member.name)}: expected a JSON object, got a {kind}"
+    return facts, None
+
+
+def _caption(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> str | None:
+    try:
+        return _content(archive, member).decode("utf-8-sig").strip() if member else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return file.read() if file else b""
+
+
 def _optional(value: Any) -> str | None:
-    return None if value is None or value == "" else str(value)
+    if value is None or value == "":
+        return None
+    # JSON can spell half a character, which no storage takes.
+    return str(value).encode("utf-8", "backslashreplace").decode()

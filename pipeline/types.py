@@ -26,6 +26,8 @@ class CleanImage:
     """Bytes of the image inside a tar shard."""
     duplicate_of: str | None = None
     """source_id of an earlier image with the same bytes."""
+    problem: str | None = None
+    """Why the photograph cannot be used, found while it was listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,8 @@ class WorkUnit:
     index: int
     """Position inside the shard, from 0."""
     views: tuple[View, ...]
+    partial: bool = False
+    """Only what is missing beside rows that were kept (see `gends.pipeline.retry`)."""
 
     @property
     def num_requests(self) -> int:
@@ -101,6 +105,6 @@ class Failure:
     """Why a photograph or a request could not be served."""
 
     code: str
-    """Short and countable: unreadable, undecodable, too_small, too_large, duplicate, …"""
+    """Short and countable: bad_source, unreadable, undecodable, too_small, duplicate, …"""
     detail: str
     blake3: str | None = None

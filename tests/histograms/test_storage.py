@@ -43,6 +43,7 @@ def test_a_profile_comes_back_as_it_was(tmp_path_factory, rows):
     profile.save(path)
     copy = load_profile(path)
     assert copy.digest == profile.digest
+    assert profile.encode() == path.read_bytes()
     assert copy.source == "µ"
     for name, table in profile.degradations.items():
         np.testing.assert_array_equal(copy.degradations[name].sigma_given_mu, table.sigma_given_mu)

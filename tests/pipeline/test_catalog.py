@@ -10,13 +10,17 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.catalog import ROWS_PER_GROUP, Catalog, read_bytes, source_id, write_catalog
+from gends.pipeline.config import BuildConfig
+from gends.pipeline.load import load_views
 from gends.pipeline.sources import SourceError, SourceRow, read_source
-from gends.pipeline.types import CleanImage
+from gends.pipeline.types import CleanImage, Failure, View
 
 LONGEST_KEY_TAIL = f"-{max(DEGRADATIONS, key=len)}-999999.json"
 
@@ -28,6 +32,26 @@ def catalog(folder, rows, **options) -> list[CleanImage]:
     found = list(opened.rows(0, len(opened) + 5))
     assert len(found) == len(opened)
     return found
+
+
+def pack(path, members: dict[str, bytes], mode="w") -> None:
+    with tarfile.open(path, mode) as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+
+@pytest.fixture
+def picture():
+    """(name) -> a small encoded photograph, another for each name."""
+
+    def make(name: str) -> bytes:
+        buffer = io.BytesIO()
+        Pillow.new("RGB", (16, 16), tuple(blake3(name.encode()).digest(3))).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    return make
 
 
 @given(st.text(max_size=300))
@@ -115,6 +139,22 @@ def test_the_digest_follows_the_rows_and_not_their_order(tmp_path):
     assert len(set(digests)) == 3
 
 
+def test_the_digest_follows_the_sizes_of_files_and_not_their_place(tmp_path):
+    def digest(folder):
+        catalog(folder, read_source(folder))
+        return Catalog(folder / "catalog.parquet").digest
+
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "a.png").write_bytes(b"a photograph")
+    (first / "gone.png").symlink_to("nowhere")
+    before = digest(first)
+    moved = first.rename(tmp_path / "moved")
+    assert digest(moved) == before
+    (moved / "a.png").write_bytes(b"another photograph")
+    assert digest(moved) != before
+
+
 def test_duplicates_point_at_the_first_of_equal_bytes(tmp_path):
     for name, data in {"c": b"same", "a": b"same", "b": b"same", "d": b"diff", "e": b""}.items():
         (tmp_path / f"{name}.png").write_bytes(data)
@@ -129,11 +169,10 @@ def test_duplicates_point_at_the_first_of_equal_bytes(tmp_path):
 def test_duplicates_are_found_inside_tars_and_beside_them(tmp_path):
     (tmp_path / "wow!.tar").mkdir()
     (tmp_path / "wow!.tar" / "z.png").write_bytes(b"a photograph")
-    with tarfile.open(tmp_path / "wow!.tar" / "1.tar", "w") as archive:
-        for name in ("x!.png", "y.tar!.png"):
-            member = tarfile.TarInfo(name)
-            member.size = 12
-            archive.addfile(member, io.BytesIO(b"a photograph"))
+    pack(
+        tmp_path / "wow!.tar" / "1.tar",
+        dict.fromkeys(("x!.png", "y.tar!.png"), b"a photograph"),
+    )
     images = catalog(tmp_path, read_source(tmp_path))
     assert len(images) == 3
     assert sum(image.duplicate_of == images[0].source_id for image in images) == 2
@@ -142,11 +181,7 @@ def test_duplicates_are_found_inside_tars_and_beside_them(tmp_path):
 
 
 def test_bytes_of_a_tar_member_are_read_by_its_offset(tmp_path):
-    with tarfile.open(tmp_path / "1!.tar", "w") as archive:
-        for name, data in (("a.png", b"first"), ("b.png", b"second")):
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+    pack(tmp_path / "1!.tar", {"a.png": b"first", "b.png": b"second"})
     images = catalog(tmp_path, read_source(tmp_path))
     by_name = {image.uri: read_bytes(tmp_path, image) for image in images}
     assert by_name == {"1!.tar!a.png": b"first", "1!.tar!b.png": b"second"}
@@ -182,12 +217,91 @@ def test_limit_keeps_the_first_by_name(tmp_path):
         ([SourceRow(uri="a.png", source_id="a-b")], "'a-b' must be 1 to 64 letters"),
         ([SourceRow(uri="a.png", source_id="a\n")], "must be 1 to 64 letters"),
         ([SourceRow(uri="a.png", source_id="a" * 65)], "must be 1 to 64 letters"),
-        ([SourceRow(uri="a.png", degradation="fog")], r"a\.png: unknown degradation 'fog'; known"),
     ],
 )
 def test_what_cannot_be_catalogued_is_named(tmp_path, rows, says):
     with pytest.raises(SourceError, match=says):
         catalog(tmp_path, rows)
+
+
+# What cannot be used is catalogued with the reason, and fails alone
+
+
+def outcomes(folder, rows) -> dict[str, str]:
+    """What becomes of each photograph: "" or code and detail of its failure."""
+    views = [View(clean=clean, crop=None, requests=()) for clean in catalog(folder, rows)]
+    loaded = load_views(views, folder, BuildConfig(resolution=16))
+    return {
+        view.clean.uri: f"{found.code}: {found.detail}" if isinstance(found, Failure) else ""
+        for view, found in zip(views, loaded, strict=True)
+    }
+
+
+def test_bad_input_in_a_folder_gets_a_reason_and_the_rest_is_loaded(tmp_path, picture):
+    for name in ("fine.png", "new\nline.png"):
+        (tmp_path / name).write_bytes(picture(name))
+    members = {
+        "../../out\r\nside.png": picture("outside"),
+        "fog.json": b'{"degradation": "fog"}',
+        "fog.png": picture("fog"),
+        "list.json": b"[]",
+        "list.png": picture("list"),
+        "whole.png": picture("whole"),
+        "last.png": picture("last"),
+    }
+    pack(tmp_path / "cut.tar", members)
+    data = (tmp_path / "cut.tar").read_bytes()
+    (tmp_path / "cut.tar").write_bytes(data[: data.index(b"last.png") + 520])
+    (tmp_path / "words.tar").write_text("no tar")
+
+    found = outcomes(tmp_path, read_source(tmp_path))
+
+    good = {"fine.png", "new\nline.png", "cut.tar!../../out\r\nside.png", "cut.tar!whole.png"}
+    assert {uri for uri, reason in found.items() if not reason} == good
+    assert {uri: reason for uri, reason in found.items() if reason} == {
+        "cut.tar": "bad_source: cut.tar: the tar cannot be read to its end: unexpected end of data",
+        "words.tar": "bad_source: words.tar: the tar cannot be read to its end: truncated header",
+        "cut.tar!list.png": "bad_source: cut.tar!list.png: list.json: "
+        "expected a JSON object, got a list",
+        "cut.tar!fog.png": "bad_source: cut.tar!fog.png: unknown degradation 'fog'; known: "
+        + ", ".join(DEGRADATIONS),
+    }
+
+
+def test_one_unknown_degradation_in_a_table_leaves_the_other_rows_alone(tmp_path, picture):
+    (tmp_path / "a.png").write_bytes(picture("a"))
+    (tmp_path / "b\nc.png").write_bytes(picture("b"))
+    (tmp_path / "t.csv").write_text('uri,degradation\na.png,Rain\n"b\nc.png",rain\n')
+    found = outcomes(tmp_path, read_source(tmp_path / "t.csv"))
+    assert found["b\nc.png"] == ""
+    assert found["a.png"].startswith("bad_source: a.png: unknown degradation 'Rain'; known: haze, ")
+    (image, _) = catalog(tmp_path, read_source(tmp_path / "t.csv"), default_degradation="haze")
+    assert image.degradation is None
+
+
+def test_a_table_may_point_anywhere(tmp_path, picture):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "a.png").write_bytes(picture("a"))
+    (tmp_path / "b.png").write_bytes(picture("b"))
+    (tmp_path / "lists" / "l.txt").write_text(f"../a.png\n{tmp_path}/b.png\n")
+    found = outcomes(tmp_path / "lists", read_source(tmp_path / "lists" / "l.txt"))
+    assert found == {"../a.png": "", f"{tmp_path}/b.png": ""}
+
+
+def test_what_cannot_be_used_is_nobodys_duplicate(tmp_path, picture):
+    pack(tmp_path / "s.tar", {"a.json": b"[]", "a.png": picture("a"), "b.png": picture("a")})
+    for name in ("x.tar", "y.tar"):
+        (tmp_path / name).write_text("no tar")
+    images = catalog(tmp_path, read_source(tmp_path))
+    assert len(images) == 4
+    assert sum(image.problem is not None for image in images) == 3
+    assert not any(image.duplicate_of for image in images)
+
+
+def test_of_a_member_that_a_tar_holds_twice_the_later_counts(tmp_path, picture):
+    pack(tmp_path / "s.tar", {"a.png": b"old", "b.png": picture("b")})
+    pack(tmp_path / "s.tar", {"a.png": picture("a")}, mode="a")
+    assert outcomes(tmp_path, read_source(tmp_path)) == {"s.tar!a.png": "", "s.tar!b.png": ""}
 
 
 def test_an_empty_folder_has_no_photographs(tmp_path):

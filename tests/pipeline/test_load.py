@@ -166,6 +166,11 @@ def test_a_duplicate_is_not_even_opened(tmp_path):
     assert loaded == Failure(code="duplicate", detail="same bytes as first")
 
 
+def test_a_problem_of_its_source_is_said_and_nothing_opened(tmp_path):
+    loaded = load(tmp_path, "gone.tar", problem="the tar is damaged")
+    assert loaded == Failure(code="bad_source", detail="gone.tar: the tar is damaged")
+
+
 # What is handled as one would expect
 
 

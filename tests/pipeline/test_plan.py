@@ -156,6 +156,22 @@ def test_severities_come_from_the_profile_and_some_are_uniform():
     assert 0.15 < share < 0.35
 
 
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**63 - 1), bounds=st.sampled_from([(0.004, 0.285), (0.05, 0.1)]))
+def test_no_severity_is_asked_for_that_the_filter_would_reject(seed, bounds):
+    low, high = bounds
+    plan = make_plan(8, seed=seed, filter={"mu_min": low, "mu_max": high})
+    requests = all_requests(plan)
+    assert all(low <= request.mu <= high for request in requests)
+    assert requests == all_requests(plan)
+
+
+def test_where_the_profile_has_nothing_in_the_window_a_severity_is_drawn_all_the_same():
+    requests = all_requests(make_plan(2, filter={"mu_min": 0.9, "mu_max": 1}))
+    assert len(requests) == 11
+    assert all(0 <= request.mu < 0.9 for request in requests)
+
+
 def test_a_profile_without_a_wanted_degradation_is_refused():
     plan = make_plan(1)
     only_haze = Profile(degradations={"haze": PROFILE.degradations["haze"]})
