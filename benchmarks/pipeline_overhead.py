@@ -26,6 +26,7 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gends.jobs.drive import ClusterOptions
 from gends.jobs.inputs import gather
 from gends.jobs.progress import Progress
 from gends.jobs.run import build
@@ -65,7 +66,11 @@ def main(clean: Path, workers: int, limit: int, engine: str, rounds: int, memory
 
 def _whole(settings: dict[str, Any], workers: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        tally = build(None, settings, Path(folder) / "root", workers=workers, progress=Progress())
+        tally = build(
+            *(None, settings, f"{folder}/root"),
+            cluster=ClusterOptions(workers=workers),
+            progress=Progress(),
+        )
         # Redrawn pairs went through the engine too.
         return (tally.done + tally.redrawn) / tally.seconds
 

@@ -32,8 +32,9 @@ from gends.pipeline.commit import write_unit
 from gends.pipeline.config import load_config
 from gends.pipeline.dataset import config_digest
 from gends.pipeline.judge import Judge
+from gends.pipeline.lease import Lease
 from gends.pipeline.load import load_views
-from gends.pipeline.store import Store
+from gends.pipeline.store import Store, open_store
 from gends.pipeline.unit import degrade_batch, finish_unit, first_batch
 
 
@@ -58,7 +59,7 @@ def main(clean: str, engine: str, limit: int, resolution: int, rounds: int) -> N
         inputs = gather(load_config(None, settings), Path(scratch))
 
         def core(root: Path) -> None:
-            build = Build(Store(root), inputs.plan, _context(inputs, root), resources)
+            build = Build(open_store(root), inputs.plan, _context(inputs, root), resources)
             build.fingerprint()
             build.run()
 
@@ -78,11 +79,22 @@ def main(clean: str, engine: str, limit: int, resolution: int, rounds: int) -> N
 
 def _context(inputs: Inputs, root: Path) -> Context:
     return Context(
-        root=root,
+        root=str(root),
         base=inputs.base,
         config=inputs.config,
         config_digest=config_digest(inputs.config),
+        lease=_NO_LEASE,
     )
+
+
+class _Free(Lease):
+    """Nobody else builds here."""
+
+    def check(self, store: Store) -> None:
+        return
+
+
+_NO_LEASE = _Free(number=0, holder="", host="", pid=0, boot="", born="")
 
 
 class _Engine:
@@ -105,7 +117,7 @@ def _through_ray_data(inputs: Inputs, root: Path) -> None:
         rows = finish_unit(
             row["unit"], row["loaded"], row["pairs"], lambda batch: [], Judge(config.filter), config
         )
-        write_unit(Store(context.root), row["unit"].shard, row["unit"].index, rows)
+        write_unit(open_store(context.root), row["unit"].shard, row["unit"].index, rows)
         return {"made": len(rows)}
 
     units = [unit for shard in range(plan.num_shards) for unit in plan.units(shard)]

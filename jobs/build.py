@@ -8,25 +8,27 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
 
 from gends.jobs.cluster import Resources
-from gends.jobs.errors import BuildError
-from gends.jobs.stages import Context, Worker, fail_unit, finish_unit, load_unit, seal_shard
+from gends.jobs.errors import BuildError, DrainedError
+from gends.jobs.flight import Flight, Lane
+from gends.jobs.stages import Context, Worker, fail_unit, make_carefully, seal_shard
+from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
-from gends.pipeline.commit import durable_units, work_folder
+from gends.pipeline.commit import durable_units, kept_units, work_folder
 from gends.pipeline.config import ConfigError
-from gends.pipeline.manifest import count_requests, sealed_shards
+from gends.pipeline.lease import LeaseLostError
+from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.plan import Plan
-from gends.pipeline.store import Store
+from gends.pipeline.retry import narrowed
+from gends.pipeline.store import AlreadyExistsError, Store
 from gends.pipeline.types import Failure, WorkUnit
 
 UNITS_PER_WORKER = 3
 """In flight for each worker: one in the engine, one loaded and waiting, one being finished."""
 STRIKES = 3
-"""Times a unit may break its stages before its requests are recorded as failed."""
-NO_WORKER = -1
-"""In place of a worker's number: the unit is only recorded."""
+"""Times a unit may break its stages before its requests are made one by one."""
 
 
 class Build:
@@ -38,27 +40,31 @@ class Build:
         plan: Plan,
         context: Context,
         resources: Resources,
+        *,
+        stop: Stop | None = None,
+        unit_timeout: float = 1800.0,
         on_progress: Callable[[Tally], None] = lambda tally: None,
     ) -> None:
         """Start the workers; they load their engines while the driver goes on."""
         self.store = store
         self.plan = plan
-        self.resources = resources
         self.tally = Tally(total=plan.num_requests(), num_workers=resources.workers)
+        self._stop = stop or Stop()
+        self._timeout = unit_timeout
         self._context = ray.put(context)
         self._on_progress = on_progress
         actor: Any = Worker  # its type does not show what ray.remote added
-        self._workers = [
-            actor.options(
-                num_cpus=resources.cpus_per_worker,
-                num_gpus=resources.gpus_per_worker,
-                max_restarts=-1,
-                max_task_retries=STRIKES,
-            ).remote(context)
+        self._lanes = [
+            Lane(
+                actor.options(
+                    num_cpus=resources.cpus_per_worker,
+                    num_gpus=resources.gpus_per_worker,
+                    max_restarts=-1,
+                ).remote(context)
+            )
             for _ in range(resources.workers)
         ]
-        self._load = [0] * resources.workers
-        self._flying: dict[Any, tuple[WorkUnit, int]] = {}
+        self._flying: dict[Any, Flight] = {}
         self._sealing: dict[Any, int] = {}
         self._strikes: Counter[tuple[int, int]] = Counter()
         self._open: dict[int, int] = {}
@@ -71,11 +77,10 @@ class Build:
             BuildError: it does not start, or workers are so different that their bytes would be.
         """
         try:
-            first, *others = ray.get([worker.fingerprint.remote() for worker in self._workers])
+            first, *others = ray.get([lane.worker.fingerprint.remote() for lane in self._lanes])
         except RayError as error:
-            cause = error.cause if isinstance(error, RayTaskError) else None
-            if isinstance(cause, ConfigError):
-                raise ConfigError(str(cause)) from error
+            if isinstance(_origin(error), ConfigError):
+                raise ConfigError(str(_origin(error))) from error
             raise BuildError(f"the engine does not start: {_last_line(error)}") from error
         for other in others:
             different = [name for name in first if other.get(name) != first[name]]
@@ -90,97 +95,158 @@ class Build:
         """Make every unit that is not durable yet and seal every shard.
 
         Raises:
-            BuildError: the first units all break; going on would fail every request.
+            BuildError: the first units break one and all, and going on would fail every request;
+                or the root cannot be written, or another build has taken it over.
+            DrainedError: the build was asked to stop, and what was in flight is finished.
         """
         self.tally.start()
         units = self._missing_units()
-        most = self.resources.workers * UNITS_PER_WORKER
-        while True:
-            for unit in itertools.islice(units, max(0, most - len(self._flying))):
+        most = len(self._lanes) * UNITS_PER_WORKER
+        while not self._stop.lost:
+            free = 0 if self._stop.draining else max(0, most - len(self._flying))
+            for unit in itertools.islice(units, free):
                 self._submit(unit)
             waiting = [*self._flying, *self._sealing]
-            if not waiting:
+            if self._stop.overdue or not waiting:
                 break
             ready, _ = ray.wait(waiting, num_returns=1, timeout=1.0)
             for reference in ready:
                 self._collect(reference)
+            for lane in self._lanes:
+                lane.break_what_hangs(self._timeout)
             self._on_progress(self.tally)
+        if self._stop.lost:
+            raise BuildError(f"{self.store.url} was taken over by another build; this one stops")
+        if self._stop.draining:
+            raise DrainedError(
+                f"stopped as asked, with {self.tally.done} requests made and "
+                f"{sum(f.unit.num_requests for f in self._flying.values())} given up in flight; "
+                "the same command resumes"
+            )
+        self.tally.end()
         return self.tally
 
     def _missing_units(self) -> Iterator[WorkUnit]:
         """Units to make, in order; shards that turn out complete are sealed on the way."""
         sealed = set(sealed_shards(self.store))
         self.tally.sealed = len(sealed)
+        for name in self.store.names("work"):
+            # Killed between the manifest and the clean-up of its units.
+            if name.isdecimal() and int(name) in sealed:
+                self.store.remove_folder(work_folder(int(name)))
         for shard in range(self.plan.num_shards):
             if shard in sealed:
-                # Killed between the manifest and the clean-up of its units.
-                self.tally.resumed += count_requests(self.store, shard)
-                self.store.remove_folder(work_folder(shard))
+                self.tally.resumed += self.plan.count_of_shard(shard)
                 continue
-            durable = durable_units(self.store, shard)
+            durable, kept = durable_units(self.store, shard), kept_units(self.store, shard)
             num_units = self.plan.num_units(shard)
             self.tally.resumed += sum(self.plan.count_requests(shard, i) for i in durable)
             self._open[shard] = num_units - len(durable)
             if not self._open[shard]:
                 self._seal(shard)
             for index in range(num_units):
-                if index not in durable:
-                    yield self.plan.unit(shard, index)
+                if index in durable:
+                    continue
+                unit = self.plan.unit(shard, index)
+                if index in kept:
+                    missing = narrowed(self.store, unit)
+                    self.tally.resumed += unit.num_requests - missing.num_requests
+                    unit = missing
+                yield unit
 
     def _submit(self, unit: WorkUnit) -> None:
-        number = self._load.index(min(self._load))
-        worker = self._workers[number]
-        self._load[number] += 1
-        # Big arguments go through the object store once, not once per stage.
-        shared = ray.put(unit)
-        loaded = load_unit.remote(self._context, shared)
-        degraded = worker.degrade.remote(shared, loaded)
-        done = finish_unit.remote(self._context, shared, loaded, degraded, worker)
-        self._flying[done] = (unit, number)
+        lane = min(self._lanes, key=len)
+        flight = lane.send(self._context, unit)
+        self._flying[flight.done] = flight
 
     def _collect(self, reference: Any) -> None:
         if reference in self._sealing:
-            shard = self._sealing.pop(reference)
-            try:
-                ray.get(reference)
-            except RayError as error:
-                raise BuildError(f"shard {shard} cannot be sealed: {_last_line(error)}") from error
-            self.tally.sealed += 1
+            self._sealed(reference)
             return
-        unit, number = self._flying.pop(reference)
-        if number != NO_WORKER:
-            self._load[number] -= 1
+        flight = self._flying.pop(reference)
         try:
-            self.tally.add(ray.get(reference))
+            report = ray.get(reference)
         except RayError as error:
-            self._strike(unit, number, error)
+            self._broken(flight, error)
             return
-        self._open[unit.shard] -= 1
-        if not self._open[unit.shard]:
-            del self._open[unit.shard]
-            self._seal(unit.shard)
+        flight.land()
+        self.tally.add(report)
+        shard = flight.unit.shard
+        self._open[shard] -= 1
+        if not self._open[shard]:
+            del self._open[shard]
+            self._seal(shard)
 
-    def _strike(self, unit: WorkUnit, number: int, error: RayError) -> None:
-        # Loading turns a photograph that cannot be read into a failure; what is left is the root.
-        cause = error.cause if isinstance(error, RayTaskError) else None
-        if isinstance(cause, OSError) or number == NO_WORKER:
-            raise BuildError(f"{self.store.root} cannot be written: {_last_line(error)}") from error
+    def _broken(self, flight: Flight, error: RayError) -> None:
+        origin = _origin(error)
+        raised = not isinstance(origin, RayError)
+        # Loading turns a photograph that cannot be read into a failure; what is left is the root,
+        # or all photographs at once.
+        if (raised and isinstance(origin, OSError)) or flight.lane is None:
+            raise BuildError(f"storage failed: {_last_line(error)}") from error
+        # When an engine's process dies it takes all its units along; the one it was at comes first.
+        innocent = isinstance(origin, ActorDiedError | ActorUnavailableError) and not flight.first
+        flight.land()
+        unit = flight.unit
+        if innocent:
+            self._submit(unit)
+            return
         place = (unit.shard, unit.index)
-        self._strikes[place] += 1
-        if self.tally.done == 0 and self._strikes.total() >= STRIKES:
+        self._strikes[place] += STRIKES if flight.hung else 1
+        made = self.tally.done + self.tally.resumed
+        if not made and len(self._strikes) >= self._hopeless(raised):
             raise BuildError(
-                f"nothing could be made: the first {STRIKES} tries broke, the last with\n{error}"
+                f"nothing could be made: {len(self._strikes)} units broke, the last with\n{error}"
             ) from error
         if self._strikes[place] < STRIKES:
             self._submit(unit)
-            return
-        code = "engine_error" if cause is not None else "worker_died"
-        failure = Failure(code=code, detail=_last_line(error))
-        self._flying[fail_unit.remote(self._context, unit, failure)] = (unit, NO_WORKER)
+        elif not flight.careful:
+            self._submit_carefully(unit, flight.lane)
+        else:
+            code = "engine_error" if raised else "worker_died"
+            # Of a death Ray tells process numbers and addresses, and manifests are reproducible.
+            detail = _last_line(error) if raised else "the processes that worked on it ended"
+            failure = Failure(code=code, detail=detail)
+            done = fail_unit.remote(self._context, unit, failure)
+            self._flying[done] = Flight(unit=unit, done=done)
+
+    def _hopeless(self, raised: bool) -> int:
+        """Different units that may break before anything is made; fewer may be poison.
+
+        What raises in one and the same way will raise again; what dies may have met poison.
+        """
+        if not raised:
+            return 3 * STRIKES
+        units = sum(self.plan.num_units(n) for n in range(min(self.plan.num_shards, STRIKES)))
+        return max(2, min(STRIKES, units))
+
+    def _submit_carefully(self, unit: WorkUnit, lane: Lane) -> None:
+        done = make_carefully.remote(self._context, unit, lane.worker, self._timeout)
+        self._flying[done] = Flight(unit=unit, done=done, lane=lane, careful=True)
 
     def _seal(self, shard: int) -> None:
         reference = seal_shard.remote(self._context, shard, self.plan.num_units(shard))
         self._sealing[reference] = shard
+
+    def _sealed(self, reference: Any) -> None:
+        shard = self._sealing.pop(reference)
+        try:
+            ray.get(reference)
+        except RayError as error:
+            if isinstance(_origin(error), LeaseLostError | AlreadyExistsError):
+                raise BuildError(
+                    f"shard {shard} was published by another build that took {self.store.url} "
+                    "over; this one stops"
+                ) from error
+            raise BuildError(f"shard {shard} cannot be sealed: {_last_line(error)}") from error
+        self.tally.sealed += 1
+
+
+def _origin(error: BaseException) -> BaseException:
+    """What went wrong at the bottom: Ray wraps an error once for each task it passes through."""
+    while isinstance(error, RayTaskError) and isinstance(error.cause, Exception):
+        error = error.cause
+    return error
 
 
 def _last_line(error: BaseException) -> str:

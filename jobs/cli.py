@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import signal
 import sys
 from typing import Any
 
 import click
 
 from gends._version import __version__
-from gends.jobs.errors import BuildError
+from gends.jobs.errors import BuildError, DrainedError
 
 COMMANDS = {
     "run": "Make a dataset, or go on making it.",
     "plan": "Count what run would make; writes nothing.",
     "status": "Say how far a dataset is, and what was rejected or failed.",
     "verify": "Check a dataset against its own records.",
+    "repair": "Make damaged shards again, to the same bytes.",
+    "retry": "Make what failed again.",
     "show": "Draw a contact sheet of a dataset.",
     "histograms": "Fit, import and look at severity profiles.",
     "train": "Train the parts of a GenDeg model.",
@@ -28,7 +32,8 @@ Exit codes:
   0    done; the summary names what was rejected or failed
   1    the build stopped, and the same command resumes; or verify found a problem
   2    wrong usage, settings or input; nothing was made
-  130  interrupted by Ctrl-C or SIGTERM; the same command resumes
+  75   stopped by SIGTERM, with all units in flight finished; the same command resumes
+  130  interrupted by Ctrl-C or a second SIGTERM; the same command resumes
 """
 
 
@@ -76,6 +81,7 @@ def group() -> None:
 
 def main() -> None:
     """Run, with one line instead of a traceback for what a user can mend."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         group.main(prog_name="gends-build", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -86,6 +92,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; the same command resumes", err=True)
         sys.exit(130)
+    except DrainedError as error:
+        click.echo(f"gends-build: {error}", err=True)
+        sys.exit(os.EX_TEMPFAIL)
     except BuildError as error:
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -72,7 +74,7 @@ def _start(address: str | None, cpus: int) -> None:
     try:
         ray.init(
             "local",  # the default would join any cluster that runs on this machine
-            num_cpus=max(os.cpu_count() or 1, cpus) + STAGE_SLOTS,
+            num_cpus=max(available_cpus(), cpus) + STAGE_SLOTS,
             include_dashboard=False,
             _temp_dir=_temporary_folder(),
             **quiet,
@@ -147,6 +149,15 @@ def _place(workers: int | None, threads: int, on_gpu: bool) -> Resources:
             "lower --workers or --threads"
         )
     return Resources(workers=wanted, cpus_per_worker=each, gpus_per_worker=min(gpus, 1))
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use: a container's quota counts, and at least one."""
+    cpus = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        cpus = min(cpus, math.ceil(int(quota) / int(period)))
+    return max(1, cpus)
 
 
 def _temporary_folder() -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import sys
 from importlib import resources
 from pathlib import Path
 
 import click
 
+from gends.jobs.drive import ClusterOptions
 from gends.jobs.progress import Progress
 from gends.jobs.run import build, summary
 from gends.pipeline.dataset import open_dataset
@@ -33,16 +34,15 @@ from gends.pipeline.verify import verify
 )
 def command(out: Path, workers: int | None) -> None:
     """Degrade ten bundled photographs with the bundled model; check and draw the result."""
-    with contextlib.ExitStack() as stack:
-        photos = stack.enter_context(
-            resources.as_file(resources.files("gends.jobs").joinpath("photos"))
-        )
+    with resources.as_file(resources.files("gends.jobs").joinpath("photos")) as photos:
         settings = {"clean": str(photos), "shard_size": 30, "unit_images": 1}
-        tally = build(None, settings, out, workers=workers, progress=Progress())
-    click.echo(summary(out, tally, as_json=False))
+        cluster = ClusterOptions(workers=workers)
+        tally = build(None, settings, str(out), cluster=cluster, progress=Progress())
+    click.echo(summary(str(out), tally, as_json=False))
     problems = [p for _, found in verify(open_dataset(out), deep=True) for p in found]
     click.echo(f"verified: {len(problems) or 'no'} problems")
     sheet = out / "sheet.png"
     contact_sheet(out).save(sheet)
     pairs = read_manifest(out, columns=["key"]).num_rows
     click.echo(f"{pairs} pairs in {out}; contact sheet: {sheet.absolute()}")
+    sys.exit(1 if problems else 0)

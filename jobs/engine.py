@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gends.models.degrader import Degrader
@@ -69,6 +70,8 @@ def _gendeg(config: BuildConfig) -> Degrader:
 
 
 def _model(config: BuildConfig) -> tuple[str, str | None]:
+    if Path(config.model).exists():
+        return config.model, None  # a folder's name may hold an @ of its own
     name, _, revision = config.model.partition("@")
     return name, revision or None
 

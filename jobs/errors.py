@@ -3,3 +3,7 @@
 
 class BuildError(RuntimeError):
     """The build cannot go on; what is durable stays, and the same command resumes."""
+
+
+class DrainedError(BuildError):
+    """The build was asked to stop and has finished what it had begun."""

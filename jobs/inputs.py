@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from gends.pipeline.dataset import (
     CATALOG_NAME,
     IDENTITY_NAME,
     PROFILE_NAME,
+    Dataset,
     make_identity,
     open_dataset,
+    read_identity,
     write_identity,
 )
 from gends.pipeline.plan import Plan
@@ -22,7 +26,7 @@ from gends.pipeline.sources import base_folder, read_source
 from gends.pipeline.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What decides a build before any engine is loaded."""
 
@@ -32,7 +36,7 @@ class Inputs:
     catalog: Catalog
     profile: Profile
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         """The plan."""
         return Plan(self.catalog, self.config, self.profile)
@@ -43,14 +47,19 @@ class Inputs:
 
     def found(self, store: Store, engine: dict[str, str]) -> None:
         """Write catalog, profile and, last, the identity under a new root."""
-        with store.publish(CATALOG_NAME) as file:
-            file.write(self.catalog.path.read_bytes())
-        self.profile.save(store.path(PROFILE_NAME))
+        with store.publish(CATALOG_NAME) as file, open(self.catalog.path, "rb") as catalog:
+            shutil.copyfileobj(catalog, file)
+        with store.publish(PROFILE_NAME) as file:
+            file.write(self.profile.encode())
         write_identity(store, self.identity(engine))
 
 
-def gather(config: BuildConfig, scratch: Path) -> Inputs:
+def gather(config: BuildConfig, scratch: Path, root: Store | None = None) -> Inputs:
     """Read the source into a catalog in `scratch`, and the severity profile.
+
+    What the user left open and the machine decides is settled here and becomes part of the
+    configuration: the dataset's name (a `root` that was founded keeps its own, so that photographs
+    may move), and where a model or profile named by a relative path lies.
 
     Raises:
         ValueError: no source was named, or it or the profile cannot be read.
@@ -60,13 +69,14 @@ def gather(config: BuildConfig, scratch: Path) -> Inputs:
             "no photographs named: give --clean FOLDER, or clean: in the configuration"
         )
     source = Path(config.clean)
+    config = _settled(config, source, root)
     path = scratch / CATALOG_NAME
     base = base_folder(source).absolute()
     write_catalog(
         read_source(source),
         path,
         base=base,
-        default_dataset=config.clean_dataset or source.absolute().stem,
+        default_dataset=config.clean_dataset or "",
         default_degradation=config.clean_degradation,
         dedupe=config.dedupe,
         limit=config.limit,
@@ -75,11 +85,26 @@ def gather(config: BuildConfig, scratch: Path) -> Inputs:
     return Inputs(config=config, base=base, catalog=Catalog(path), profile=profile)
 
 
-def recall(out: Path) -> Inputs | None:
+def _settled(config: BuildConfig, source: Path, root: Store | None) -> BuildConfig:
+    settled: dict[str, str] = {}
+    if config.clean_dataset is None:
+        founded = root is not None and root.exists(IDENTITY_NAME)
+        known = read_identity(root)["config"]["clean_dataset"] if root and founded else None
+        settled["clean_dataset"] = known or source.absolute().stem
+    if Path(config.model).is_dir():
+        settled["model"] = str(Path(config.model).absolute())
+    if config.profile != "reference":
+        settled["profile"] = str(Path(config.profile).absolute())
+    return config.model_copy(update=settled)
+
+
+def recall(root: Store) -> Inputs | None:
     """The inputs that a root was founded with, or None where there is no root."""
-    if not Store(out).exists(IDENTITY_NAME):
-        return None
-    dataset = open_dataset(out)
+    return inputs_of(open_dataset(root.url)) if root.exists(IDENTITY_NAME) else None
+
+
+def inputs_of(dataset: Dataset) -> Inputs:
+    """The inputs that an opened dataset was founded with."""
     return Inputs(
         config=dataset.config,
         base=dataset.base,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.engine import check_model
 from gends.jobs.inputs import Inputs, gather, recall
 from gends.jobs.options import ConfigCommand, config_options, nested
@@ -17,10 +17,10 @@ from gends.jobs.progress import Progress, duration
 from gends.jobs.status import collect, reason_lines
 from gends.jobs.tally import Tally
 from gends.pipeline.config import load_config
-from gends.pipeline.dataset import IDENTITY_NAME, check_identity, config_digest, open_dataset
+from gends.pipeline.dataset import IDENTITY_NAME, check_identity, open_dataset
 from gends.pipeline.judge import Judge
 from gends.pipeline.manifest import STATUSES, sealed_shards
-from gends.pipeline.store import Store
+from gends.pipeline.store import open_store
 
 
 @click.command(
@@ -40,29 +40,17 @@ Examples:
     "--out",
     required=True,
     metavar="ROOT",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the dataset.",
+    help="Folder of the dataset, or a URL: s3://BUCKET/PREFIX, gs://, az://.",
 )
-@click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Engines at work. [default: one per GPU, or per --threads CPUs]",
-)
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Ray cluster to join, or auto for the one of this machine. [default: a Ray of its own]",
-)
+@cluster_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Progress and summary as JSON lines on standard output."
 )
 @config_options
 def command(
     config: Path | None,
-    out: Path,
-    workers: int | None,
-    address: str | None,
+    out: str,
+    cluster: ClusterOptions,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -73,17 +61,16 @@ def command(
     so. A dataset keeps the settings that it was begun with: others are refused.
     """
     progress = Progress("json" if as_json else "auto")
-    tally = build(config, nested(flags), out, workers=workers, address=address, progress=progress)
+    tally = build(config, nested(flags), out, cluster=cluster, progress=progress)
     click.echo(summary(out, tally, as_json=as_json))
 
 
 def build(
     path: Path | None,
     settings: dict[str, Any],
-    out: Path,
+    out: str,
     *,
-    workers: int | None = None,
-    address: str | None = None,
+    cluster: ClusterOptions,
     progress: Progress,
 ) -> Tally:
     """Found or resume a root and build it to its end.
@@ -92,69 +79,39 @@ def build(
         ValueError: settings, photographs or root that cannot be used; nothing was written.
         BuildError: the build had to stop; the same call resumes.
     """
-    store = Store(out)
-    with contextlib.ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="gends-"))
-        inputs = recall(out) if not settings and path is None else None
-        inputs = inputs or gather(load_config(path, settings), Path(scratch))
-        _check(inputs, out)
-        stack.enter_context(store.lock())
+    store = open_store(out)
+    with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
+        inputs = recall(store) if not settings and path is None else None
+        inputs = inputs or gather(load_config(path, settings), Path(scratch), store)
         if store.exists(IDENTITY_NAME):
-            check_identity(store, inputs.identity(None))
-            plan = inputs.plan
-            if len(sealed_shards(store)) == plan.num_shards:
-                return Tally(total=plan.num_requests(), resumed=plan.num_requests())
-        return _build(store, inputs, workers, address, progress)
+            finished = len(sealed_shards(store)) == inputs.plan.num_shards
+            check_identity(store, inputs.identity(None), versions=not finished)
+            if finished:
+                total = inputs.plan.num_requests()
+                return Tally(total=total, resumed=total)
+        _check(inputs, out)
+        return drive(store, inputs, cluster, progress)
 
 
-def _check(inputs: Inputs, out: Path) -> None:
+def _check(inputs: Inputs, out: str) -> None:
     """Find what can be wrong before anything is written or started."""
     clean = inputs.config.clean
-    if clean and Path(clean).is_dir() and out.resolve().is_relative_to(Path(clean).resolve()):
+    inside = clean and Path(clean).is_dir() and "://" not in out
+    if inside and Path(out).resolve().is_relative_to(Path(clean).resolve()):
         raise ValueError(
             f"--out {out} lies inside --clean {clean}, where its shards would be taken for "
             "photographs; name a folder beside it"
+        )
+    if not inputs.base.is_dir():
+        raise ValueError(
+            f"{inputs.base}: the photographs' folder is not there; mount it, or name where it is "
+            "now with --clean and the dataset's other settings"
         )
     Judge(inputs.config.filter)
     check_model(inputs.config)
 
 
-def _build(
-    store: Store, inputs: Inputs, workers: int | None, address: str | None, progress: Progress
-) -> Tally:
-    # Ray takes its time to import, and neither --help nor a finished dataset needs it.
-    from gends.jobs.build import Build  # noqa: PLC0415
-    from gends.jobs.cluster import connect  # noqa: PLC0415
-    from gends.jobs.stages import Context  # noqa: PLC0415
-
-    context = Context(
-        root=store.root.absolute(),
-        base=inputs.base,
-        config=inputs.config,
-        config_digest=config_digest(inputs.config),
-    )
-    progress.say("starting Ray and the engine")
-    threads, on_gpu = inputs.config.generator.threads, inputs.config.engine == "gendeg"
-    with connect(address, workers, threads, on_gpu=on_gpu) as resources:
-        job = Build(store, inputs.plan, context, resources, on_progress=progress)
-        engine = job.fingerprint()
-        if store.exists(IDENTITY_NAME):
-            check_identity(store, inputs.identity(engine))
-        else:
-            inputs.found(store, engine)
-        _sweep(store)
-        with progress:
-            tally = job.run()
-            progress(tally, final=True)
-    return tally
-
-
-def _sweep(store: Store) -> None:
-    for folder in ("shards", "manifest", *(f"work/{name}" for name in store.names("work"))):
-        store.sweep(folder)
-
-
-def summary(out: Path, tally: Tally, *, as_json: bool) -> str:
+def summary(out: str, tally: Tally, *, as_json: bool) -> str:
     """What a finished dataset holds, and what this run had to do for it."""
     facts = collect(open_dataset(out))
     if as_json:

@@ -12,7 +12,7 @@ from gends.pipeline.sheet import contact_sheet
 @click.command(
     epilog="\b\nExample:\n  gends-build show dataset/ --out sheet.png --degradations rain,snow"
 )
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root")
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write."
 )
@@ -34,7 +34,7 @@ from gends.pipeline.sheet import contact_sheet
     help="Pixels per picture.",
 )
 @click.option("--seed", metavar="S", default=0, show_default=True, help="Which pairs are drawn.")
-def command(root: Path, out: Path, degradations: str, rows: int, side: int, seed: int) -> None:
+def command(root: str, out: Path, degradations: str, rows: int, side: int, seed: int) -> None:
     """Draw pairs of the dataset ROOT: clean, degraded, their difference, and the severity.
 
     Pairs of each degradation go from mild to severe. Works while a build is running.

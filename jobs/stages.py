@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from gends.jobs.tally import UnitReport
 from gends.models.degrader import Degraded, Degrader
 from gends.pipeline import unit as stages
-from gends.pipeline.commit import seal, write_unit
+from gends.pipeline.commit import read_kept, seal, write_unit
 from gends.pipeline.config import BuildConfig, FilterConfig
+from gends.pipeline.faults import fault_point
 from gends.pipeline.judge import Judge
+from gends.pipeline.lease import Lease
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import Row
-from gends.pipeline.store import Store
-from gends.pipeline.types import Failure, WorkUnit
+from gends.pipeline.store import open_store
+from gends.pipeline.types import Failure, Picture, Request, WorkUnit
+
+RETRIES = 2
+"""Times that what killed its process is tried again alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What every stage of a build needs to know; put into the object store once."""
 
-    root: Path
+    root: str
     base: Path
     config: BuildConfig
     config_digest: str
+    lease: Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,32 +75,104 @@ class Worker:
         """Run the engine on a batch; None is the unit's first."""
         start = time.monotonic()
         batch = batch or stages.first_batch(unit, loaded)
+        for _, request in batch.requests:
+            fault_point(f"degrade.{request.key}")
         pairs = stages.degrade_batch(self._load(), unit, loaded, batch)
         return Drawn(pairs=pairs, seconds=time.monotonic() - start)
 
 
-@ray.remote
+@ray.remote(max_retries=0)  # the driver counts what breaks
 def load_unit(context: Context, unit: WorkUnit) -> stages.Loaded:
     """Read and decode the photographs of a unit."""
     return load_views(unit.views, context.base, context.config)
 
 
-@ray.remote
+@ray.remote(max_retries=0)
 def finish_unit(
     context: Context, unit: WorkUnit, loaded: stages.Loaded, drawn: Drawn, worker: Any
 ) -> UnitReport:
     """Judge, redraw through `worker` what was rejected, encode, and make the unit durable."""
     seconds = drawn.seconds
 
-    def redraw(batch: stages.Batch) -> list[Degraded]:
+    def redraw(batch: stages.Batch) -> list[Degraded | Failure]:
         nonlocal seconds
         again: Drawn = ray.get(worker.degrade.remote(unit, loaded, batch))
         seconds += again.seconds
-        return again.pairs
+        return [*again.pairs]
 
     judge = _judge(context.config.filter.model_dump_json())
-    rows = stages.finish_unit(unit, loaded, drawn.pairs, redraw, judge, context.config)
+    pairs: list[Degraded | Failure] = [*drawn.pairs]
+    rows = stages.finish_unit(unit, loaded, pairs, redraw, judge, context.config)
     return _write(context, unit, rows, seconds)
+
+
+@ray.remote(max_retries=0)
+def make_carefully(context: Context, unit: WorkUnit, worker: Any, timeout: float) -> UnitReport:
+    """Make a unit that breaks its stages: each photograph and each request in a call of its own.
+
+    What still breaks, or takes longer than `timeout` seconds, fails alone.
+    """
+    loaded: list[Picture | Failure] = []
+    for _, views in itertools.groupby(unit.views, key=lambda view: view.clean):
+        loaded += _load_alone(context, replace(unit, views=tuple(views)), timeout)
+
+    def run(batch: stages.Batch) -> list[Degraded | Failure]:
+        return [_degrade_alone(worker, unit, loaded, batch, r, timeout) for r in batch.requests]
+
+    judge = _judge(context.config.filter.model_dump_json())
+    first = run(stages.first_batch(unit, loaded))
+    rows = stages.finish_unit(unit, loaded, first, run, judge, context.config)
+    return _write(context, unit, rows, 0.0)
+
+
+def _load_alone(context: Context, unit: WorkUnit, timeout: float) -> stages.Loaded:
+    failure = None
+    for _ in range(1 + RETRIES):
+        reference = load_unit.remote(context, unit)
+        try:
+            loaded: stages.Loaded = ray.get(reference, timeout=timeout)
+        except RayError as error:
+            failure = _failure(error, "decoder", timeout)
+            if isinstance(error, GetTimeoutError):
+                ray.cancel(reference, force=True)
+                break
+        else:
+            return loaded
+    assert failure is not None
+    return [failure] * len(unit.views)
+
+
+def _degrade_alone(
+    worker: Any,
+    unit: WorkUnit,
+    loaded: stages.Loaded,
+    batch: stages.Batch,
+    request: tuple[int, Request],
+    timeout: float,
+) -> Degraded | Failure:
+    alone = replace(batch, requests=(request,))
+    failure = None
+    for _ in range(1 + RETRIES):
+        try:
+            drawn: Drawn = ray.get(worker.degrade.remote(unit, loaded, alone), timeout=timeout)
+        except RayError as error:
+            failure = _failure(error, "engine", timeout)
+            if isinstance(error, GetTimeoutError):
+                ray.kill(worker, no_restart=False)
+                break
+        else:
+            return drawn.pairs[0]
+    assert failure is not None
+    return failure
+
+
+def _failure(error: RayError, what: str, timeout: float) -> Failure:
+    if isinstance(error, GetTimeoutError):
+        return Failure(code=f"{what}_hung", detail=f"no result within {timeout:g} s")
+    if isinstance(error, RayTaskError) and not isinstance(error.cause, RayError):
+        return Failure(code=f"{what}_error", detail=str(error).strip().splitlines()[-1])
+    # Ray's own text holds process numbers and addresses, and manifests are reproducible.
+    return Failure(code=f"{what}_died", detail="the process that worked on it ended abnormally")
 
 
 @ray.remote
@@ -104,12 +184,18 @@ def fail_unit(context: Context, unit: WorkUnit, failure: Failure) -> UnitReport:
 @ray.remote
 def seal_shard(context: Context, shard: int, num_units: int) -> int:
     """Turn durable units into a shard."""
-    seal(Store(context.root), shard, num_units, context.config, context.config_digest)
+    store = open_store(context.root)
+    seal(
+        *(store, shard, num_units, context.config, context.config_digest),
+        check=lambda: context.lease.check(store),
+    )
     return shard
 
 
 def _write(context: Context, unit: WorkUnit, rows: list[Row], seconds: float) -> UnitReport:
-    write_unit(Store(context.root), unit.shard, unit.index, rows)
+    store = open_store(context.root)
+    kept = read_kept(store, unit.shard, unit.index) if unit.partial else []
+    write_unit(store, unit.shard, unit.index, stages.in_order([*rows, *kept]))
     return UnitReport(
         shard=unit.shard,
         index=unit.index,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,9 +21,9 @@ MOST_FAILURES = 20
 
 
 @click.command(epilog="\b\nExample:\n  gends-build status dataset/")
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-def command(root: Path, as_json: bool) -> None:
+def command(root: str, as_json: bool) -> None:
     """Say how far the dataset ROOT is. Reads manifests; safe while a build is running."""
     facts = collect(open_dataset(root))
     click.echo(json.dumps(facts)) if as_json else _print(root, facts)
@@ -37,7 +36,7 @@ def collect(dataset: Dataset) -> dict[str, Any]:
     reasons: Counter[str] = Counter()
     failures: dict[str, str] = {}
     for shard in sealed:
-        rows = read_manifest(dataset.store.root, status=None, columns=COLUMNS, shards=[shard])
+        rows = read_manifest(dataset.store.url, status=None, columns=COLUMNS, shards=[shard])
         for row in rows.to_pylist():
             statuses[row["degradation"]][row["status"]] += 1
             if row["reason"]:
@@ -78,7 +77,7 @@ def _count_durable(dataset: Dataset, sealed: set[int]) -> int:
     )
 
 
-def _print(root: Path, facts: dict[str, Any]) -> None:
+def _print(root: str, facts: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     shards = facts["shards"]
     state = "finished" if facts["finished"] else "not finished; gends-build run resumes it"

@@ -38,10 +38,15 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     sealed: int = 0
     started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
 
     def start(self) -> None:
         """Start the clock."""
         self.started = time.monotonic()
+
+    def end(self) -> None:
+        """Stop the clock."""
+        self.ended = time.monotonic()
 
     def add(self, report: UnitReport) -> None:
         """Count a unit."""
@@ -54,7 +59,7 @@ class Tally:
     @property
     def seconds(self) -> float:
         """Since the build began."""
-        return time.monotonic() - self.started
+        return (self.ended or time.monotonic()) - self.started
 
     @property
     def rate(self) -> float:

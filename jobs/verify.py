@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -12,9 +11,9 @@ from gends.pipeline.verify import verify
 
 
 @click.command(epilog="\b\nExample:\n  gends-build verify dataset/ --deep")
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("root")
 @click.option("--deep", is_flag=True, help="Also decode every pair and measure its severity again.")
-def command(root: Path, deep: bool) -> None:
+def command(root: str, deep: bool) -> None:
     """Check the dataset ROOT: checksums, byte ranges, members, rows against the plan.
 
     Exits 1 when something is not as recorded, naming the file and what is wrong. A build that is

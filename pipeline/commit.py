@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
 import pyarrow as pa
 from blake3 import blake3
 
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.faults import fault_point
 from gends.pipeline.manifest import (
     SCHEMA,
     Row,
@@ -32,12 +33,17 @@ def work_folder(shard: int) -> str:
 
 def write_unit(store: Store, shard: int, index: int, rows: list[Row]) -> None:
     """Make one unit durable. Writing it again replaces it by the same bytes."""
-    table = pa.Table.from_pylist(rows, schema=UNIT_SCHEMA)
-    with (
-        store.publish(f"{work_folder(shard)}/{index:06d}.arrow") as file,
-        pa.ipc.new_file(file, UNIT_SCHEMA) as writer,
-    ):
-        writer.write_table(table)
+    _write_rows(store, _unit_name(shard, index), rows)
+
+
+def write_kept(store: Store, shard: int, index: int, rows: list[Row]) -> None:
+    """Keep those rows of a unit that are not to be made again; the others are missing."""
+    _write_rows(store, _unit_name(shard, index, "kept"), rows)
+
+
+def read_kept(store: Store, shard: int, index: int) -> list[Row]:
+    """The rows that were kept of a unit."""
+    return _read_rows(store, _unit_name(shard, index, "kept"))
 
 
 def durable_units(store: Store, shard: int) -> set[int]:
@@ -45,19 +51,56 @@ def durable_units(store: Store, shard: int) -> set[int]:
     return set(numbers(store.names(work_folder(shard)), ".arrow"))
 
 
-def seal(store: Store, shard: int, num_units: int, config: BuildConfig, config_digest: str) -> None:
+def kept_units(store: Store, shard: int) -> set[int]:
+    """Indices of the units of an unsealed shard of which some rows were kept."""
+    return set(numbers(store.names(work_folder(shard)), ".kept"))
+
+
+def _unit_name(shard: int, index: int, kind: str = "arrow") -> str:
+    return f"{work_folder(shard)}/{index:06d}.{kind}"
+
+
+def _write_rows(store: Store, name: str, rows: list[Row]) -> None:
+    table = pa.Table.from_pylist(rows, schema=UNIT_SCHEMA)
+    with store.publish(name) as file, pa.ipc.new_file(file, UNIT_SCHEMA) as writer:
+        writer.write_table(table)
+
+
+def _read_rows(store: Store, name: str) -> list[Row]:
+    with pa.ipc.open_file(pa.BufferReader(store.read(name))) as reader:
+        rows: list[Row] = reader.read_all().to_pylist()
+    return rows
+
+
+def seal(
+    store: Store,
+    shard: int,
+    num_units: int,
+    config: BuildConfig,
+    config_digest: str,
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Turn a shard's durable units into its tar and manifest; a sealed shard is left as it is.
 
-    Units are concatenated in order, which is the order of keys; memory holds one unit.
+    Units are concatenated in order, which is the order of keys; memory holds one unit. `check` is
+    called before anything is published, and raises when another build has taken the root over.
+
+    Raises:
+        AlreadyExistsError: another build sealed the shard in the meantime.
     """
     # A sealing that is tried again may find its own manifest, and the units already removed.
     if not store.exists(manifest_name(shard)):
         with store.publish(shard_name(shard)) as file:
             writer = ShardWriter(file, config.image_format)
             rows = [
-                writer.add(row) for i in range(num_units) for row in _read_unit(store, shard, i)
+                writer.add(row)
+                for index in range(num_units)
+                for row in _read_rows(store, _unit_name(shard, index))
             ]
             writer.close()
+            check()
+        check()
         write_manifest(
             store,
             shard,
@@ -66,13 +109,8 @@ def seal(store: Store, shard: int, num_units: int, config: BuildConfig, config_d
             shard_blake3=writer.blake3,
             config_digest=config_digest,
         )
+    fault_point("seal.sealed")
     store.remove_folder(work_folder(shard))
-
-
-def _read_unit(store: Store, shard: int, index: int) -> Iterator[Row]:
-    path = store.path(f"{work_folder(shard)}/{index:06d}.arrow")
-    with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
-        yield from reader.read_all().to_pylist()
 
 
 class ShardWriter:

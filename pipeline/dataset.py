@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import weakref
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +17,13 @@ from gends.pipeline.catalog import Catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.manifest import FORMAT_VERSION
 from gends.pipeline.plan import Plan
-from gends.pipeline.store import Store
+from gends.pipeline.store import Store, open_store
 
 IDENTITY_NAME = "dataset.json"
 CATALOG_NAME = "catalog.parquet"
 PROFILE_NAME = "severity_profile.json"
+PLACES = ("clean", "model", "profile")
+"""Settings that say where something lies; its content has a digest of its own."""
 
 
 class IdentityError(ValueError):
@@ -51,36 +55,40 @@ def make_identity(
     return {
         "format_version": FORMAT_VERSION,
         "clean": str(base),
-        "config": _settings(config),
+        "config": config.model_dump(mode="json", exclude={"clean"}),
         "config_digest": config_digest(config),
         "catalog_digest": catalog.digest,
         "profile_digest": profile.digest,
         "engine": engine,
-        "versions": {
-            name: version(name)
-            for name in ("gends", "numpy", "pillow", "opencv-python-headless", "pyarrow", "fpng")
-        },
+        "versions": {name: version(name) for name in _deciding(config)},
     }
 
 
+def _deciding(config: BuildConfig) -> tuple[str, ...]:
+    """Packages that have a say in the bytes."""
+    always = ("gends", "numpy", "pillow", "opencv-python-headless", "pyarrow", "fpng")
+    return (*always, "pyiqa", "torch") if config.filter.metrics else always
+
+
 def config_digest(config: BuildConfig) -> str:
-    """Digest of the settings that decide the bytes; where the photographs lie is not one."""
-    return blake3(json.dumps(_settings(config), sort_keys=True).encode()).hexdigest()
+    """Digest of the settings that decide the bytes; where things lie is not one."""
+    settings = config.model_dump(mode="json", exclude=set(PLACES))
+    return blake3(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def _settings(config: BuildConfig) -> dict[str, Any]:
-    return config.model_dump(mode="json", exclude={"clean"})
-
-
-def check_identity(store: Store, identity: dict[str, Any]) -> None:
+def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = True) -> None:
     """Compare with the identity under the root.
+
+    Without `versions` those of libraries do not count: nothing more is going to be made.
 
     Raises:
         IdentityError: something that decides the bytes differs; each difference is named.
     """
-    known = _read_identity(store)
-    # The digest only repeats the configuration; photographs may move, their list is compared.
-    ignored = {"config_digest", "clean"} | ({"engine"} if identity["engine"] is None else set())
+    known = read_identity(store)
+    # The digest repeats the configuration. Things may move: what they hold is compared.
+    ignored = {"config_digest", "clean", *(f"config.{name}" for name in PLACES)}
+    ignored |= {"engine"} if identity["engine"] is None else set()
+    ignored |= set() if versions else {f"versions.{name}" for name in identity["versions"]}
     differences = [
         f"  {name}: the root has {old!r}, this command has {new!r}"
         for name, old, new in _differences(known, identity)
@@ -88,7 +96,7 @@ def check_identity(store: Store, identity: dict[str, Any]) -> None:
     ]
     if differences:
         raise IdentityError(
-            f"{store.root} holds another dataset:\n"
+            f"{store.url} holds another dataset:\n"
             + "\n".join(differences)
             + "\nRepeat the root's own settings to resume it, or name a new --out folder."
         )
@@ -100,15 +108,15 @@ def write_identity(store: Store, identity: dict[str, Any]) -> None:
         file.write(json.dumps(identity, indent=1, sort_keys=True).encode() + b"\n")
 
 
-def open_dataset(root: Path) -> Dataset:
+def open_dataset(root: Path | str) -> Dataset:
     """Open a root that a build founded.
 
     Raises:
         IdentityError: there is no dataset, its format is another, or its catalog or profile is
             missing or changed.
     """
-    store = Store(root)
-    identity = _read_identity(store)
+    store = open_store(root)
+    identity = read_identity(store)
     if identity.get("format_version") != FORMAT_VERSION:
         raise IdentityError(
             f"{root}: format version {identity.get('format_version')}, this gends reads "
@@ -116,8 +124,9 @@ def open_dataset(root: Path) -> Dataset:
         )
     config = BuildConfig.model_validate(identity["config"])
     try:
-        catalog = Catalog(store.path(CATALOG_NAME))
-        profile = Profile.load(store.path(PROFILE_NAME))
+        catalog = _open_catalog(store)
+        with store.local_copy(PROFILE_NAME) as path:
+            profile = Profile.load(path)
     except (OSError, ValueError) as error:
         raise IdentityError(f"{root}: catalog or severity profile unreadable: {error}") from error
     for name, digest in (("catalog", catalog.digest), ("profile", profile.digest)):
@@ -132,17 +141,33 @@ def open_dataset(root: Path) -> Dataset:
     )
 
 
-def _read_identity(store: Store) -> dict[str, Any]:
+def _open_catalog(store: Store) -> Catalog:
+    copy = contextlib.ExitStack()
     try:
-        identity = json.loads(store.path(IDENTITY_NAME).read_bytes())
+        catalog = Catalog(copy.enter_context(store.local_copy(CATALOG_NAME)))
+    except BaseException:
+        copy.close()
+        raise
+    weakref.finalize(catalog, copy.close)
+    return catalog
+
+
+def read_identity(store: Store) -> dict[str, Any]:
+    """What stands in a root's `dataset.json`.
+
+    Raises:
+        IdentityError: it is not there, or not a dataset's.
+    """
+    try:
+        identity = json.loads(store.read(IDENTITY_NAME))
     except FileNotFoundError:
         raise IdentityError(
-            f"{store.root}: no {IDENTITY_NAME} here, so no dataset; is the path right?"
+            f"{store.url}: no {IDENTITY_NAME} here, so no dataset; is the path right?"
         ) from None
     except ValueError as error:
-        raise IdentityError(f"{store.path(IDENTITY_NAME)}: not JSON: {error}") from error
+        raise IdentityError(f"{store.where(IDENTITY_NAME)}: not JSON: {error}") from error
     if not isinstance(identity, dict):
-        raise IdentityError(f"{store.path(IDENTITY_NAME)}: not the identity of a dataset")
+        raise IdentityError(f"{store.where(IDENTITY_NAME)}: not the identity of a dataset")
     return identity
 
 

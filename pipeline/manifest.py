@@ -6,7 +6,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,16 +124,9 @@ def write_manifest(
         pq.write_table(table, file, compression="zstd")
 
 
-def read_metadata(path: Path) -> dict[str, str]:
+def facts_of(table: pa.Table) -> dict[str, str]:
     """The key-value metadata of one manifest: format_version, shard_size, shard_blake3, counts."""
-    metadata = pq.read_metadata(path).metadata or {}
-    return {k.decode(): v.decode() for k, v in metadata.items() if k != b"ARROW:schema"}
-
-
-def count_requests(store: Store, shard: int) -> int:
-    """Rows of a sealed shard, read from its metadata alone."""
-    metadata = read_metadata(store.path(manifest_name(shard)))
-    return sum(int(metadata[status]) for status in STATUSES)
+    return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
 
 
 def sealed_shards(store: Store) -> list[int]:

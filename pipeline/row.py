@@ -54,7 +54,7 @@ def judged_row(
     row |= {
         "status": "accepted" if verdict.reason is None else "rejected",
         "reason": verdict.reason,
-        "detail": verdict.detail,
+        "detail": verdict.detail or pair.note,
         "source_blake3": outcome.source_blake3,
         "attempt": outcome.attempt,
         "seed": request.seeds[outcome.attempt],

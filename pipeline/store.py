@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
-import fcntl
-import os
-import shutil
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,95 +12,79 @@ class AlreadyExistsError(FileExistsError):
     """A create-only name was taken: another process committed first."""
 
 
-class Store:
-    """A local dataset root. Names are relative, with forward slashes."""
+class Store(abc.ABC):
+    """A dataset's root, on a disk or in an object store.
 
-    def __init__(self, root: Path | str) -> None:
-        """Point at a root folder, which need not exist yet.
+    Names are relative, with forward slashes. All methods raise OSError when the storage does not
+    answer as it should, and FileNotFoundError where a name is missing.
+    """
 
-        Raises:
-            ValueError: a URL of a kind that is not supported.
-        """
-        if "://" in str(root):
-            raise ValueError(f"{root}: only local folders are supported as a root")
-        self.root = Path(root)
+    url: str
+    """The root as the user named it."""
 
-    def path(self, name: str) -> Path:
-        """Local path of a name."""
-        return self.root / name
+    def where(self, name: str) -> str:
+        """A name as a user would look it up."""
+        return f"{self.url}/{name}"
 
+    @abc.abstractmethod
     def exists(self, name: str) -> bool:
         """Whether something was published under the name."""
-        return self.path(name).exists()
 
+    @abc.abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Sorted file names (last part only) in a folder; none when the folder is missing."""
-        try:
-            with os.scandir(self.path(folder)) as entries:
-                return sorted(e.name for e in entries if not e.name.startswith("."))
-        except FileNotFoundError:
-            return []
+        """Sorted names (last part only) of what is directly in a folder; none without a folder."""
 
-    @contextlib.contextmanager
-    def publish(self, name: str, *, create_only: bool = False) -> Iterator[BinaryIO]:
-        """Open a temporary file that becomes `name`, durably, when the block ends without error.
+    @abc.abstractmethod
+    def size(self, name: str) -> int:
+        """Bytes published under the name."""
+
+    @abc.abstractmethod
+    def read(self, name: str) -> bytes:
+        """All bytes published under the name."""
+
+    @abc.abstractmethod
+    def read_range(self, name: str, offset: int, size: int) -> bytes:
+        """Some of the bytes; fewer than `size` at the end of the file."""
+
+    @abc.abstractmethod
+    def publish(
+        self, name: str, *, create_only: bool = False
+    ) -> contextlib.AbstractContextManager[BinaryIO]:
+        """Open a file that becomes `name`, durably, when the block ends without error.
 
         Readers see the whole file or nothing. On an exception nothing is left behind.
 
         Raises:
             AlreadyExistsError: `create_only` and the name is taken.
         """
-        final = self.path(name)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = final.parent / f".{final.name}.{uuid.uuid4().hex}"
-        try:
-            with open(temporary, "xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if create_only:
-                # link() refuses an existing name atomically; rename() would replace it.
-                os.link(temporary, final)
-            else:
-                os.replace(temporary, final)
-            _sync_folder(final.parent)
-        except FileExistsError as error:
-            raise AlreadyExistsError(f"{final} exists already") from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
+    @abc.abstractmethod
+    def local_copy(self, name: str) -> contextlib.AbstractContextManager[Path]:
+        """A local file with the bytes of `name`, there for the duration of the block."""
+
+    @abc.abstractmethod
+    def remove(self, name: str) -> None:
+        """Delete one file; a missing one is fine."""
+
+    @abc.abstractmethod
     def remove_folder(self, folder: str) -> None:
         """Delete a folder and all in it; a missing one is fine."""
-        shutil.rmtree(self.path(folder), ignore_errors=True)
 
+    @abc.abstractmethod
     def sweep(self, folder: str) -> None:
-        """Delete temporary files that a killed process left in a folder."""
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.path(folder)) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") and entry.is_file():
-                    os.unlink(entry.path)
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the root for one build; the kernel releases it when the process dies.
-
-        Raises:
-            BlockingIOError: another build holds it.
-        """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BlockingIOError(
-                    f"{self.root}: another gends-build is writing here; wait for it or stop it"
-                ) from error
-            yield
+        """Delete what killed processes left half written in a folder."""
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def open_store(root: Path | str) -> Store:
+    """The store at a folder or at a URL that obstore knows: s3://, gs://, az://.
+
+    Raises:
+        ValueError: a URL of another kind, or a build without what it needs to reach it.
+    """
+    if "://" not in str(root):
+        from gends.pipeline.local_store import LocalStore  # noqa: PLC0415
+
+        return LocalStore(root)
+    from gends.pipeline.object_store import ObjectStore  # noqa: PLC0415  a library of 20 MB
+
+    return ObjectStore(str(root))

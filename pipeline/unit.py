@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gends.models.degrader import Degraded, Degrader
 from gends.pipeline.config import BuildConfig
@@ -55,13 +55,14 @@ def degrade_batch(
 def finish_unit(
     unit: WorkUnit,
     loaded: Loaded,
-    degraded: list[Degraded],
-    redraw: Callable[[Batch], list[Degraded]],
+    degraded: Sequence[Degraded | Failure],
+    redraw: Callable[[Batch], Sequence[Degraded | Failure]],
     judge: Judge,
     config: BuildConfig,
 ) -> list[Row]:
     """Judge the first attempt, redraw what was rejected, and give every request its row.
 
+    A request of which the engine gives a Failure in place of a pair fails with it.
     Rows come sorted by key; those of accepted pairs carry the encoded images (see `row`).
     """
     rows = [
@@ -74,6 +75,11 @@ def finish_unit(
     while batch.requests:
         rejected = []
         for (index, request), pair in zip(batch.requests, degraded, strict=True):
+            if isinstance(pair, Failure):
+                view = unit.views[index]
+                failure = replace(pair, blake3=_picture(loaded, index).blake3)
+                rows.append(failed_row(unit.shard, view, request, config, failure))
+                continue
             packed = pack(pair, config)
             verdict = judge(request, packed.pair)
             if verdict.reason is not None and batch.attempt < config.redraws:
@@ -88,12 +94,12 @@ def finish_unit(
             rows.append(judged_row(unit.shard, unit.views[index], request, config, outcome))
         batch = Batch(attempt=batch.attempt + 1, requests=tuple(rejected))
         degraded = redraw(batch) if batch.requests else []
-    return _sorted(rows)
+    return in_order(rows)
 
 
 def fail_unit(unit: WorkUnit, config: BuildConfig, failure: Failure) -> list[Row]:
     """Rows of a unit whose every request failed for one reason."""
-    return _sorted(
+    return in_order(
         failed_row(unit.shard, view, request, config, failure)
         for view in unit.views
         for request in view.requests
@@ -117,5 +123,6 @@ def _picture(loaded: Loaded, index: int) -> Picture:
     return picture
 
 
-def _sorted(rows: Iterable[Row]) -> list[Row]:
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Rows sorted by key."""
     return sorted(rows, key=lambda row: str(row["key"]))

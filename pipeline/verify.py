@@ -5,7 +5,9 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
@@ -15,11 +17,11 @@ from gends.pipeline.manifest import (
     METADATA_KEYS,
     SCHEMA,
     Row,
+    facts_of,
     float32,
     manifest_name,
     member_json,
     numbers,
-    read_metadata,
     sealed_shards,
     shard_name,
 )
@@ -56,34 +58,33 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
 
 
 def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
-    manifest = dataset.store.path(manifest_name(shard))
     try:
-        table = pq.read_table(manifest)
-        metadata = read_metadata(manifest)
+        table = pq.read_table(pa.BufferReader(dataset.store.read(manifest_name(shard))))
+        metadata = facts_of(table)
     except (OSError, ValueError) as error:
         yield Problem(file=manifest_name(shard), what=f"unreadable: {error}")
         return
-    if table.schema != SCHEMA or not metadata.keys() >= METADATA_KEYS:
+    if not table.schema.equals(SCHEMA) or not metadata.keys() >= METADATA_KEYS:
         yield Problem(file=manifest_name(shard), what="columns or metadata are not a manifest's")
         return
     rows = table.to_pylist()
     if metadata["config_digest"] != dataset.config_digest:
         yield Problem(file=manifest_name(shard), what="made with another configuration")
     yield from _verify_keys(dataset, shard, rows)
-    tar = dataset.store.path(shard_name(shard))
-    if not tar.exists():
+    try:
+        size = dataset.store.size(shard_name(shard))
+    except FileNotFoundError:
         yield Problem(file=shard_name(shard), what="missing")
         return
-    if tar.stat().st_size != int(metadata["shard_size"]):
-        size = tar.stat().st_size
+    if size != int(metadata["shard_size"]):
         yield Problem(
             file=shard_name(shard), what=f"{size} bytes, manifest says {metadata['shard_size']}"
         )
         return
-    digest = blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest()
-    if digest != metadata["shard_blake3"]:
-        yield Problem(file=shard_name(shard), what="checksum differs from the manifest's")
-    yield from _verify_members(dataset, shard, rows, deep)
+    with dataset.store.local_copy(shard_name(shard)) as tar:
+        if blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest() != metadata["shard_blake3"]:
+            yield Problem(file=shard_name(shard), what="checksum differs from the manifest's")
+        yield from _verify_members(dataset, tar, shard, rows, deep)
 
 
 def _verify_keys(dataset: Dataset, shard: int, rows: list[Row]) -> Iterator[Problem]:
@@ -102,10 +103,12 @@ def _verify_keys(dataset: Dataset, shard: int, rows: list[Row]) -> Iterator[Prob
         yield Problem(file=manifest_name(shard), what=what)
 
 
-def _verify_members(dataset: Dataset, shard: int, rows: list[Row], deep: bool) -> Iterator[Problem]:
-    reader, name = ShardReader(dataset.store.root), shard_name(shard)
+def _verify_members(
+    dataset: Dataset, tar: Path, shard: int, rows: list[Row], deep: bool
+) -> Iterator[Problem]:
+    reader, name = ShardReader(dataset.store.url), shard_name(shard)
     try:
-        with tarfile.open(dataset.store.path(name), "r:") as archive:
+        with tarfile.open(tar, "r:") as archive:
             members = {member.name: member for member in archive}
     except tarfile.TarError as error:
         yield Problem(file=name, what=f"not readable as a tar: {error}")

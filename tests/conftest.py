@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import boto3
 import numpy as np
 import pytest
 import skimage.data
 from hypothesis import settings
+from moto.server import ThreadedMotoServer
 from PIL import Image as Pillow
 
 from gends.histograms.profile import Profile
@@ -30,7 +33,7 @@ from gends.pipeline.dataset import (
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
 from gends.pipeline.sources import base_folder, read_source
-from gends.pipeline.store import Store
+from gends.pipeline.store import open_store
 from gends.pipeline.types import WorkUnit
 from gends.pipeline.unit import make_unit
 
@@ -47,6 +50,33 @@ SMALL = {
     "seed": 3,
 }
 """Settings of datasets made for tests: two images to a shard."""
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[str]:
+    """Address of an object store with a bucket `bucket`, in the environment of this process."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"]).create_bucket(Bucket="bucket")
+        yield settings["AWS_ENDPOINT_URL"]
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_server: str) -> str:
+    """URL of an empty prefix in an object store."""
+    return f"s3://bucket/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +134,7 @@ def _found(source: Path, root: Path, **settings: object) -> Dataset:
     profile.save(root / PROFILE_NAME)
     catalog = Catalog(root / CATALOG_NAME)
     engine = DryDegrader().fingerprint()
-    write_identity(Store(root), make_identity(config, catalog, profile, engine, base))
+    write_identity(open_store(root), make_identity(config, catalog, profile, engine, base))
     return open_dataset(root)
 
 

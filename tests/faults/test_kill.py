@@ -26,6 +26,7 @@ PROGRAM = Path(sys.executable).with_name("gends-build")
 IMAGES, SHARDS = 24, 6
 Settings = dict[str, Any]
 DRY: Settings = {
+    "clean_dataset": "photos",
     "engine": "dry",
     "resolution": 64,
     "unit_images": 1,

@@ -49,7 +49,7 @@ def test_version(cli):
         (["run", "--out", "x", "--workers", "0"], ["--workers", "x>=1"]),
         (["run", "missing.yaml", "--out", "x"], ["missing.yaml", "does not exist"]),
         (["run", "--out", "x", "--filter-metrics", "niqe=7"], ["niqe=7", "niqe=:6.5"]),
-        (["status", "nowhere"], ["nowhere", "does not exist"]),
+        (["status", "nowhere"], ["nowhere", "no dataset.json here"]),
         (["histograms", "fit", ".", "--out", "x", "--weight", "a"], ["NAME=WEIGHT"]),
     ],
     ids=" ".join,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from ray.cluster_utils import Cluster
 
 from gends import PairDataset
 from gends.pipeline.dataset import open_dataset
+from gends.pipeline.lease import hold
+from gends.pipeline.store import open_store
 from gends.pipeline.verify import verify
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
@@ -84,7 +87,7 @@ def test_a_build_ends_well_and_names_what_failed(built, folder):
 @pytest.mark.slow
 def test_a_finished_dataset_says_so(built, folder, cli):
     root, _, _ = built
-    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.name != ".lock"}
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     same = ("run", "--clean", folder, "--out", root, *SETTINGS)
     for arguments in (same, ("run", "--out", root)):
         ended = cli(*arguments)
@@ -94,9 +97,7 @@ def test_a_finished_dataset_says_so(built, folder, cli):
     assert facts["finished"]
     assert facts["made_now"] == 0
     assert facts["statuses"]["failed"] == 18
-    assert before == {
-        path: path.stat().st_mtime_ns for path in root.rglob("*") if path.name != ".lock"
-    }
+    assert before == {path: path.stat().st_mtime_ns for path in root.rglob("*")}
 
 
 @pytest.mark.slow
@@ -109,10 +110,9 @@ def test_other_settings_are_refused(built, folder, cli):
     assert "catalog" not in ended.err
 
 
-@pytest.mark.slow
-def test_a_second_build_of_one_root_is_refused(built, cli):
-    root, _, _ = built
-    with open_dataset(root).store.lock():
+def test_a_second_build_of_one_root_is_refused(photos, found_dataset, tmp_path, cli):
+    root = tmp_path / "root"
+    with hold(found_dataset(photos, root).store):
         ended = cli("run", "--out", root)
     assert ended.code == 2
     assert f"{root}: another gends-build is writing here" in ended.err
@@ -149,7 +149,11 @@ def test_an_interrupted_build_leaves_nothing_running_and_resumes(photos, tmp_pat
     root = tmp_path / "root"
     arguments = ("--clean", photos, "--out", root, *SETTINGS, "--replicas", 80, "--workers", 1)
     # A terminal sends Ctrl-C to everything in the foreground; a scheduler its signal to one.
-    for number, send in ((signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)):
+    endings = [
+        (signal.SIGINT, os.killpg, 130, "interrupted; the same command resumes"),
+        (signal.SIGTERM, os.kill, 75, "gends-build: stopped as asked, with "),
+    ]
+    for number, send, code, words in endings:
         before = set(root.glob("work/*/[!.]*"))
         process = start(*arguments, "--json")
         while len(list(root.glob("work/*/[!.]*"))) <= len(before):
@@ -158,8 +162,8 @@ def test_an_interrupted_build_leaves_nothing_running_and_resumes(photos, tmp_pat
         started = psutil.Process(process.pid).children(recursive=True)
         send(process.pid, number)
         out, err = process.communicate(timeout=60)
-        assert process.returncode == 130
-        assert err.strip() == "interrupted; the same command resumes"
+        assert process.returncode == code
+        assert err.strip().startswith(words)
         _, alive = psutil.wait_procs(started, timeout=20)
         assert not alive
         first = json.loads(out.splitlines()[0])
@@ -179,7 +183,84 @@ def test_a_root_that_cannot_be_written_exits_1(photos, tmp_path):
     process = start("--clean", photos, "--out", root, "--workers", 1, *SETTINGS)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 1
-    assert err.splitlines()[-1].startswith(f"gends-build: {root} cannot be written: ")
+    assert err.splitlines()[-1].startswith("gends-build: storage failed: ")
+    assert str(root) in err.splitlines()[-1]
+
+
+def test_a_dataset_without_its_identity_is_not_founded_again(photos, tmp_path):
+    (tmp_path / "root" / "shards").mkdir(parents=True)
+    (tmp_path / "root" / "shards" / "000000.tar").write_bytes(b"precious")
+    process = start("--clean", photos, "--out", tmp_path / "root", "--workers", 1, *SETTINGS)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 2
+    assert "holds '000000.tar', but the root has no dataset.json" in err
+    assert (tmp_path / "root" / "shards" / "000000.tar").read_bytes() == b"precious"
+
+
+@pytest.mark.slow
+def test_a_bucket_holds_the_same_bytes_as_a_folder(built, folder, bucket):
+    root, _, _ = built
+    process = start("--clean", folder, "--out", bucket, "--workers", 2, *SETTINGS)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    store, here = open_store(bucket), open_store(root)
+    for name in ("shards", "manifest"):
+        assert store.names(name) == here.names(name) != []
+        for file in store.names(name):
+            assert store.read(f"{name}/{file}") == here.read(f"{name}/{file}")
+    for command in ("status", "verify"):
+        done = subprocess.run(
+            [PROGRAM, command, bucket], capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert [item["key"] for item in PairDataset(bucket)] == [i["key"] for i in PairDataset(root)]
+
+
+@pytest.mark.slow
+def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path):
+    root, _, _ = built
+    damaged = tmp_path / "damaged"
+    shutil.copytree(root, damaged)
+    tars = sorted((damaged / "shards").iterdir())
+    data = bytearray(tars[0].read_bytes())
+    data[len(data) // 2] ^= 1
+    tars[0].write_bytes(data)
+    untouched = [path.stat().st_mtime_ns for path in tars[1:]]
+
+    def repair(code: int, *words: str) -> None:
+        done = subprocess.run(
+            [PROGRAM, "repair", damaged, "--workers", "1"],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert all(word in done.stdout for word in words), done.stdout
+
+    repair(0, "000000.tar: checksum differs", "000000.tar: made again, to the same bytes")
+    for name in ("shards", "manifest"):
+        for path in (root / name).iterdir():
+            assert (damaged / name / path.name).read_bytes() == path.read_bytes()
+    assert untouched == [path.stat().st_mtime_ns for path in tars[1:]]
+    repair(0, "no damaged shard")
+    (damaged / "manifest" / "000099.parquet").write_bytes(b"who?")
+    repair(1, "no damaged shard", "000099")
+
+
+@pytest.mark.slow
+def test_demo(tmp_path):
+    done = subprocess.run(
+        [PROGRAM, "demo", "--out", tmp_path / "demo"],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "verified: no problems" in done.stdout
+    assert len(PairDataset(tmp_path / "demo")) >= 40
+    assert (tmp_path / "demo" / "sheet.png").exists()
 
 
 @pytest.mark.slow

@@ -11,10 +11,10 @@ import pytest
 
 from gends.pipeline import commit
 from gends.pipeline.commit import durable_units, seal, work_folder, write_unit
+from gends.pipeline.local_store import LocalStore
 from gends.pipeline.manifest import RANGES, manifest_name, member_json, sealed_shards, shard_name
 from gends.pipeline.pack import decode
 from gends.pipeline.reader import read_manifest
-from gends.pipeline.store import Store
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -185,7 +185,7 @@ def test_sealing_twice_changes_nothing(half, finished):
 
 def test_a_crash_between_manifest_and_clean_up(half, finished, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "remove_folder", crash)
+        patch.setattr(LocalStore, "remove_folder", crash)
         with pytest.raises(Crash):
             seal_first(half)
     assert durable_units(half.store, 0) == {0, 1}

@@ -21,7 +21,7 @@ from gends.pipeline.dataset import (
     write_identity,
 )
 from gends.pipeline.sources import SourceRow, read_source
-from gends.pipeline.store import AlreadyExistsError, Store
+from gends.pipeline.store import AlreadyExistsError, open_store
 
 ENGINE = DryDegrader().fingerprint()
 
@@ -84,7 +84,7 @@ def test_another_configuration_is_refused(finished, parts, settings, says):
 
 def test_every_difference_is_named_at_once(finished, parts):
     config = finished.config.model_copy(update={"seed": 4, "replicas": 2})
-    engine = ENGINE | {"dry": "2", "weights": "abc"}
+    engine = ENGINE | {"dry": "3", "weights": "abc"}
     with pytest.raises(IdentityError) as caught:
         check_identity(
             finished.store, make_identity(**parts | {"config": config, "engine": engine})
@@ -92,7 +92,7 @@ def test_every_difference_is_named_at_once(finished, parts):
     for line in (
         "config.seed: the root has 3, this command has 4",
         "config.replicas: the root has 1, this command has 2",
-        "engine.dry: the root has '1', this command has '2'",
+        "engine.dry: the root has '2', this command has '3'",
         "engine.weights: the root has None, this command has 'abc'",
     ):
         assert line in str(caught.value)
@@ -122,7 +122,7 @@ def test_another_format_is_refused(copied, parts):
 
 
 def test_a_root_is_founded_once(tmp_path, parts):
-    store = Store(tmp_path)
+    store = open_store(tmp_path)
     write_identity(store, make_identity(**parts))
     with pytest.raises(AlreadyExistsError):
         write_identity(store, make_identity(**parts))

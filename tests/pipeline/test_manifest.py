@@ -14,18 +14,17 @@ from gends.pipeline.manifest import (
     METADATA_KEYS,
     RANGES,
     SCHEMA,
-    count_requests,
+    facts_of,
     float32,
     manifest_name,
     member_json,
     numbers,
-    read_metadata,
     sealed_shards,
     shard_name,
     write_manifest,
 )
 from gends.pipeline.reader import read_manifest
-from gends.pipeline.store import AlreadyExistsError, Store
+from gends.pipeline.store import AlreadyExistsError, open_store
 
 TEXT, FLAG, NUMBER, REAL, PLACE = pa.string(), pa.bool_(), pa.int32(), pa.float32(), pa.int64()
 CONTRACT = {
@@ -78,7 +77,7 @@ def test_the_columns_are_those_of_the_contract(finished):
 def test_the_metadata_of_a_manifest_speaks_for_its_shard(finished):
     for shard in sealed_shards(finished.store):
         path = finished.store.path(manifest_name(shard))
-        metadata = read_metadata(path)
+        metadata = facts_of(pq.read_table(path))
         tar = finished.store.path(shard_name(shard)).read_bytes()
         rows = pq.read_table(path).to_pylist()
         counts = {
@@ -92,7 +91,7 @@ def test_the_metadata_of_a_manifest_speaks_for_its_shard(finished):
             **counts,
         }
         assert metadata.keys() == METADATA_KEYS
-        assert count_requests(finished.store, shard) == len(rows)
+        assert finished.plan.count_of_shard(shard) == len(rows)
 
 
 def test_rows_of_a_finished_dataset_keep_the_contract(finished):
@@ -146,11 +145,11 @@ def test_the_json_member_is_the_row_without_its_places():
 def test_a_manifest_is_written_once(tmp_path, finished):
     rows = pq.read_table(finished.store.path(manifest_name(0))).to_pylist()
     facts = {"shard_size": 1, "shard_blake3": "ab", "config_digest": "cd"}
-    store = Store(tmp_path)
+    store = open_store(tmp_path)
     write_manifest(store, 0, rows, **facts)
     with pytest.raises(AlreadyExistsError):
         write_manifest(store, 0, rows[1:], **facts)
-    assert count_requests(store, 0) == len(rows)
+    assert read_manifest(tmp_path, status=None).num_rows == len(rows)
 
 
 def test_numbers_of_files_beside_other_files():

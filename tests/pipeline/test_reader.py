@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gends.pipeline import reader as reading
+from gends.pipeline import local_store
 from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
 from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest
 
@@ -34,7 +34,7 @@ def test_members_are_read_in_any_order(finished, places, expected):
 
 
 def test_a_reader_keeps_few_shards_open_and_closes_them(finished, places, expected, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_OPEN", 2)
+    monkeypatch.setattr(local_store, "MOST_OPEN", 2)
     before = open_files()
     reader = ShardReader(finished.store.root)
     one_of_each = {place[0]: (place, data) for place, data in zip(places, expected, strict=True)}
@@ -67,7 +67,7 @@ def test_a_forked_process_reads_for_itself(finished, places, expected):
 
 
 def test_threads_may_share_a_reader(finished, places, expected, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_OPEN", 1)
+    monkeypatch.setattr(local_store, "MOST_OPEN", 1)
     reader = ShardReader(finished.store.root)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda place: reader.read(*place), places * 20))

@@ -1,0 +1,151 @@
+"""Drive a build over a root: hold its lease, start Ray and the engine, make what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gends.jobs.inputs import Inputs
+from gends.jobs.progress import Progress
+from gends.jobs.stop import Stop
+from gends.jobs.tally import Tally
+from gends.pipeline.dataset import IDENTITY_NAME, check_identity, config_digest
+from gends.pipeline.lease import Lease, hold
+from gends.pipeline.store import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """Where a build runs and how patient it is; none of this changes a byte."""
+
+    workers: int | None = None
+    address: str | None = None
+    unit_timeout: float = 1800.0
+    """Seconds that a unit may take before what works on it counts as hanging."""
+    grace: float = 120.0
+    """Seconds that units in flight get to finish after SIGTERM."""
+
+
+DEFAULTS = ClusterOptions()
+
+
+def cluster_options(command: Command) -> Command:
+    """Add the flags of `ClusterOptions`; the command gets them as `cluster`."""
+
+    def wrapped(**flags: Any) -> Any:
+        chosen = {name: flags.pop(name) for name in ("workers", "address", "unit_timeout", "grace")}
+        return command(cluster=ClusterOptions(**chosen), **flags)
+
+    wrapped.__doc__ = command.__doc__
+    wrapped.__name__ = command.__name__
+    wrapped.__dict__.update(command.__dict__)  # the options that stand below this one
+    for option in reversed(_FLAGS):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+_FLAGS = [
+    click.option(
+        "--workers",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Engines at work. [default: one per GPU, or per --threads CPUs]",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to join, or auto for the one of this machine. "
+        "[default: a Ray of its own]",
+    ),
+    click.option(
+        "--unit-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=1),
+        default=DEFAULTS.unit_timeout,
+        show_default=True,
+        help="How long one unit may take before what works on it counts as hanging.",
+    ),
+    click.option(
+        "--grace",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=DEFAULTS.grace,
+        show_default=True,
+        help="How long units in flight may go on after SIGTERM.",
+    ),
+]
+
+
+def drive(store: Store, inputs: Inputs, cluster: ClusterOptions, progress: Progress) -> Tally:
+    """Make every unit and shard that a root lacks; found the root if it is new.
+
+    Raises:
+        LeaseHeldError: another build is writing here.
+        BuildError: the build had to stop; the same command resumes.
+    """
+    stop = Stop(grace=cluster.grace)
+    with hold(store, on_wait=progress.say, on_lost=stop.lose) as lease:
+        return _drive(store, inputs, cluster, progress, stop, lease)
+
+
+def _drive(
+    store: Store,
+    inputs: Inputs,
+    cluster: ClusterOptions,
+    progress: Progress,
+    stop: Stop,
+    lease: Lease,
+) -> Tally:
+    # Ray takes its time to import, and neither --help nor a finished dataset needs it.
+    from gends.jobs.build import Build  # noqa: PLC0415
+    from gends.jobs.cluster import connect  # noqa: PLC0415
+    from gends.jobs.stages import Context  # noqa: PLC0415
+
+    context = Context(
+        root=store.url if "://" in store.url else str(Path(store.url).absolute()),
+        base=inputs.base,
+        config=inputs.config,
+        config_digest=config_digest(inputs.config),
+        lease=lease,
+    )
+    progress.say("starting Ray and the engine")
+    threads, on_gpu = inputs.config.generator.threads, inputs.config.engine == "gendeg"
+    with connect(cluster.address, cluster.workers, threads, on_gpu=on_gpu) as resources:
+        job = Build(
+            *(store, inputs.plan, context, resources),
+            stop=stop,
+            unit_timeout=cluster.unit_timeout,
+            on_progress=progress,
+        )
+        engine = job.fingerprint()
+        if store.exists(IDENTITY_NAME):
+            check_identity(store, inputs.identity(engine))
+        else:
+            _check_empty(store)
+            inputs.found(store, engine)
+        _sweep(store)
+        with progress, stop.on_sigterm():
+            tally = job.run()
+            progress(tally, final=True)
+    return tally
+
+
+def _check_empty(store: Store) -> None:
+    """Found no dataset over the remains of another."""
+    for folder in ("shards", "manifest", "work"):
+        if names := store.names(folder):
+            raise ValueError(
+                f"{store.where(folder)} holds {names[0]!r}, but the root has no {IDENTITY_NAME}: "
+                "it is not a dataset of gends, or lost its identity; name an empty --out"
+            )
+
+
+def _sweep(store: Store) -> None:
+    for folder in ("shards", "manifest", *(f"work/{name}" for name in store.names("work"))):
+        store.sweep(folder)

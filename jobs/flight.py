@@ -1,0 +1,86 @@
+"""Units on their way through a worker, in order: who is to blame when its process dies or hangs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from gends.jobs.stages import finish_unit, load_unit
+from gends.pipeline.types import WorkUnit
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Flight:
+    """One unit on its way."""
+
+    unit: WorkUnit
+    done: Any
+    """Reference of the unit's report."""
+    loaded: Any = None
+    degraded: Any = None
+    lane: Lane | None = None
+    """None: the unit is only recorded as failed."""
+    careful: bool = False
+    """Its requests are made one by one, and it is not one of the lane's."""
+    hung: bool = False
+    """It was broken because it took too long."""
+
+    @property
+    def first(self) -> bool:
+        """Whether the engine is at this unit: the oldest of its lane."""
+        return self.lane is None or self.careful or self.lane.flights[0] is self
+
+    def land(self) -> None:
+        """Leave the lane."""
+        if self.lane is not None and not self.careful:
+            self.lane.leave(self)
+
+
+class Lane:
+    """A worker and the units that were sent to it, oldest first."""
+
+    def __init__(self, worker: Any) -> None:
+        """Nothing is on its way yet."""
+        self.worker = worker
+        self.flights: list[Flight] = []
+        self._moved = time.monotonic()
+
+    def __len__(self) -> int:
+        """Units on their way."""
+        return len(self.flights)
+
+    def send(self, context: Any, unit: WorkUnit) -> Flight:
+        """Send a unit through load, degrade and finish."""
+        if not self.flights:
+            self._moved = time.monotonic()
+        # Big arguments go through the object store once, not once per stage.
+        shared = ray.put(unit)
+        loaded = load_unit.remote(context, shared)
+        degraded = self.worker.degrade.remote(shared, loaded)
+        done = finish_unit.remote(context, shared, loaded, degraded, self.worker)
+        flight = Flight(unit=unit, done=done, loaded=loaded, degraded=degraded, lane=self)
+        self.flights.append(flight)
+        return flight
+
+    def leave(self, flight: Flight) -> None:
+        """A unit landed or broke."""
+        self.flights.remove(flight)
+        self._moved = time.monotonic()
+
+    def break_what_hangs(self, timeout: float) -> None:
+        """End the process that has been at the oldest unit for too long; the unit then breaks."""
+        if not self.flights or time.monotonic() - self._moved < timeout:
+            return
+        flight = self.flights[0]
+        flight.hung = True
+        self._moved = time.monotonic()
+        ready, _ = ray.wait([flight.loaded, flight.degraded], num_returns=2, timeout=0)
+        if flight.loaded not in ready:
+            ray.cancel(flight.loaded, force=True)
+        elif flight.degraded not in ready:
+            ray.kill(self.worker, no_restart=False)
+        else:
+            ray.cancel(flight.done, force=True)

@@ -1,0 +1,85 @@
+"""`gends-build repair`: make the damaged shards of a dataset again."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gends.jobs.drive import ClusterOptions, cluster_options, drive
+from gends.jobs.inputs import inputs_of
+from gends.jobs.progress import Progress
+from gends.pipeline.dataset import Dataset, open_dataset
+from gends.pipeline.lease import hold
+from gends.pipeline.manifest import facts_of, manifest_name, sealed_shards, shard_name
+from gends.pipeline.verify import verify
+
+
+@click.command(
+    epilog="\b\nExamples:\n  gends-build repair dataset/\n  gends-build repair dataset/ --deep"
+)
+@click.argument("root")
+@click.option("--deep", is_flag=True, help="Look for damage as `verify --deep` does.")
+@cluster_options
+def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
+    """Verify the dataset ROOT and make every damaged shard again, to the same bytes.
+
+    A shard that was damaged is out of sight until it is sealed anew. Shards that are not in the
+    plan are named and left alone: no build of this dataset made them. Exits 1 when something is
+    still wrong at the end, or a shard came out with other bytes than its manifest had recorded.
+    """
+    dataset, progress = open_dataset(root), Progress("auto")
+    found = _print_problems(dataset, deep)
+    damaged = [shard for shard in found if shard < dataset.plan.num_shards]
+    if not damaged:
+        click.echo(f"{root}: no damaged shard")
+        sys.exit(1 if found else 0)
+    recorded = {shard: _recorded(dataset, shard) for shard in damaged}
+    with hold(dataset.store, on_wait=progress.say) as lease:
+        for shard in damaged:
+            lease.check(dataset.store)
+            dataset.store.remove(manifest_name(shard))
+            dataset.store.remove(shard_name(shard))
+    drive(dataset.store, inputs_of(dataset), cluster, progress)
+    sys.exit(_report(open_dataset(root), recorded, deep))
+
+
+def _print_problems(dataset: Dataset, deep: bool) -> list[int]:
+    """Verify and name what is wrong; returns the shards at fault."""
+    found = []
+    for shard, problems in verify(dataset, deep=deep):
+        for problem in problems:
+            click.echo(f"{problem.file}: {problem.what}")
+        if problems:
+            found.append(shard)
+    return found
+
+
+def _recorded(dataset: Dataset, shard: int) -> str | None:
+    """Checksum that the manifest has of its tar, where it can still be read."""
+    try:
+        source = pa.BufferReader(dataset.store.read(manifest_name(shard)))
+        return facts_of(pq.read_table(source, columns=["key"])).get("shard_blake3")
+    except (OSError, ValueError):
+        return None
+
+
+def _report(dataset: Dataset, recorded: dict[int, str | None], deep: bool) -> int:
+    wrong = len(_print_problems(dataset, deep))
+    for shard, before in recorded.items():
+        now = _recorded(dataset, shard)
+        if before is None:
+            click.echo(f"{shard_name(shard)}: made again; its old checksum was lost")
+        elif before == now:
+            click.echo(f"{shard_name(shard)}: made again, to the same bytes")
+        else:
+            click.echo(
+                f"{shard_name(shard)}: made again, but its bytes differ from those recorded: a "
+                "photograph, a version or the hardware has changed since"
+            )
+            wrong += 1
+    missing = dataset.plan.num_shards - len(sealed_shards(dataset.store))
+    click.echo(f"{len(recorded)} shards repaired, {wrong + missing or 'no'} problems left")
+    return 1 if wrong or missing else 0

@@ -1,0 +1,53 @@
+"""`gends-build retry`: make the failed requests of a dataset again."""
+
+from __future__ import annotations
+
+import click
+
+from gends.jobs.drive import ClusterOptions, cluster_options, drive
+from gends.jobs.inputs import inputs_of
+from gends.jobs.progress import Progress
+from gends.jobs.run import summary
+from gends.pipeline.dataset import open_dataset
+from gends.pipeline.lease import hold
+from gends.pipeline.manifest import sealed_shards
+from gends.pipeline.retry import failed_shards, reopen
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  gends-build retry dataset/
+  gends-build retry dataset/ --reason unreadable --reason engine_died
+"""
+)
+@click.argument("root")
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    metavar="CODE",
+    help="Only requests that failed for this reason, as status names it; may be repeated.",
+)
+@cluster_options
+@click.option("--json", "as_json", is_flag=True, help="Progress and summary as JSON lines.")
+def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_json: bool) -> None:
+    """Make again what failed in the dataset ROOT, once its cause is mended.
+
+    Accepted and rejected pairs stay as they are and are not made again. A shard that holds failed
+    requests is out of sight until it is sealed anew; stopped or killed, `run` or `retry` goes on.
+    """
+    dataset = open_dataset(root)
+    wanted = set(reasons)
+    failed = failed_shards(dataset, sealed_shards(dataset.store), wanted)
+    what = f" for {', '.join(sorted(wanted))}" if wanted else ""
+    if not failed:
+        click.echo(f"{root}: nothing failed{what} in its sealed shards")
+        return
+    click.echo(f"{root}: {sum(failed.values())} requests failed{what}, making them again", err=True)
+    progress = Progress("json" if as_json else "auto")
+    with hold(dataset.store, on_wait=progress.say) as lease:
+        for shard in failed:
+            reopen(dataset, shard, wanted, lambda: lease.check(dataset.store))
+    tally = drive(dataset.store, inputs_of(dataset), cluster, progress)
+    click.echo(summary(root, tally, as_json=as_json))

@@ -1,0 +1,50 @@
+"""Places where tests kill or hold a build: the numbered steps of the commit protocol, and poison.
+
+Nothing happens unless GENDS_FAULT is set, and only tests set it. Its value is a list, separated by
+semicolons, of `POINT:COUNT:ACTION:FOLDER`: the COUNT-th pass of POINT, counted over all processes
+of the build, or `every` one, does ACTION. `kill` and `segv` are that signal to itself, `hold` is to
+wait there until somebody kills it or until FOLDER/go exists. FOLDER receives one file per pass,
+and `reached` when the action begins.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+VARIABLE = "GENDS_FAULT"
+SIGNALS = {"kill": signal.SIGKILL, "segv": signal.SIGSEGV}
+
+
+def fault_point(name: str) -> None:
+    """Pass a named step."""
+    setting = os.environ.get(VARIABLE)
+    if setting is None:
+        return
+    for fault in setting.split(";"):
+        point, count, action, folder = fault.rsplit(":", 3)
+        if point == name:
+            _pass(count, action, Path(folder))
+
+
+def _pass(count: str, action: str, folder: Path) -> None:
+    number = 1
+    while not _claim(folder / f"pass-{number}"):
+        number += 1
+    if count not in ("every", str(number)):
+        return
+    _claim(folder / "reached")
+    if action in SIGNALS:
+        os.kill(os.getpid(), SIGNALS[action])
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+
+
+def _claim(path: Path) -> bool:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""A dataset's root on a local or mounted disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gends.pipeline.faults import fault_point
+from gends.pipeline.store import AlreadyExistsError, Store
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
+"""Names of files that are being written."""
+MOST_OPEN = 64
+"""Files kept open: random access to many shards must not run out of descriptors."""
+
+
+class LocalStore(Store):
+    """A folder."""
+
+    def __init__(self, root: Path | str) -> None:
+        """Point at a folder, which need not exist yet."""
+        self.root = Path(root)
+        self.url = str(root)
+        self._files: dict[str, _OpenFile] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the path: open files stay where they are."""
+        return LocalStore, (self.root,)
+
+    def path(self, name: str) -> Path:
+        """Local path of a name."""
+        return self.root / name
+
+    def exists(self, name: str) -> bool:
+        """See `Store`."""
+        return self.path(name).exists()
+
+    def names(self, folder: str) -> list[str]:
+        """See `Store`; hidden files are left out."""
+        try:
+            with os.scandir(self.path(folder)) as entries:
+                return sorted(e.name for e in entries if not e.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def size(self, name: str) -> int:
+        """See `Store`."""
+        return self.path(name).stat().st_size
+
+    def read(self, name: str) -> bytes:
+        """See `Store`."""
+        return self.path(name).read_bytes()
+
+    def read_range(self, name: str, offset: int, size: int) -> bytes:
+        """See `Store`; the files read last are kept open."""
+        file = self._files.pop(name, None) or _OpenFile(self.path(name))
+        self._files[name] = file  # at the end: the least recently read comes first
+        # Another thread may be at the same: then it, or the next read, closes what is too many.
+        with contextlib.suppress(RuntimeError, StopIteration):
+            while len(self._files) > MOST_OPEN:
+                self._files.pop(next(iter(self._files)), None)
+        return os.pread(file.descriptor, size, offset)
+
+    @contextlib.contextmanager
+    def publish(self, name: str, *, create_only: bool = False) -> Iterator[BinaryIO]:
+        """See `Store`: a hidden temporary file, synced and then given its name."""
+        final, folder = self.path(name), name.partition("/")[0]
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = final.parent / f".{final.name}.{uuid.uuid4().hex}"
+        try:
+            with open(temporary, "xb") as file:
+                fault_point(f"{folder}.begun")
+                yield file
+                fault_point(f"{folder}.written")
+                file.flush()
+                os.fsync(file.fileno())
+            fault_point(f"{folder}.synced")
+            if create_only:
+                # link() refuses an existing name atomically; rename() would replace it.
+                os.link(temporary, final)
+            else:
+                os.replace(temporary, final)
+            fault_point(f"{folder}.named")
+            _sync_folder(final.parent)
+        except FileExistsError as error:
+            raise AlreadyExistsError(f"{final} exists already") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def local_copy(self, name: str) -> Iterator[Path]:
+        """See `Store`: the file itself."""
+        path = self.path(name)
+        path.stat()
+        yield path
+
+    def remove(self, name: str) -> None:
+        """See `Store`."""
+        self.path(name).unlink(missing_ok=True)
+
+    def remove_folder(self, folder: str) -> None:
+        """See `Store`."""
+        shutil.rmtree(self.path(folder), ignore_errors=True)
+
+    def sweep(self, folder: str) -> None:
+        """See `Store`: only files that `publish` named; others are not ours."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.path(folder)) as entries:
+            for entry in entries:
+                if TEMPORARY.fullmatch(entry.name) and entry.is_file():
+                    os.unlink(entry.path)
+
+
+class _OpenFile:
+    """A descriptor that is closed when the last thread reading from it lets go."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = -1
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

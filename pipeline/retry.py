@@ -1,0 +1,75 @@
+"""Make the failed requests of sealed shards again, and nothing else.
+
+A shard is opened again by taking its manifest away. Before that, everything it holds is durable
+once more: units without a failure as they were, of the others what did not fail, in a file of kept
+rows. A build that finds kept rows makes only the requests that are missing beside them. Killed
+before the manifest goes, a shard is as it was; killed after, the build goes on from the units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gends.pipeline.commit import read_kept, work_folder, write_kept, write_unit
+from gends.pipeline.dataset import Dataset
+from gends.pipeline.manifest import Row, manifest_name
+from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.store import Store
+from gends.pipeline.types import View, WorkUnit
+
+
+def failed_shards(dataset: Dataset, shards: list[int], reasons: set[str]) -> dict[int, int]:
+    """How many rows failed in each of the shards, for any reason or only for these."""
+    found = {}
+    for shard in shards:
+        table = read_manifest(
+            dataset.store.url, status="failed", columns=["status", "reason"], shards=[shard]
+        )
+        count = sum(not reasons or reason in reasons for reason in table["reason"].to_pylist())
+        if count:
+            found[shard] = count
+    return found
+
+
+def reopen(
+    dataset: Dataset, shard: int, reasons: set[str], check: Callable[[], None] = lambda: None
+) -> None:
+    """Turn a sealed shard back into durable units and kept rows, then take its manifest away."""
+    store, reader = dataset.store, ShardReader(dataset.store.url)
+    rows: dict[str, Row] = {
+        row["key"]: row for row in read_manifest(store.url, status=None, shards=[shard]).to_pylist()
+    }
+    store.remove_folder(work_folder(shard))
+    for unit in dataset.plan.units(shard):
+        mine = [rows[request.key] for view in unit.views for request in view.requests]
+        kept = [
+            _with_bytes(row, reader)
+            for row in sorted(mine, key=lambda row: str(row["key"]))
+            if row["status"] != "failed" or (reasons and row["reason"] not in reasons)
+        ]
+        write = write_unit if len(kept) == len(mine) else write_kept
+        write(store, shard, unit.index, kept)
+    check()
+    store.remove(manifest_name(shard))
+
+
+def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:
+    """The unit without the requests whose rows were kept."""
+    kept = {row["key"] for row in read_kept(store, unit.shard, unit.index)}
+    views = (_without(view, kept) for view in unit.views)
+    return replace(unit, views=tuple(view for view in views if view.requests), partial=True)
+
+
+def _without(view: View, kept: set[str]) -> View:
+    return replace(view, requests=tuple(r for r in view.requests if r.key not in kept))
+
+
+def _with_bytes(row: Row, reader: ShardReader) -> Row:
+    if row["status"] != "accepted":
+        return row
+    images = {
+        f"{part}_bytes": reader.read(row["shard"], row[f"{part}_offset"], row[f"{part}_size"])
+        for part in ("gt", "lq")
+    }
+    return row | images

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from gends.pipeline.lease import LeaseHeldError, LeaseLostError, hold, newest_lease
+from gends.pipeline.store import open_store
+
+HOLD = """
+import sys
+from gends.pipeline.lease import hold
+from gends.pipeline.store import open_store
+
+with hold(open_store(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+PATIENCE = 0.4
+
+
+@pytest.fixture(params=["disk", "s3"])
+def url(request, tmp_path) -> str:
+    return str(tmp_path) if request.param == "disk" else request.getfixturevalue("bucket")
+
+
+def move(store) -> None:
+    """Rewrite the lease as that of another machine."""
+    lease = newest_lease(store)
+    facts = json.loads(store.read(lease.name)) | {"host": "elsewhere"}
+    with store.publish(lease.name) as file:
+        file.write(json.dumps(facts).encode())
+
+
+def test_one_build_at_a_time(url):
+    store = open_store(url)
+    with hold(store, patience=PATIENCE) as lease:
+        lease.check(store)
+        with pytest.raises(LeaseHeldError, match="another gends-build is writing here"):
+            hold(store, patience=PATIENCE).__enter__()
+        lease.check(store)
+    assert store.names("lease") == []
+    with hold(store, patience=PATIENCE):
+        pass
+
+
+def test_a_killed_holder_on_this_machine_is_succeeded_at_once(tmp_path):
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    store = open_store(tmp_path)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LeaseHeldError, match=f"process {holder.pid}"):
+            hold(store).__enter__()
+        holder.kill()
+    begin = time.monotonic()
+    with hold(store, patience=60) as lease:
+        assert lease.number == 2
+    assert time.monotonic() - begin < 30
+
+
+def test_a_silent_holder_elsewhere_is_succeeded_after_a_while_and_a_live_one_is_not(url):
+    store = open_store(url)
+    with hold(store, patience=PATIENCE):
+        move(store)
+        with pytest.raises(LeaseHeldError, match="elsewhere"):
+            hold(store, patience=5 * PATIENCE).__enter__()
+    assert newest_lease(store) is None
+
+    with hold(store, patience=PATIENCE):
+        silent = newest_lease(store)
+    with store.publish(silent.name) as file:  # as it was, but nobody beats
+        file.write(json.dumps({**facts(silent), "host": "elsewhere"}).encode())
+    said: list[str] = []
+    with hold(store, patience=PATIENCE, on_wait=said.append) as second:
+        assert second.number == silent.number + 1
+    assert "elsewhere" in said[0]
+
+
+def facts(lease) -> dict[str, object]:
+    return {name: getattr(lease, name) for name in lease.__slots__}
+
+
+def test_a_holder_that_was_succeeded_notices(url):
+    store, lost = open_store(url), threading.Event()
+    with hold(store, patience=PATIENCE, on_lost=lost.set) as old:
+        usurper = {**facts(old), "number": old.number + 1, "holder": "x", "host": "elsewhere"}
+        with store.publish(f"lease/{old.number + 1:06d}.json", create_only=True) as file:
+            file.write(json.dumps(usurper).encode())
+        with pytest.raises(LeaseLostError, match="elsewhere"):
+            old.check(store)
+        assert lost.wait(10)
+    assert newest_lease(store).holder == "x", "a lease that was lost is not given back"
+
+
+def test_of_builds_that_begin_together_one_succeeds(url):
+    held, refused, barrier = [], [], threading.Barrier(4)
+
+    def begin() -> None:
+        barrier.wait()
+        try:
+            with hold(open_store(url), patience=PATIENCE) as lease:
+                held.append(lease)
+                time.sleep(1)
+        except LeaseHeldError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(held), len(refused)) == (1, 3)
