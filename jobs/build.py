@@ -109,7 +109,9 @@ class Build:
             waiting = [*self._flying, *self._sealing]
             if self._stop.overdue or not waiting:
                 break
-            ready, _ = ray.wait(waiting, num_returns=1, timeout=1.0)
+            ready, _ = ray.wait(waiting, num_returns=1, timeout=0.5)
+            if self._stop.interrupted:
+                raise KeyboardInterrupt
             for reference in ready:
                 self._collect(reference)
             for lane in self._lanes:
@@ -117,7 +119,7 @@ class Build:
             self._on_progress(self.tally)
         if self._stop.lost:
             raise BuildError(f"{self.store.url} was taken over by another build; this one stops")
-        if self._stop.draining:
+        if self._stop.draining and self.tally.sealed < self.plan.num_shards:
             raise DrainedError(
                 f"stopped as asked, with {self.tally.done} requests made and "
                 f"{sum(f.unit.num_requests for f in self._flying.values())} given up in flight; "

@@ -130,7 +130,7 @@ def _drive(
             _check_empty(store)
             inputs.found(store, engine)
         _sweep(store)
-        with progress, stop.on_sigterm():
+        with progress, stop.on_signals():
             tally = job.run()
             progress(tally, final=True)
     return tally

@@ -16,6 +16,7 @@ class Stop:
         """Nothing to stop for yet; `grace` in seconds."""
         self.grace = grace
         self.lost = False
+        self.interrupted = False
         self._drained_by: float | None = None
 
     @property
@@ -33,16 +34,25 @@ class Stop:
         self.lost = True
 
     @contextlib.contextmanager
-    def on_sigterm(self) -> Iterator[None]:
-        """Drain on the first SIGTERM; a second one interrupts like Ctrl-C."""
+    def on_signals(self) -> Iterator[None]:
+        """Drain on the first SIGTERM; interrupt on the second, and on Ctrl-C.
+
+        An exception raised by a signal's handler is lost when it strikes inside a callback of
+        Ray's, so handlers only take note, and the driver's loop asks.
+        """
 
         def drain(number: int, frame: Any) -> None:
-            if self.draining:
-                raise KeyboardInterrupt
-            self._drained_by = time.monotonic() + self.grace
+            self.interrupted = self.draining
+            self._drained_by = self._drained_by or time.monotonic() + self.grace
 
-        before = signal.signal(signal.SIGTERM, drain)
+        def interrupt(number: int, frame: Any) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        before = signal.signal(signal.SIGTERM, drain), signal.signal(signal.SIGINT, interrupt)
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, before[0])
+            signal.signal(signal.SIGINT, before[1])

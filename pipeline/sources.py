@@ -16,7 +16,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".jp2", ".avif"}
+    {
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".jp2",
+        ".avif",
+    }
 )
 COLUMNS = ("uri", "source_id", "dataset", "degradation", "caption", "split")
 

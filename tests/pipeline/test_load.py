@@ -161,6 +161,13 @@ def test_a_file_without_permission(tmp_path):
     assert load(tmp_path, "secret.png").code == "unreadable"
 
 
+def test_what_would_be_read_for_ever_is_unreadable(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    failure = load(tmp_path, "pipe.png")
+    assert failure.code == "unreadable"
+    assert "not a regular file" in failure.detail
+
+
 def test_a_duplicate_is_not_even_opened(tmp_path):
     loaded = load(tmp_path, "gone.png", duplicate_of="first")
     assert loaded == Failure(code="duplicate", detail="same bytes as first")
