@@ -181,10 +181,10 @@ def read_bytes(base: Path, image: CleanImage) -> bytes:
         OSError: it cannot be read.
     """
     if image.offset is None:
-        path = base / image.uri
-        if path.is_fifo() or path.is_socket() or path.is_char_device():
+        file = base / image.uri
+        if file.is_fifo() or file.is_socket() or file.is_char_device():
             raise OSError(f"{image.uri}: not a regular file")  # reading it could last for ever
-        return path.read_bytes()
+        return file.read_bytes()
     path = re.split(r"(?<=\.tar)!", image.uri, maxsplit=1, flags=re.IGNORECASE)[0]
     with open(base / path, "rb") as archive:
         archive.seek(image.offset)
