@@ -16,7 +16,7 @@ from gends.jobs.flight import Flight, Lane
 from gends.jobs.stages import Context, Worker, fail_unit, make_carefully, seal_shard
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
-from gends.pipeline.commit import durable_units, kept_units, work_folder
+from gends.pipeline.commit import begun_units, work_folder
 from gends.pipeline.config import ConfigError
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import sealed_shards
@@ -140,7 +140,7 @@ class Build:
             if shard in sealed:
                 self.tally.resumed += self.plan.count_of_shard(shard)
                 continue
-            durable, kept = durable_units(self.store, shard), kept_units(self.store, shard)
+            durable, kept = begun_units(self.store, shard)
             num_units = self.plan.num_units(shard)
             self.tally.resumed += sum(self.plan.count_requests(shard, i) for i in durable)
             self._open[shard] = num_units - len(durable)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -38,16 +39,14 @@ DEFAULTS = ClusterOptions()
 def cluster_options(command: Command) -> Command:
     """Add the flags of `ClusterOptions`; the command gets them as `cluster`."""
 
+    @functools.wraps(command)  # with the options that stand below this one
     def wrapped(**flags: Any) -> Any:
-        chosen = {name: flags.pop(name) for name in ("workers", "address", "unit_timeout", "grace")}
+        chosen = {field.name: flags.pop(field.name) for field in fields(ClusterOptions)}
         return command(cluster=ClusterOptions(**chosen), **flags)
 
-    wrapped.__doc__ = command.__doc__
-    wrapped.__name__ = command.__name__
-    wrapped.__dict__.update(command.__dict__)  # the options that stand below this one
     for option in reversed(_FLAGS):
         wrapped = option(wrapped)
-    return wrapped  # type: ignore[return-value]
+    return cast(Command, wrapped)
 
 
 _FLAGS = [
@@ -82,8 +81,16 @@ _FLAGS = [
 ]
 
 
-def drive(store: Store, inputs: Inputs, cluster: ClusterOptions, progress: Progress) -> Tally:
+def drive(
+    store: Store,
+    inputs: Inputs,
+    cluster: ClusterOptions,
+    progress: Progress,
+    prepare: Callable[[Lease], None] = lambda lease: None,
+) -> Tally:
     """Make every unit and shard that a root lacks; found the root if it is new.
+
+    `prepare` may take shards away first. It is called under the lease that the build then holds.
 
     Raises:
         LeaseHeldError: another build is writing here.
@@ -91,6 +98,7 @@ def drive(store: Store, inputs: Inputs, cluster: ClusterOptions, progress: Progr
     """
     stop = Stop(grace=cluster.grace)
     with hold(store, on_wait=progress.say, on_lost=stop.lose) as lease:
+        prepare(lease)
         return _drive(store, inputs, cluster, progress, stop, lease)
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 
 import click
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.inputs import inputs_of
 from gends.jobs.progress import Progress
 from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.lease import hold
-from gends.pipeline.manifest import facts_of, manifest_name, sealed_shards, shard_name
+from gends.pipeline.lease import Lease
+from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
 from gends.pipeline.verify import verify
 
 
@@ -30,19 +28,21 @@ def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
     plan are named and left alone: no build of this dataset made them. Exits 1 when something is
     still wrong at the end, or a shard came out with other bytes than its manifest had recorded.
     """
-    dataset, progress = open_dataset(root), Progress("auto")
+    dataset = open_dataset(root)
     found = _print_problems(dataset, deep)
     damaged = [shard for shard in found if shard < dataset.plan.num_shards]
     if not damaged:
         click.echo(f"{root}: no damaged shard")
         sys.exit(1 if found else 0)
     recorded = {shard: _recorded(dataset, shard) for shard in damaged}
-    with hold(dataset.store, on_wait=progress.say) as lease:
+
+    def prepare(lease: Lease) -> None:
         for shard in damaged:
             lease.check(dataset.store)
             dataset.store.remove(manifest_name(shard))
             dataset.store.remove(shard_name(shard))
-    drive(dataset.store, inputs_of(dataset), cluster, progress)
+
+    drive(dataset.store, inputs_of(dataset), cluster, Progress("auto"), prepare)
     sys.exit(_report(open_dataset(root), recorded, deep))
 
 
@@ -60,8 +60,7 @@ def _print_problems(dataset: Dataset, deep: bool) -> list[int]:
 def _recorded(dataset: Dataset, shard: int) -> str | None:
     """Checksum that the manifest has of its tar, where it can still be read."""
     try:
-        source = pa.BufferReader(dataset.store.read(manifest_name(shard)))
-        return facts_of(pq.read_table(source, columns=["key"])).get("shard_blake3")
+        return read_facts(dataset.store, shard).get("shard_blake3")
     except (OSError, ValueError):
         return None
 

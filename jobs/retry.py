@@ -9,7 +9,7 @@ from gends.jobs.inputs import inputs_of
 from gends.jobs.progress import Progress
 from gends.jobs.run import summary
 from gends.pipeline.dataset import open_dataset
-from gends.pipeline.lease import hold
+from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.retry import failed_shards, reopen
 
@@ -46,8 +46,10 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
         return
     click.echo(f"{root}: {sum(failed.values())} requests failed{what}, making them again", err=True)
     progress = Progress("json" if as_json else "auto")
-    with hold(dataset.store, on_wait=progress.say) as lease:
+
+    def prepare(lease: Lease) -> None:
         for shard in failed:
             reopen(dataset, shard, wanted, lambda: lease.check(dataset.store))
-    tally = drive(dataset.store, inputs_of(dataset), cluster, progress)
+
+    tally = drive(dataset.store, inputs_of(dataset), cluster, progress, prepare)
     click.echo(summary(root, tally, as_json=as_json))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -126,20 +127,14 @@ def make_carefully(context: Context, unit: WorkUnit, worker: Any, timeout: float
 
 
 def _load_alone(context: Context, unit: WorkUnit, timeout: float) -> stages.Loaded:
-    failure = None
-    for _ in range(1 + RETRIES):
-        reference = load_unit.remote(context, unit)
-        try:
-            loaded: stages.Loaded = ray.get(reference, timeout=timeout)
-        except RayError as error:
-            failure = _failure(error, "decoder", timeout)
-            if isinstance(error, GetTimeoutError):
-                ray.cancel(reference, force=True)
-                break
-        else:
-            return loaded
-    assert failure is not None
-    return [failure] * len(unit.views)
+    made = _alone(
+        lambda: load_unit.remote(context, unit),
+        lambda reference: ray.cancel(reference, force=True),
+        "decoder",
+        timeout,
+    )
+    loaded: stages.Loaded = [made] * len(unit.views) if isinstance(made, Failure) else made
+    return loaded
 
 
 def _degrade_alone(
@@ -151,18 +146,31 @@ def _degrade_alone(
     timeout: float,
 ) -> Degraded | Failure:
     alone = replace(batch, requests=(request,))
-    failure = None
+    made = _alone(
+        lambda: worker.degrade.remote(unit, loaded, alone),
+        lambda _: ray.kill(worker, no_restart=False),
+        "engine",
+        timeout,
+    )
+    return made if isinstance(made, Failure) else made.pairs[0]
+
+
+def _alone(
+    call: Callable[[], Any], end: Callable[[Any], None], what: str, timeout: float
+) -> Any | Failure:
+    """The result of a call that may kill its process or hang, or its last failure.
+
+    A death is tried again; a call that hangs is ended and is not.
+    """
     for _ in range(1 + RETRIES):
+        reference = call()
         try:
-            drawn: Drawn = ray.get(worker.degrade.remote(unit, loaded, alone), timeout=timeout)
+            return ray.get(reference, timeout=timeout)
         except RayError as error:
-            failure = _failure(error, "engine", timeout)
+            failure = _failure(error, what, timeout)
             if isinstance(error, GetTimeoutError):
-                ray.kill(worker, no_restart=False)
+                end(reference)
                 break
-        else:
-            return drawn.pairs[0]
-    assert failure is not None
     return failure
 
 

@@ -48,12 +48,13 @@ def read_kept(store: Store, shard: int, index: int) -> list[Row]:
 
 def durable_units(store: Store, shard: int) -> set[int]:
     """Indices of the units of an unsealed shard that need not be made again."""
-    return set(numbers(store.names(work_folder(shard)), ".arrow"))
+    return begun_units(store, shard)[0]
 
 
-def kept_units(store: Store, shard: int) -> set[int]:
-    """Indices of the units of an unsealed shard of which some rows were kept."""
-    return set(numbers(store.names(work_folder(shard)), ".kept"))
+def begun_units(store: Store, shard: int) -> tuple[set[int], set[int]]:
+    """Indices of `durable_units`, and of the units of which some rows were kept: one listing."""
+    names = store.names(work_folder(shard))
+    return set(numbers(names, ".arrow")), set(numbers(names, ".kept"))
 
 
 def _unit_name(shard: int, index: int, kind: str = "arrow") -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from blake3 import blake3
 
 from gends.histograms.profile import Profile
+from gends.models.identity import compare
 from gends.pipeline.catalog import Catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.manifest import FORMAT_VERSION
@@ -91,7 +92,7 @@ def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = T
     ignored |= set() if versions else {f"versions.{name}" for name in identity["versions"]}
     differences = [
         f"  {name}: the root has {old!r}, this command has {new!r}"
-        for name, old, new in _differences(known, identity)
+        for name, old, new in compare(known, identity)
         if name not in ignored
     ]
     if differences:
@@ -169,15 +170,3 @@ def read_identity(store: Store) -> dict[str, Any]:
     if not isinstance(identity, dict):
         raise IdentityError(f"{store.where(IDENTITY_NAME)}: not the identity of a dataset")
     return identity
-
-
-def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted(old.keys() | new.keys())
-        prefix = f"{name}." if name else ""
-        return [
-            found
-            for key in keys
-            for found in _differences(old.get(key), new.get(key), f"{prefix}{key}")
-        ]
-    return [] if old == new else [(name, old, new)]

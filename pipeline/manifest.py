@@ -124,9 +124,19 @@ def write_manifest(
         pq.write_table(table, file, compression="zstd")
 
 
-def facts_of(table: pa.Table) -> dict[str, str]:
+def facts_of(schema: pa.Schema) -> dict[str, str]:
     """The key-value metadata of one manifest: format_version, shard_size, shard_blake3, counts."""
-    return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+    return {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+
+
+def read_facts(store: Store, shard: int) -> dict[str, str]:
+    """The metadata of a shard's manifest, without its rows.
+
+    Raises:
+        OSError: the manifest is not there.
+        ValueError: it is no Parquet file.
+    """
+    return facts_of(pq.read_schema(pa.BufferReader(store.read(manifest_name(shard)))))
 
 
 def sealed_shards(store: Store) -> list[int]:

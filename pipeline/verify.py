@@ -60,7 +60,7 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
 def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
     try:
         table = pq.read_table(pa.BufferReader(dataset.store.read(manifest_name(shard))))
-        metadata = facts_of(table)
+        metadata = facts_of(table.schema)
     except (OSError, ValueError) as error:
         yield Problem(file=manifest_name(shard), what=f"unreadable: {error}")
         return

@@ -11,8 +11,6 @@ from typing import Any, cast
 import click
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from blake3 import blake3
 from torch import nn
@@ -29,7 +27,7 @@ from gends.models.training.progress import Progress
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
 from gends.pipeline.dataset import IDENTITY_NAME
-from gends.pipeline.manifest import facts_of, manifest_name, sealed_shards
+from gends.pipeline.manifest import read_facts, sealed_shards
 from gends.pipeline.store import open_store
 
 NAMES = tuple(DEGRADATIONS)
@@ -118,9 +116,7 @@ def source_of(root: Path) -> dict[str, Any]:
     identity = json.loads(store.read(IDENTITY_NAME))
     shards = blake3()
     for shard in sealed_shards(store):
-        manifest = pa.BufferReader(store.read(manifest_name(shard)))
-        facts = facts_of(pq.read_table(manifest, columns=["key"]))
-        shards.update(f"{shard} {facts['shard_blake3']}\n".encode())
+        shards.update(f"{shard} {read_facts(store, shard)['shard_blake3']}\n".encode())
     names = ("config_digest", "catalog_digest", "profile_digest", "engine")
     return {name: identity[name] for name in names} | {"shards": shards.hexdigest()}
 

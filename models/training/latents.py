@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gends.models.training.identity import differences
+from gends.models.identity import differences
 from gends.models.training.latent_writer import (
     FORMAT,
     NAMES,

@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from gends.models.identity import differences
 from gends.models.training.checkpoint import (
     Checkpoint,
     latest_checkpoint,
@@ -24,7 +25,6 @@ from gends.models.training.checkpoint import (
     write_checkpoint,
 )
 from gends.models.training.ema import Ema
-from gends.models.training.identity import differences
 from gends.models.training.prefetch import prefetched
 from gends.models.training.progress import Meter, MetricsLog, Progress
 from gends.models.training.task import Batch, LoopSettings, Task, Trained

@@ -9,14 +9,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from PIL import Image
-from skimage import data
 
 from gends.jobs.status import collect
 from gends.models.parametric.engine import ParametricDegrader
@@ -42,14 +40,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clean") / "photos"
-    folder.mkdir()
-    photograph = Image.fromarray(data.astronaut())
-    for index in range(IMAGES):
-        left, top = 80 * (index % 5), 80 * (index // 5)
-        photograph.crop((left, top, left + 80, top + 80)).save(folder / f"{index:02d}.png")
-    return folder
+def photos(crops: Callable[[Iterable[str]], Path]) -> Path:
+    return crops(f"{index:02d}.png" for index in range(IMAGES))
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from skimage import data
 
 from gends.jobs.status import collect
 from gends.pipeline.dataset import open_dataset
@@ -24,14 +23,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clean") / "photos"
-    folder.mkdir()
-    photograph = Image.fromarray(data.astronaut())
-    for index in range(8):
-        left, top = 80 * (index % 5), 80 * (index // 5)
-        photograph.crop((left, top, left + 80, top + 80)).save(folder / f"{index}.png")
-    return folder
+def photos(crops: Callable[[Iterable[str]], Path]) -> Path:
+    return crops(f"{index}.png" for index in range(8))
 
 
 def run(*arguments: object, faults: str = "", expect: int = 0) -> subprocess.CompletedProcess[str]:
