@@ -141,7 +141,7 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(
             f"about {duration(facts['estimated_seconds'])} h:m:s with {facts['workers']} workers "
             f"like this machine's ({facts['seconds_per_pair']:.3f} s per pair each), "
-            f"{_size(facts)}, redraws not counted"
+            f"{_size(facts)}; redraws and the start of Ray and the engine not counted"
         )
     elif "trial" in facts:
         lines.append(f"no estimate: {facts['trial']}")

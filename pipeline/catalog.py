@@ -182,7 +182,8 @@ def read_bytes(base: Path, image: CleanImage) -> bytes:
     """
     if image.offset is None:
         file = base / image.uri
-        if file.is_fifo() or file.is_socket() or file.is_char_device():
+        mode = file.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise OSError(f"{image.uri}: not a regular file")  # reading it could last for ever
         return file.read_bytes()
     path = re.split(r"(?<=\.tar)!", image.uri, maxsplit=1, flags=re.IGNORECASE)[0]
@@ -205,9 +206,9 @@ def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
     database.execute("CREATE TABLE firsts (hash PRIMARY KEY, source_id) WITHOUT ROWID")
     database.execute("INSERT INTO firsts SELECT hash, MIN(source_id) FROM hashes GROUP BY hash")
     database.execute(
-        "UPDATE images SET duplicate_of = (SELECT firsts.source_id FROM hashes JOIN firsts "
-        "USING (hash) WHERE hashes.source_id = images.source_id "
-        "AND firsts.source_id < images.source_id) "
+        "UPDATE images SET duplicate_of = (SELECT earlier.uri FROM hashes JOIN firsts USING (hash) "
+        "JOIN images AS earlier ON earlier.source_id = firsts.source_id "
+        "WHERE hashes.source_id = images.source_id AND firsts.source_id < images.source_id) "
         "WHERE source_id IN (SELECT source_id FROM hashes)"
     )
 

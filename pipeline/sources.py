@@ -115,11 +115,16 @@ def _read_folder(root: Path) -> Iterator[SourceRow]:
                     elif path.suffix.lower() == ".tar":
                         yield from _read_tar(path, root)
                     elif path.suffix.lower() in IMAGE_SUFFIXES:
-                        yield SourceRow(
-                            uri=_text(path.relative_to(root).as_posix()), caption=_sidecar(path)
-                        )
+                        yield _file_row(path, root)
         except OSError as error:
             raise SourceError(f"{folder}: {error.strerror}; make it readable or move it") from error
+
+
+def _file_row(path: Path, root: Path) -> SourceRow:
+    name = path.relative_to(root).as_posix()
+    uri = _text(name)
+    problem = None if uri == name else "its name is not UTF-8; rename it"
+    return SourceRow(uri=uri, caption=_sidecar(path), problem=problem)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -128,7 +133,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _text(name: str) -> str:
-    """A file name as text: bytes that are not UTF-8 are spelled out, and reading it will fail."""
+    """A file name as text: bytes that are not UTF-8 are spelled out."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

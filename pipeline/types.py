@@ -25,7 +25,7 @@ class CleanImage:
     size: int | None = None
     """Bytes of the image inside a tar shard."""
     duplicate_of: str | None = None
-    """source_id of an earlier image with the same bytes."""
+    """uri of an earlier image with the same bytes."""
     problem: str | None = None
     """Why the photograph cannot be used, found while it was listed."""
 

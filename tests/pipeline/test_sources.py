@@ -57,7 +57,8 @@ def test_links_in_a_folder_are_followed_but_never_in_circles(tmp_path):
 
 def test_a_name_that_is_not_utf8_is_spelled_out(tmp_path):
     touch(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")))
-    assert [row.uri for row in rows(tmp_path)] == ["caf\\xe9.png"]
+    (row,) = rows(tmp_path)
+    assert (row.uri, row.problem) == ("caf\\xe9.png", "its name is not UTF-8; rename it")
 
 
 def test_a_list_file_has_a_path_per_line(tmp_path):
