@@ -76,6 +76,7 @@ class Worker:
         """Run the engine on a batch; None is the unit's first."""
         start = time.monotonic()
         batch = batch or stages.first_batch(unit, loaded)
+        fault_point("degrade")
         for _, request in batch.requests:
             fault_point(f"degrade.{request.key}")
         pairs = stages.degrade_batch(self._load(), unit, loaded, batch)

@@ -2,9 +2,9 @@
 
 Nothing happens unless GENDS_FAULT is set, and only tests set it. Its value is a list, separated by
 semicolons, of `POINT:COUNT:ACTION:FOLDER`: the COUNT-th pass of POINT, counted over all processes
-of the build, or `every` one, does ACTION. `kill` and `segv` are that signal to itself, `hold` is to
-wait there until somebody kills it or until FOLDER/go exists. FOLDER receives one file per pass,
-and `reached` when the action begins.
+of the build, or `every` one, does ACTION; a COUNT of 0 only counts. `kill` and `segv` are that
+signal to itself, `hold` is to wait there until somebody kills it or until FOLDER/go exists. FOLDER
+receives one file per pass, and `reached` when the action begins.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 VARIABLE = "GENDS_FAULT"
+_passed: dict[Path, int] = {}
+"""Passes that this process knows of, so that it need not count from one each time."""
 SIGNALS = {"kill": signal.SIGKILL, "segv": signal.SIGSEGV}
 
 
@@ -30,9 +32,10 @@ def fault_point(name: str) -> None:
 
 
 def _pass(count: str, action: str, folder: Path) -> None:
-    number = 1
+    number = _passed.get(folder, 0) + 1
     while not _claim(folder / f"pass-{number}"):
         number += 1
+    _passed[folder] = number
     if count not in ("every", str(number)):
         return
     _claim(folder / "reached")

@@ -1,0 +1,107 @@
+"""Whatever happens to a build and whoever makes it, it ends in the same bytes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from gends.pipeline.dataset import Dataset, open_dataset
+from gends.pipeline.verify import verify
+
+SCRIPT = Path(__file__).with_name("history.py")
+STEPS = [
+    f"{folder}.{end}"
+    for folder in ("work", "shards", "manifest", "lease")
+    for end in ("begun", "written", "synced", "named")
+]
+Run = Callable[..., int]
+
+faults = st.builds(
+    "{}:{}:kill".format, st.sampled_from([*STEPS, "seal.sealed", "degrade"]), st.integers(1, 12)
+)
+sessions = st.fixed_dictionaries(
+    {
+        "workers": st.sampled_from([1, 2, 4]),
+        "order": st.integers(0, 2**32),
+        "fault": faults,
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def run_session() -> Iterator[Run]:
+    """(root, workers, order, faults) -> exit code of the session's driver."""
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def run(**session: Any) -> int:
+        process.stdin.write(json.dumps(session) + "\n")
+        process.stdin.flush()
+        return int(process.stdout.readline())
+
+    yield run
+    process.stdin.close()
+    assert process.wait(timeout=60) == 0
+    process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def whole(photos: Path, build_dataset: Callable[..., Dataset], tmp_path_factory) -> Dataset:
+    return build_dataset(photos, tmp_path_factory.mktemp("whole") / "root")
+
+
+@pytest.fixture(scope="module")
+def founded(photos: Path, found_dataset: Callable[..., Dataset], tmp_path_factory) -> Dataset:
+    return found_dataset(photos, tmp_path_factory.mktemp("founded") / "root")
+
+
+def published(dataset: Dataset) -> dict[str, bytes]:
+    store = dataset.store
+    return {
+        f"{folder}/{name}": store.read(f"{folder}/{name}")
+        for folder in ("shards", "manifest")
+        for name in store.names(folder)
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(history=st.lists(sessions, min_size=1, max_size=4), last=sessions)
+def test_any_history_ends_in_the_same_bytes(run_session, whole, founded, history, last):
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(shutil.copytree(founded.store.root, Path(scratch) / "root"))
+        killed = open_dataset(root)
+        calls = Path(scratch) / "calls"
+        calls.mkdir()
+        counting = f"degrade:0:kill:{calls}"  # never strikes
+        for number, session in enumerate(history):
+            passes = Path(scratch) / f"passes-{number}"
+            passes.mkdir()
+            fault = f"{session['fault']}:{passes}"
+            code = run_session(**session | {"root": str(root), "faults": f"{counting};{fault}"})
+            event(f"the driver ended with {code}")
+            assert code in (0, -signal.SIGKILL)
+            for _, problems in verify(killed):
+                assert all(problem.what == "no manifest; resume the build" for problem in problems)
+        assert run_session(**last | {"root": str(root), "faults": counting}) == 0
+        units = sum(killed.plan.num_units(shard) for shard in range(killed.plan.num_shards))
+        in_flight = sum(session["workers"] for session in history)
+        assert units <= len(list(calls.iterdir())) <= units + in_flight
+        assert published(killed) == published(whole)
+        assert not killed.store.names("work")
+        assert not killed.store.names("lease")
