@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
+from gends.jobs.cause import last_line, origin
 from gends.jobs.cluster import Resources
+from gends.jobs.crew import Crew
 from gends.jobs.errors import BuildError, DrainedError
 from gends.jobs.flight import Flight, Lane
-from gends.jobs.stages import Context, Worker, fail_unit, make_carefully, seal_shard
+from gends.jobs.stages import Context, fail_unit, make_carefully, seal_shard
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
 from gends.pipeline.commit import begun_units, work_folder
-from gends.pipeline.config import ConfigError
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.plan import Plan
@@ -48,48 +49,22 @@ class Build:
         """Start the workers; they load their engines while the driver goes on."""
         self.store = store
         self.plan = plan
-        self.tally = Tally(total=plan.num_requests(), num_workers=resources.workers)
+        self.tally = Tally(total=plan.num_requests(), num_workers=resources.fitting())
         self._stop = stop or Stop()
         self._timeout = unit_timeout
         self._context = ray.put(context)
         self._on_progress = on_progress
-        actor: Any = Worker  # its type does not show what ray.remote added
-        self._lanes = [
-            Lane(
-                actor.options(
-                    num_cpus=resources.cpus_per_worker,
-                    num_gpus=resources.gpus_per_worker,
-                    max_restarts=-1,
-                ).remote(context)
-            )
-            for _ in range(resources.workers)
-        ]
+        self._crew = Crew(context, resources)
+        self._again: deque[WorkUnit] = deque()
+        """Units that broke and are to be sent once more."""
         self._flying: dict[Any, Flight] = {}
         self._sealing: dict[Any, int] = {}
         self._strikes: Counter[tuple[int, int]] = Counter()
         self._open: dict[int, int] = {}
 
     def fingerprint(self) -> dict[str, str]:
-        """Identity of the engine; waits until every worker has loaded it.
-
-        Raises:
-            ConfigError: the engine cannot be made as configured.
-            BuildError: it does not start, or workers are so different that their bytes would be.
-        """
-        try:
-            first, *others = ray.get([lane.worker.fingerprint.remote() for lane in self._lanes])
-        except RayError as error:
-            if isinstance(_origin(error), ConfigError):
-                raise ConfigError(str(_origin(error))) from error
-            raise BuildError(f"the engine does not start: {_last_line(error)}") from error
-        for other in others:
-            different = [name for name in first if other.get(name) != first[name]]
-            if different:
-                raise BuildError(
-                    f"workers differ in {', '.join(different)}; give the cluster machines of one "
-                    "kind with the same versions installed"
-                )
-        return dict(first)
+        """Identity of the engine; see `Crew.fingerprint`."""
+        return self._crew.fingerprint()
 
     def run(self) -> Tally:
         """Make every unit that is not durable yet and seal every shard.
@@ -101,20 +76,19 @@ class Build:
         """
         self.tally.start()
         units = self._missing_units()
-        most = len(self._lanes) * UNITS_PER_WORKER
         while not self._stop.lost:
-            free = 0 if self._stop.draining else max(0, most - len(self._flying))
-            for unit in itertools.islice(units, free):
-                self._submit(unit)
+            self._crew.adjust()
+            self._feed(units)
             waiting = [*self._flying, *self._sealing]
-            if self._stop.overdue or not waiting:
+            idle = not waiting and (self._stop.draining or bool(self._crew.lanes))
+            if self._stop.overdue or idle:
                 break
-            ready, _ = ray.wait(waiting, num_returns=1, timeout=0.5)
+            ready = self._await(waiting)
             if self._stop.interrupted:
                 raise KeyboardInterrupt
             for reference in ready:
                 self._collect(reference)
-            for lane in self._lanes:
+            for lane in self._crew.lanes:
                 lane.break_what_hangs(self._timeout)
             self._on_progress(self.tally)
         if self._stop.lost:
@@ -156,10 +130,26 @@ class Build:
                     unit = missing
                 yield unit
 
-    def _submit(self, unit: WorkUnit) -> None:
-        lane = min(self._lanes, key=len)
-        flight = lane.send(self._context, unit)
-        self._flying[flight.done] = flight
+    def _feed(self, units: Iterator[WorkUnit]) -> None:
+        """Send units while workers have room for them, first those that broke."""
+        self.tally.num_workers = len(self._crew.lanes)
+        while not self._stop.draining:
+            lane = self._crew.idlest()
+            if lane is None or len(self._flying) >= len(self._crew.lanes) * UNITS_PER_WORKER:
+                return
+            unit = self._again.popleft() if self._again else next(units, None)
+            if unit is None:
+                return
+            flight = lane.send(self._context, unit)
+            self._flying[flight.done] = flight
+
+    def _await(self, waiting: list[Any]) -> list[Any]:
+        """What has ended, after half a second at most."""
+        if not waiting:
+            time.sleep(0.5)  # no machine has room
+            return []
+        ready, _ = ray.wait(waiting, num_returns=1, timeout=0.5)
+        return list(ready)
 
     def _collect(self, reference: Any) -> None:
         if reference in self._sealing:
@@ -180,18 +170,20 @@ class Build:
             self._seal(shard)
 
     def _broken(self, flight: Flight, error: RayError) -> None:
-        origin = _origin(error)
-        raised = not isinstance(origin, RayError)
+        cause = origin(error)
+        raised = not isinstance(cause, RayError)
         # Loading turns a photograph that cannot be read into a failure; what is left is the root,
         # or all photographs at once.
-        if (raised and isinstance(origin, OSError)) or flight.lane is None:
-            raise BuildError(f"storage failed: {_last_line(error)}") from error
+        if (raised and isinstance(cause, OSError)) or flight.lane is None:
+            raise BuildError(
+                f"storage failed: {last_line(cause)}; the same command resumes"
+            ) from error
         # When an engine's process dies it takes all its units along; the one it was at comes first.
-        innocent = isinstance(origin, ActorDiedError | ActorUnavailableError) and not flight.first
+        innocent = isinstance(cause, ActorDiedError | ActorUnavailableError) and not flight.first
         flight.land()
         unit = flight.unit
         if innocent:
-            self._submit(unit)
+            self._again.append(unit)
             return
         place = (unit.shard, unit.index)
         self._strikes[place] += STRIKES if flight.hung else 1
@@ -201,13 +193,13 @@ class Build:
                 f"nothing could be made: {len(self._strikes)} units broke, the last with\n{error}"
             ) from error
         if self._strikes[place] < STRIKES:
-            self._submit(unit)
+            self._again.append(unit)
         elif not flight.careful:
             self._submit_carefully(unit, flight.lane)
         else:
             code = "engine_error" if raised else "worker_died"
             # Of a death Ray tells process numbers and addresses, and manifests are reproducible.
-            detail = _last_line(error) if raised else "the processes that worked on it ended"
+            detail = last_line(error) if raised else "the processes that worked on it ended"
             failure = Failure(code=code, detail=detail)
             done = fail_unit.remote(self._context, unit, failure)
             self._flying[done] = Flight(unit=unit, done=done)
@@ -223,6 +215,7 @@ class Build:
         return max(2, min(STRIKES, units))
 
     def _submit_carefully(self, unit: WorkUnit, lane: Lane) -> None:
+        lane.careful += 1
         done = make_carefully.remote(self._context, unit, lane.worker, self._timeout)
         self._flying[done] = Flight(unit=unit, done=done, lane=lane, careful=True)
 
@@ -235,21 +228,13 @@ class Build:
         try:
             ray.get(reference)
         except RayError as error:
-            if isinstance(_origin(error), LeaseLostError | AlreadyExistsError):
+            if isinstance(origin(error), LeaseLostError | AlreadyExistsError):
                 raise BuildError(
                     f"shard {shard} was published by another build that took {self.store.url} "
                     "over; this one stops"
                 ) from error
-            raise BuildError(f"shard {shard} cannot be sealed: {_last_line(error)}") from error
+            raise BuildError(
+                f"shard {shard} cannot be sealed: {last_line(origin(error))}; the same command "
+                "resumes"
+            ) from error
         self.tally.sealed += 1
-
-
-def _origin(error: BaseException) -> BaseException:
-    """What went wrong at the bottom: Ray wraps an error once for each task it passes through."""
-    while isinstance(error, RayTaskError) and isinstance(error.cause, Exception):
-        error = error.cause
-    return error
-
-
-def _last_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[-1]

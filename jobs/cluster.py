@@ -27,11 +27,38 @@ LONGEST_TEMPORARY = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """How the engine's workers are placed."""
+    """What a worker takes of a cluster."""
 
-    workers: int
+    asked: int | None
+    """Workers that the user asked for; None takes as many as fit."""
     cpus_per_worker: int
     gpus_per_worker: int
+
+    def fitting(self) -> int:
+        """Workers that fit into the cluster as it is now, at most those asked for; maybe none."""
+        most, usual = self._room()
+        return min(most, self.asked or usual)
+
+    def check(self) -> None:
+        """Raise ValueError unless the workers that were asked for fit, or one without."""
+        most, _ = self._room()
+        wanted = self.asked or 1
+        if wanted > most:
+            cpus, gpus = _cluster()
+            raise ValueError(
+                f"{wanted} workers of {self.cpus_per_worker} CPUs do not fit into {cpus} CPUs and "
+                f"{gpus} GPUs: each holds one GPU where there are any, and one CPU stays for "
+                "loading and encoding; lower --workers or --threads"
+            )
+
+    def _room(self) -> tuple[int, int]:
+        """Workers that fit at most, and how many leave room for stages beside them."""
+        cpus, gpus = _cluster()
+        # One slot at least stays free: an engine waits for photographs that nobody loads.
+        most = max(0, (cpus - 1) // self.cpus_per_worker)
+        if self.gpus_per_worker:
+            return min(most, gpus), gpus
+        return most, max(1, (cpus - STAGE_SLOTS) // self.cpus_per_worker)
 
 
 @contextlib.contextmanager
@@ -133,22 +160,18 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def _place(workers: int | None, threads: int, on_gpu: bool) -> Resources:
+    gpu = on_gpu and _cluster()[1] > 0
+    resources = Resources(
+        asked=workers, cpus_per_worker=1 if gpu else threads, gpus_per_worker=int(gpu)
+    )
+    resources.check()
+    return resources
+
+
+def _cluster() -> tuple[int, int]:
+    """CPUs and GPUs of the machines that are in the cluster now."""
     available: dict[str, float] = ray.cluster_resources()
-    cpus = int(available.get("CPU", 0))
-    gpus = int(available.get("GPU", 0)) if on_gpu else 0
-    each = 1 if gpus else threads
-    # One slot at least stays free: an engine waits for photographs that nobody loads.
-    most = (cpus - 1) // each
-    if gpus:
-        most = min(most, gpus)
-    wanted = workers or max(1, min(gpus or (cpus - STAGE_SLOTS) // each, most))
-    if wanted > most:
-        raise ValueError(
-            f"{wanted} workers of {each} CPUs do not fit into {cpus} CPUs and {gpus} GPUs: each "
-            "holds one GPU where there are any, and one CPU stays for loading and encoding; "
-            "lower --workers or --threads"
-        )
-    return Resources(workers=wanted, cpus_per_worker=each, gpus_per_worker=min(gpus, 1))
+    return int(available.get("CPU", 0)), int(available.get("GPU", 0))
 
 
 def available_cpus() -> int:

@@ -31,11 +31,17 @@ class Flight:
     @property
     def first(self) -> bool:
         """Whether the engine is at this unit: the oldest of its lane."""
-        return self.lane is None or self.careful or self.lane.flights[0] is self
+        if self.lane is None or self.careful:
+            return True
+        return not self.lane.dismissed and self.lane.flights[0] is self
 
     def land(self) -> None:
         """Leave the lane."""
-        if self.lane is not None and not self.careful:
+        if self.lane is None:
+            return
+        if self.careful:
+            self.lane.careful -= 1
+        else:
             self.lane.leave(self)
 
 
@@ -46,7 +52,15 @@ class Lane:
         """Nothing is on its way yet."""
         self.worker = worker
         self.flights: list[Flight] = []
+        self.careful = 0
+        """Units that are made request by request, beside the lane's own."""
+        self.dismissed = False
+        """The worker was let go; no unit is to blame for that."""
         self._moved = time.monotonic()
+
+    def moved(self) -> float:
+        """When a unit last landed or broke, by the monotonic clock."""
+        return self._moved
 
     def __len__(self) -> int:
         """Units on their way."""

@@ -52,6 +52,14 @@ SMALL = {
 """Settings of datasets made for tests: two images to a shard."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("soak", "the long forms of tests that are short by default")
+    group.addoption("--soak-kills", type=int, default=6, help="processes to kill in test_soak.py")
+    group.addoption("--soak-photos", help="folder of photographs to build from")
+    group.addoption("--soak-seed", type=int, default=0, help="which processes, and when")
+    group.addoption("--soak-report", help="JSON file for what happened")
+
+
 @pytest.fixture(scope="session")
 def object_server() -> Iterator[str]:
     """Address of an object store with a bucket `bucket`, in the environment of this process."""

@@ -32,7 +32,7 @@ def test_an_address_where_nobody_is_fails_at_once():
 def test_workers_fit_and_leave_room_for_loading(monkeypatch, resources, asked, placed):
     monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: resources)
     found = cluster._place(*asked)
-    assert (found.workers, found.cpus_per_worker, found.gpus_per_worker) == placed
+    assert (found.fitting(), found.cpus_per_worker, found.gpus_per_worker) == placed
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,16 @@ def test_workers_that_do_not_fit_are_refused(monkeypatch, resources, asked):
     monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: resources)
     with pytest.raises(ValueError, match=r"do not fit into .* lower --workers"):
         cluster._place(*asked)
+
+
+def test_the_number_of_workers_follows_the_cluster(monkeypatch):
+    def fitting(cpus: int) -> tuple[int, int]:
+        monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": cpus})
+        return four.fitting(), free.fitting()
+
+    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 6})
+    four, free = cluster._place(4, 1, False), cluster._place(None, 1, False)
+    assert [fitting(cpus) for cpus in (6, 3, 0, 12)] == [(4, 4), (2, 1), (0, 0), (4, 10)]
 
 
 def test_a_deep_temporary_folder_is_not_used(monkeypatch, tmp_path):

@@ -1,0 +1,91 @@
+"""Machines leave a cluster and join it while a build runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ray.cluster_utils import Cluster
+from witness import published
+
+from gends.pipeline.dataset import Dataset, open_dataset
+
+PROGRAM = Path(sys.executable).with_name("gends-build")
+SETTINGS: dict[str, Any] = {
+    "clean_dataset": "photos",
+    "engine": "dry",
+    "resolution": 64,
+    "unit_images": 1,
+    "shard_size": 240,
+    "replicas": 40,
+    "redraws": 1,
+    "seed": 5,
+}
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Three machines: the driver's has room for one process, each other for two."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_a_build_outlives_a_machine_and_uses_a_new_one(
+    cluster: Cluster,
+    crops: Callable[[Iterable[str]], Path],
+    build_dataset: Callable[..., Dataset],
+    tmp_path: Path,
+) -> None:
+    clean = crops(f"{index:02d}.png" for index in range(24))
+    whole = build_dataset(clean, tmp_path / "whole", **SETTINGS)
+    first, second = cluster.add_node(num_cpus=2), cluster.add_node(num_cpus=2)
+    root = tmp_path / "root"
+    flags = SETTINGS | {"clean": clean, "out": root, "address": cluster.address, "workers": 3}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+    with subprocess.Popen(
+        [str(PROGRAM), "run", "--json", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as build:
+        _await(build, lambda: any(root.glob("work/*/[!.]*")))
+        assert _works(first) or _works(second)
+        lost = first if _works(first) else second
+        cluster.remove_node(lost, allow_graceful=False)  # SIGKILL
+        new = cluster.add_node(num_cpus=2)
+        _await(build, lambda: _works(new))
+        out, err = build.communicate(timeout=200)
+    assert build.returncode == 0, err
+    summary = json.loads(out.splitlines()[-1])
+    assert summary["statuses"]["failed"] == 0
+    assert published(open_dataset(root).store) == published(whole.store)
+
+
+def _works(node: Any) -> bool:
+    """Whether a machine of the cluster holds an engine of the build."""
+    raylet = next(each for each in node.live_processes() if each[0] == "raylet")[1]
+    names = set()
+    for process in psutil.Process(raylet.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            names.add(process.name())
+    return any(name.startswith("ray::Worker") for name in names)
+
+
+def _await(build: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert build.poll() is None, build.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
