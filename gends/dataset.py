@@ -58,13 +58,8 @@ class PairDataset:
         """
         rows = read_manifest(root, columns=[*COLUMNS, "split"])
         for column, wanted in (("degradation", degradations), ("split", split)):
-            if wanted is None:
-                continue
-            values = [wanted] if isinstance(wanted, str) else list(wanted)
-            known = sorted(pc.unique(rows[column]).to_pylist())
-            if missing := [value for value in values if value not in known]:
-                raise ValueError(f"{root}: no pair with {column} {missing}; there are {known}")
-            rows = rows.filter(pc.is_in(rows[column], value_set=pa.array(values, pa.string())))
+            check_known(root, column, wanted, pc.unique(rows[column]).to_pylist())
+            rows = keep(rows, column, wanted)
         # Arrow columns, not Python objects: forked loader workers then share their pages.
         self.rows = rows.combine_chunks()
         self.transform = transform
@@ -83,10 +78,39 @@ class PairDataset:
         """Read and decode one pair."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} pairs")
-        row = self.rows.slice(index % len(self), 1).to_pylist()[0]
-        item = {name: row[name] for name in ("key", "degradation", "mu", "sigma")}
-        item["caption"] = row["caption"] or ""
-        for part in ("gt", "lq"):
-            data = self._reader.read(row["shard"], row[f"{part}_offset"], row[f"{part}_size"])
-            item[part] = decode(data)
+        item = read_pair(self._reader, self.rows.slice(index % len(self), 1).to_pylist()[0])
         return item if self.transform is None else self.transform(item)
+
+
+def check_known(
+    root: Path | str, column: str, wanted: Sequence[str] | None, known: Sequence[str]
+) -> None:
+    """Raise ValueError unless all values that are `wanted` of a column exist."""
+    if missing := [value for value in _listed(wanted or []) if value not in known]:
+        raise ValueError(f"{root}: no pair with {column} {missing}; there are {sorted(known)}")
+
+
+def keep(rows: pa.Table, column: str, wanted: Sequence[str] | None) -> pa.Table:
+    """Rows with one of the values in a column; None keeps all."""
+    if wanted is None:
+        return rows
+    return rows.filter(pc.is_in(rows[column], value_set=pa.array(_listed(wanted), pa.string())))
+
+
+def _listed(wanted: Sequence[str]) -> list[str]:
+    return [wanted] if isinstance(wanted, str) else list(wanted)
+
+
+def read_pair(reader: ShardReader, row: dict[str, Any]) -> Item:
+    """Read and decode one pair, its bytes checked where the row has their checksums.
+
+    Raises:
+        OSError: the shard is not as its manifest says.
+        ValueError: its images cannot be decoded.
+    """
+    item = {name: row[name] for name in ("key", "degradation", "mu", "sigma")}
+    item["caption"] = row["caption"] or ""
+    for part in ("gt", "lq"):
+        place = (row["shard"], row[f"{part}_offset"], row[f"{part}_size"])
+        item[part] = decode(reader.read(*place, row.get(f"{part}_blake3")))
+    return item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from gends.dataset import PairDataset
+from gends.follow import Follower
 
 
 class PairStream(IterableDataset[Any]):
@@ -20,9 +22,18 @@ class PairStream(IterableDataset[Any]):
     The order is a function of (seed, epoch, number of ranks) alone. Shards are shuffled, then the
     pairs within every few shards, so that reads stay near each other. Every rank gets the same
     number of pairs: the remainder of a division by the number of ranks is left out.
+
+    With `follow=True` the dataset may be growing, or not be begun: the stream reads every shard
+    once, after it was sealed, waits for more while a build runs or until it is resumed, and ends
+    when all shards of the plan were read. Shards come as they are sealed; those seen together are
+    shuffled as above. Shard n is read by rank n modulo `num_ranks`, and there by loader worker
+    n // num_ranks modulo the number of workers, so that all of them together read each pair once
+    whatever each sees first; equal numbers of pairs per rank are not promised, and the length is
+    not known. What `gends-build retry` adds to a shard that was seen is not read before the next
+    iteration. All bytes are compared with the checksums of their manifest.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a choice of its own
         self,
         root: Path | str,
         *,
@@ -31,19 +42,42 @@ class PairStream(IterableDataset[Any]):
         num_ranks: int = 1,
         shuffle: bool = True,
         shards_in_buffer: int = 4,
+        follow: bool = False,
+        poll: float = 10.0,
+        timeout: float | None = None,
         **options: Any,
     ) -> None:
         """Open a dataset root; `options` go to `PairDataset`.
 
+        Args:
+            root: folder that `gends-build run` wrote, or, with `follow`, is going to write.
+            seed: decides the order, together with the epoch.
+            rank: which of the readers this is.
+            num_ranks: how many readers there are.
+            shuffle: False reads in order of shard and key.
+            shards_in_buffer: shards whose pairs are shuffled together.
+            follow: read shards as they are sealed instead of those that there are.
+            poll: seconds between two looks at the root while nothing new is there. A look is one
+                listing of the manifests by each loader worker: many readers of one bucket do well
+                with a minute.
+            timeout: seconds without a shard sealed after which to give up; None waits for ever.
+                Let it be longer than a shard and the restart of a build take.
+            options: `degradations`, `split` and `transform`. While following, a split that no pair
+                has is not noticed.
+
         Raises:
-            ValueError: `rank` is not below `num_ranks`, `shards_in_buffer` is below 1, or what
-                `PairDataset` raises.
+            ValueError: `rank` is not below `num_ranks`, `shards_in_buffer` is below 1, `poll` or
+                `timeout` is not above 0, or what `PairDataset` raises.
         """
         if not 0 <= rank < num_ranks:
             raise ValueError(f"rank must be in [0, num_ranks), got {rank} of {num_ranks}")
         if shards_in_buffer < 1:
             raise ValueError(f"shards_in_buffer must be at least 1, got {shards_in_buffer}")
-        self.dataset = PairDataset(root, **options)
+        self.dataset: PairDataset | Follower = (
+            Follower(root, poll=poll, timeout=timeout, **options)
+            if follow
+            else PairDataset(root, **options)
+        )
         self.seed = seed
         self.rank = rank
         self.num_ranks = num_ranks
@@ -63,25 +97,57 @@ class PairStream(IterableDataset[Any]):
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
-        """Pairs per epoch and rank."""
-        return len(self.dataset) // self.num_ranks
+        """Pairs per epoch and rank.
+
+        Raises:
+            TypeError: the stream follows a dataset whose end is not known.
+        """
+        return len(self._whole()) // self.num_ranks
 
     def __iter__(self) -> Iterator[Any]:
-        """Read this rank's, and inside a loader this worker's, share of the epoch."""
+        """Read this rank's, and inside a loader this worker's, share of the epoch.
+
+        While following this also raises:
+            TimeoutError: no shard was sealed for `timeout` seconds.
+            IdentityError: what lies under the root is no dataset, or does not say how it ends.
+            ValueError: a degradation that the dataset is not made of, or a damaged manifest.
+            OSError: bytes of a sealed shard are missing or not those that were recorded.
+        """
+        info = get_worker_info()
+        worker, num_workers = (0, 1) if info is None else (info.id, info.num_workers)
+        if isinstance(self.dataset, Follower):
+            place = worker * self.num_ranks + self.rank
+            rng = np.random.default_rng((self.seed, self.epoch))
+            order = functools.partial(self._arrange, rng=rng)
+            yield from self.dataset.pairs(place, num_workers * self.num_ranks, order)
+            return
         mine = self.order()[: len(self) * self.num_ranks][self.rank :: self.num_ranks]
-        worker = get_worker_info()
-        if worker is not None:
-            mine = mine[worker.id :: worker.num_workers]
-        for index in mine:
+        for index in mine[worker::num_workers]:
             yield self.dataset[int(index)]
 
     def order(self) -> npt.NDArray[np.int64]:
-        """Indices into the dataset in the order of the current epoch, over all ranks."""
-        shards = self.dataset.rows["shard"].to_numpy()
+        """Indices into the dataset in the order of the current epoch, over all ranks.
+
+        Raises:
+            TypeError: the stream follows a dataset, whose order is not known before.
+        """
+        rng = np.random.default_rng((self.seed, self.epoch))
+        return self._arrange(self._whole().rows["shard"].to_numpy(), rng)
+
+    def _whole(self) -> PairDataset:
+        if isinstance(self.dataset, Follower):
+            raise TypeError(
+                f"{self.dataset.root}: a stream with follow=True has neither length nor order: "
+                "its dataset may still grow; count in steps instead of epochs"
+            )
+        return self.dataset
+
+    def _arrange(
+        self, shards: npt.NDArray[np.int32], rng: np.random.Generator
+    ) -> npt.NDArray[np.int64]:
+        """In which order to read rows of these shards, of which each one's are neighbours."""
         if not self.shuffle:
             return np.arange(len(shards))
-        rng = np.random.default_rng((self.seed, self.epoch))
-        # Rows come in order of shard, so each shard's are neighbours.
         bounds = np.append(np.unique(shards, return_index=True)[1], len(shards))
         numbers = rng.permutation(len(bounds) - 1)
         parts = [np.arange(0)]

@@ -17,7 +17,7 @@ from gends.models.identity import compare
 from gends.pipeline.catalog import Catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.manifest import FORMAT_VERSION
-from gends.pipeline.plan import Plan
+from gends.pipeline.plan import Plan, count_shards
 from gends.pipeline.store import Store, open_store
 
 IDENTITY_NAME = "dataset.json"
@@ -59,6 +59,7 @@ def make_identity(
         "config": config.model_dump(mode="json", exclude={"clean"}),
         "config_digest": config_digest(config),
         "catalog_digest": catalog.digest,
+        "num_shards": count_shards(len(catalog), config),
         "profile_digest": profile.digest,
         "engine": engine,
         "versions": {name: version(name) for name in _deciding(config)},
@@ -86,8 +87,8 @@ def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = T
         IdentityError: something that decides the bytes differs; each difference is named.
     """
     known = read_identity(store)
-    # The digest repeats the configuration. Things may move: what they hold is compared.
-    ignored = {"config_digest", "clean", *(f"config.{name}" for name in PLACES)}
+    # Digest and number repeat the settings. Things may move: what they hold is compared.
+    ignored = {"config_digest", "num_shards", "clean", *(f"config.{name}" for name in PLACES)}
     ignored |= {"engine"} if identity["engine"] is None else set()
     ignored |= set() if versions else {f"versions.{name}" for name in identity["versions"]}
     differences = [

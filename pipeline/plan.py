@@ -33,6 +33,16 @@ def draw_seed(seed: int, *parts: str | int) -> int:
     return int.from_bytes(blake3(text.encode()).digest(8), "big") >> 1
 
 
+def count_shards(num_images: int, config: BuildConfig) -> int:
+    """Shards of a catalog with that many photographs."""
+    return -(-num_images // _images_per_shard(config))
+
+
+def _images_per_shard(config: BuildConfig) -> int:
+    per_image = min(config.per_image or len(config.degradations), len(config.degradations))
+    return max(1, config.shard_size // (per_image * config.replicas))
+
+
 class Plan:
     """Which pairs a build makes, and how they are grouped into units and shards."""
 
@@ -51,15 +61,13 @@ class Plan:
         self.catalog = catalog
         self.config = config
         self.profile = profile
-        per_image = min(config.per_image or len(config.degradations), len(config.degradations))
-        images = max(1, config.shard_size // (per_image * config.replicas))
-        self.images_per_unit = min(config.unit_images, images)
-        self.images_per_shard = images
+        self.images_per_shard = _images_per_shard(config)
+        self.images_per_unit = min(config.unit_images, self.images_per_shard)
 
     @property
     def num_shards(self) -> int:
         """Shards, the last one possibly shorter."""
-        return -(-len(self.catalog) // self.images_per_shard)
+        return count_shards(len(self.catalog), self.config)
 
     def num_units(self, shard: int) -> int:
         """Units of one shard."""
