@@ -9,53 +9,21 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from blake3 import blake3
+from witness import Witness, published
 
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.faults import VARIABLE
-from gends.pipeline.manifest import (
-    facts_of,
-    manifest_name,
-    sealed_shards,
-    shard_name,
-)
+from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.store import Store, open_store
 
 SCRIPT = Path(__file__).with_name("resume.py")
 ON_DISK = ("begun", "written", "synced", "named")
 IN_BUCKETS = ("begun", "written", "named")
 PATIENCE = "0.5"
-
-
-class Reader(threading.Thread):
-    """Polls a root and checks every shard it has not seen before."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(daemon=True)
-        self.store, self.seen, self.torn = store, {}, []
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        while not self.ended.is_set():
-            self.look()
-            time.sleep(0.002)
-
-    def look(self) -> None:
-        for shard in sealed_shards(self.store):
-            try:
-                table = pq.read_table(pa.BufferReader(self.store.read(manifest_name(shard))))
-                tar = self.store.read(shard_name(shard))
-                assert blake3(tar).hexdigest() == facts_of(table.schema)["shard_blake3"]
-                assert self.seen.setdefault(shard, table.num_rows) == table.num_rows
-            except Exception as error:  # whatever a reader can trip over is a torn shard
-                self.torn.append((shard, error))
 
 
 def start(url: str, fault: str | None = None) -> subprocess.Popen[str]:
@@ -70,14 +38,6 @@ def made_by(process: subprocess.Popen[str]) -> int:
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return int(output)
-
-
-def data_of(store: Store) -> dict[str, bytes]:
-    return {
-        f"{folder}/{name}": store.read(f"{folder}/{name}")
-        for folder in ("shards", "manifest")
-        for name in store.names(folder)
-    }
 
 
 def upload(root: Path, url: str) -> None:
@@ -104,8 +64,8 @@ def test_killed_at_every_step_nothing_is_torn_lost_or_doubled(
         f"{folder}.{end}" for folder in ("lease", "work", "shards", "manifest") for end in ends
     ]
     store = open_store(url)
-    reader = Reader(open_store(url))
-    reader.start()
+    witness = Witness(open_store(url))
+    witness.start()
     for number, step in enumerate([*steps, "seal.sealed"]):
         passes = tmp_path / f"passes-{number}"
         passes.mkdir()
@@ -119,12 +79,10 @@ def test_killed_at_every_step_nothing_is_torn_lost_or_doubled(
     made = made_by(start(url))
     assert 0 < made <= left <= units
     assert made + durable >= left
-    reader.ended.set()
-    reader.join()
-    reader.look()
-    assert not reader.torn
-    assert sorted(reader.seen) == list(range(whole.plan.num_shards))
-    assert data_of(store) == data_of(whole.store)
+    witness.end()
+    assert not witness.torn
+    assert sorted(witness.seen) == list(range(whole.plan.num_shards))
+    assert published(store) == published(whole.store)
     assert store.names("work") == []
     assert store.names("lease") == []
     assert open_dataset(url).plan.num_shards == whole.plan.num_shards
@@ -148,13 +106,13 @@ def test_a_zombie_that_wakes_up_publishes_nothing(kind, photos, found_dataset, t
     zombie.send_signal(signal.SIGSTOP)
     forget_machine(open_store(url))
     made_by(start(url))
-    before = data_of(open_store(url))
+    before = published(open_store(url))
     (passes / "go").touch()
     zombie.send_signal(signal.SIGCONT)
     assert zombie.wait(timeout=60) not in (0, None)
     zombie.stdout.close()
     refused.stdout.close()
-    assert data_of(open_store(url)) == before
+    assert published(open_store(url)) == before
 
 
 def wait_for(path: Path) -> None:

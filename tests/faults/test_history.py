@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from witness import published
 
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.verify import verify
@@ -69,15 +70,6 @@ def founded(photos: Path, found_dataset: Callable[..., Dataset], tmp_path_factor
     return found_dataset(photos, tmp_path_factory.mktemp("founded") / "root")
 
 
-def published(dataset: Dataset) -> dict[str, bytes]:
-    store = dataset.store
-    return {
-        f"{folder}/{name}": store.read(f"{folder}/{name}")
-        for folder in ("shards", "manifest")
-        for name in store.names(folder)
-    }
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -102,6 +94,6 @@ def test_any_history_ends_in_the_same_bytes(run_session, whole, founded, history
         units = sum(killed.plan.num_units(shard) for shard in range(killed.plan.num_shards))
         in_flight = sum(session["workers"] for session in history)
         assert units <= len(list(calls.iterdir())) <= units + in_flight
-        assert published(killed) == published(whole)
+        assert published(killed.store) == published(whole.store)
         assert not killed.store.names("work")
         assert not killed.store.names("lease")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
@@ -15,6 +14,8 @@ from typing import Any
 
 import psutil
 import pytest
+from assault import kill_tree
+from witness import published
 
 from gends.jobs.status import collect
 from gends.models.parametric.engine import ParametricDegrader
@@ -85,31 +86,8 @@ def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) ->
         time.sleep(0.005)
 
 
-def kill_tree(process: subprocess.Popen[str]) -> None:
-    """`kill -9` a build and all that it started."""
-    root = psutil.Process(process.pid)
-    tree: set[psutil.Process] = set()
-    # Stop everything before: nobody is to clean up after the one that dies first.
-    while found := {root, *root.children(recursive=True)} - tree:
-        for each in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.suspend()
-        tree |= found
-    for each in tree:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            each.kill()
-    process.wait()
-    _, alive = psutil.wait_procs(tree, timeout=20)
-    assert not alive
-
-
 def sealed(root: Path) -> int:
     return len(list(root.glob("manifest/*.parquet")))
-
-
-def published(root: Path) -> dict[str, bytes]:
-    files = [path for folder in ("shards", "manifest") for path in (root / folder).rglob("*")]
-    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 @pytest.mark.timeout(600)
@@ -133,7 +111,7 @@ def test_a_killed_build_resumes_to_the_same_bytes(
     events = finish(start(killed, DRY, 3))
     durable = facts["in_shards"] + facts["in_durable_units"]
     assert events[-1]["made_now"] == facts["requests"] - durable, "durable units were made again"
-    assert published(killed) == published(whole.store.root)
+    assert published(open_dataset(killed).store) == published(whole.store)
     assert not list((killed / "work").iterdir())
 
 
@@ -151,4 +129,4 @@ def test_bytes_depend_neither_on_workers_nor_on_their_deaths(
     events = finish(process)
 
     assert events[-1]["statuses"]["failed"] == 0
-    assert published(three) == published(one.store.root)
+    assert published(open_dataset(three).store) == published(one.store)
