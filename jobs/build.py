@@ -18,7 +18,7 @@ from gends.jobs.flight import Flight, Lane
 from gends.jobs.stages import Context, fail_unit, make_carefully, seal_shard
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
-from gends.pipeline.commit import begun_units, work_folder
+from gends.pipeline.commit import begun_shards, begun_units, work_folder
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.plan import Plan
@@ -106,15 +106,16 @@ class Build:
         """Units to make, in order; shards that turn out complete are sealed on the way."""
         sealed = set(sealed_shards(self.store))
         self.tally.sealed = len(sealed)
-        for name in self.store.names("work"):
+        begun = begun_shards(self.store)
+        for shard in begun & sealed:
             # Killed between the manifest and the clean-up of its units.
-            if name.isdecimal() and int(name) in sealed:
-                self.store.remove_folder(work_folder(int(name)))
+            self.store.remove_folder(work_folder(shard))
         for shard in range(self.plan.num_shards):
             if shard in sealed:
                 self.tally.resumed += self.plan.count_of_shard(shard)
                 continue
-            durable, kept = begun_units(self.store, shard)
+            # One listing said which were begun: in a bucket each costs a round trip.
+            durable, kept = begun_units(self.store, shard) if shard in begun else (set(), set())
             num_units = self.plan.num_units(shard)
             self.tally.resumed += sum(self.plan.count_requests(shard, i) for i in durable)
             self._open[shard] = num_units - len(durable)

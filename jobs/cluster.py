@@ -93,6 +93,9 @@ def _start(address: str | None, cpus: int) -> None:
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
+    # A stage that waits for a redraw lets Ray start one more process; Ray ends idle ones after a
+    # second and starts them anew, a second of CPU each.
+    os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is not None:
         _knock(address)

@@ -46,6 +46,11 @@ def read_kept(store: Store, shard: int, index: int) -> list[Row]:
     return _read_rows(store, _unit_name(shard, index, "kept"))
 
 
+def begun_shards(store: Store) -> set[int]:
+    """Shards that have durable units or kept rows; one may be sealed and not yet cleaned up."""
+    return set(numbers(store.names("work"), ""))
+
+
 def durable_units(store: Store, shard: int) -> set[int]:
     """Indices of the units of an unsealed shard that need not be made again."""
     return begun_units(store, shard)[0]
