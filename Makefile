@@ -1,6 +1,7 @@
 # make demo    a small dataset from bundled photographs, in demo/
 # make test    the tests (PYTEST_ARGS="-m 'not slow'" leaves out the slow ones)
 # make check   style, types, import contracts, and the tests
+# make soak    the long tests: 200 kills, Ray Data under the same kills, 100,000 damaged inputs a reader
 # make lock    resolve requirements.lock again; LOCK_ARGS=--upgrade takes newer versions
 # make clean   remove what these made, .venv included
 #
@@ -9,13 +10,15 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+SOAK_ARGS ?= --soak-kills 200 --soak-peer-kills 20
+FUZZ_INPUTS ?= 100000
 
 BIN := .venv/bin
 READY := .venv/.ready
 TYPED := build/typed
 SOURCES = $(shell find gends pipeline models histograms jobs -name '*.py' -o -name py.typed)
 
-.PHONY: demo test check style types contracts lock clean
+.PHONY: demo test check style types contracts soak lock clean
 
 demo: $(READY)
 	$(BIN)/gends-build demo --out demo
@@ -24,6 +27,12 @@ test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: style types contracts test
+
+# About an hour on two cores. SOAK_ARGS="--soak-kills 1000 --soak-photos photos/" asks for more.
+soak: $(READY)
+	$(BIN)/python -m pytest -s --soak-report soak.json $(SOAK_ARGS) \
+	  tests/faults/test_soak.py tests/faults/test_soak_peers.py
+	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s tests/fuzz
 
 style: $(READY)
 	$(BIN)/ruff check .
