@@ -79,7 +79,7 @@ def main(clean: str, engine: str, limit: int, resolution: int, rounds: int) -> N
 
 def _context(inputs: Inputs, root: Path) -> Context:
     return Context(
-        root=str(root),
+        store=open_store(root),
         base=inputs.base,
         config=inputs.config,
         config_digest=config_digest(inputs.config),
@@ -117,7 +117,7 @@ def _through_ray_data(inputs: Inputs, root: Path) -> None:
         rows = finish_unit(
             row["unit"], row["loaded"], row["pairs"], lambda batch: [], Judge(config.filter), config
         )
-        write_unit(open_store(context.root), row["unit"].shard, row["unit"].index, rows)
+        write_unit(context.store, row["unit"].shard, row["unit"].index, rows)
         return {"made": len(rows)}
 
     units = [unit for shard in range(plan.num_shards) for unit in plan.units(shard)]

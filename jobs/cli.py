@@ -13,6 +13,7 @@ import click
 
 from gends._version import __version__
 from gends.jobs.errors import BuildError, DrainedError
+from gends.pipeline.store import StorageError
 
 COMMANDS = {
     "run": "Make a dataset, or go on making it.",
@@ -97,6 +98,9 @@ def main() -> None:
         sys.exit(os.EX_TEMPFAIL)
     except BuildError as error:
         click.echo(f"gends-build: {error}", err=True)
+        sys.exit(1)
+    except StorageError as error:
+        click.echo(f"gends-build: {error}; the same command resumes", err=True)
         sys.exit(1)
     except (ValueError, OSError) as error:
         click.echo(f"gends-build: {error}", err=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -31,6 +30,8 @@ class ClusterOptions:
     """Seconds that a unit may take before what works on it counts as hanging."""
     grace: float = 120.0
     """Seconds that units in flight get to finish after SIGTERM."""
+    store_timeout: float = 180.0
+    """Seconds for which a bucket that does not answer is asked again."""
 
 
 DEFAULTS = ClusterOptions()
@@ -78,6 +79,14 @@ _FLAGS = [
         show_default=True,
         help="How long units in flight may go on after SIGTERM.",
     ),
+    click.option(
+        "--store-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=DEFAULTS.store_timeout,
+        show_default=True,
+        help="How long a bucket that does not answer is asked again before the build stops.",
+    ),
 ]
 
 
@@ -94,9 +103,9 @@ def drive(
 
     Raises:
         LeaseHeldError: another build is writing here.
-        BuildError: the build had to stop; the same command resumes.
+        BuildError, StorageError: the build had to stop; the same command resumes.
     """
-    stop = Stop(grace=cluster.grace)
+    stop, store = Stop(grace=cluster.grace), store.with_timeout(cluster.store_timeout)
     with hold(store, on_wait=progress.say, on_lost=stop.lose) as lease:
         prepare(lease)
         return _drive(store, inputs, cluster, progress, stop, lease)
@@ -116,7 +125,7 @@ def _drive(
     from gends.jobs.stages import Context  # noqa: PLC0415
 
     context = Context(
-        root=store.url if "://" in store.url else str(Path(store.url).absolute()),
+        store=store,
         base=inputs.base,
         config=inputs.config,
         config_digest=config_digest(inputs.config),

@@ -79,7 +79,7 @@ def build(
         ValueError: settings, photographs or root that cannot be used; nothing was written.
         BuildError: the build had to stop; the same call resumes.
     """
-    store = open_store(out)
+    store = open_store(out).with_timeout(cluster.store_timeout)
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
         inputs = recall(store) if not settings and path is None else None
         inputs = inputs or gather(load_config(path, settings), Path(scratch), store)

@@ -24,7 +24,7 @@ from gends.pipeline.judge import Judge
 from gends.pipeline.lease import Lease
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import Row
-from gends.pipeline.store import open_store
+from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, Picture, Request, WorkUnit
 
 RETRIES = 2
@@ -35,7 +35,7 @@ RETRIES = 2
 class Context:
     """What every stage of a build needs to know; put into the object store once."""
 
-    root: str
+    store: Store
     base: Path
     config: BuildConfig
     config_digest: str
@@ -75,8 +75,9 @@ class Worker:
     ) -> Drawn:
         """Run the engine on a batch; None is the unit's first."""
         start = time.monotonic()
-        batch = batch or stages.first_batch(unit, loaded)
-        fault_point("degrade")
+        if batch is None:
+            fault_point("degrade")
+            batch = stages.first_batch(unit, loaded)
         for _, request in batch.requests:
             fault_point(f"degrade.{request.key}")
         pairs = stages.degrade_batch(self._load(), unit, loaded, batch)
@@ -193,7 +194,7 @@ def fail_unit(context: Context, unit: WorkUnit, failure: Failure) -> UnitReport:
 @ray.remote
 def seal_shard(context: Context, shard: int, num_units: int) -> int:
     """Turn durable units into a shard."""
-    store = open_store(context.root)
+    store = context.store
     seal(
         *(store, shard, num_units, context.config, context.config_digest),
         check=lambda: context.lease.check(store),
@@ -202,7 +203,7 @@ def seal_shard(context: Context, shard: int, num_units: int) -> int:
 
 
 def _write(context: Context, unit: WorkUnit, rows: list[Row], seconds: float) -> UnitReport:
-    store = open_store(context.root)
+    store = context.store
     kept = read_kept(store, unit.shard, unit.index) if unit.partial else []
     write_unit(store, unit.shard, unit.index, stages.in_order([*rows, *kept]))
     return UnitReport(

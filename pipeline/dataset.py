@@ -18,7 +18,7 @@ from gends.pipeline.catalog import Catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.manifest import FORMAT_VERSION
 from gends.pipeline.plan import Plan, count_shards
-from gends.pipeline.store import Store, open_store
+from gends.pipeline.store import StorageError, Store, open_store
 
 IDENTITY_NAME = "dataset.json"
 CATALOG_NAME = "catalog.parquet"
@@ -116,6 +116,7 @@ def open_dataset(root: Path | str) -> Dataset:
     Raises:
         IdentityError: there is no dataset, its format is another, or its catalog or profile is
             missing or changed.
+        StorageError: the store does not answer, or the temporary folder is full.
     """
     store = open_store(root)
     identity = read_identity(store)
@@ -129,6 +130,8 @@ def open_dataset(root: Path | str) -> Dataset:
         catalog = _open_catalog(store)
         with store.local_copy(PROFILE_NAME) as path:
             profile = Profile.load(path)
+    except StorageError:
+        raise  # nothing is wrong with them
     except (OSError, ValueError) as error:
         raise IdentityError(f"{root}: catalog or severity profile unreadable: {error}") from error
     for name, digest in (("catalog", catalog.digest), ("profile", profile.digest)):

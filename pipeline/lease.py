@@ -98,7 +98,9 @@ def hold(
     """
     lease = _acquire(store, patience, on_wait)
     stop = threading.Event()
-    beat = _Beat(store, lease, patience / BEATS, stop, on_lost)
+    # A beat that comes late is of no use, and giving back what cannot be reached is no use either.
+    hasty = store.with_timeout(patience / BEATS)
+    beat = _Beat(hasty, lease, patience / BEATS, stop, on_lost)
     beat.start()
     try:
         yield lease
@@ -107,7 +109,7 @@ def hold(
         beat.join()
         # A root that cannot be reached keeps the lease; the next build will find its holder dead.
         with contextlib.suppress(OSError):
-            _give_back(store, lease)
+            _give_back(hasty, lease)
 
 
 def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> Lease:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gends.pipeline.faults import fault_point
-from gends.pipeline.store import AlreadyExistsError, Store
+from gends.pipeline.store import AlreadyExistsError, Store, room_in
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 """Names of files that are being written."""
@@ -30,8 +30,8 @@ class LocalStore(Store):
         self._files: dict[str, _OpenFile] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the path: open files stay where they are."""
-        return LocalStore, (self.root,)
+        """Pickle as the absolute path: the other side may stand in another folder."""
+        return LocalStore, (self.root.absolute(),)
 
     def path(self, name: str) -> Path:
         """Local path of a name."""
@@ -71,23 +71,24 @@ class LocalStore(Store):
     def publish(self, name: str, *, create_only: bool = False) -> Iterator[BinaryIO]:
         """See `Store`: a hidden temporary file, synced and then given its name."""
         final, folder = self.path(name), name.partition("/")[0]
-        final.parent.mkdir(parents=True, exist_ok=True)
         temporary = final.parent / f".{final.name}.{uuid.uuid4().hex}"
         try:
-            with open(temporary, "xb") as file:
-                fault_point(f"{folder}.begun")
-                yield file
-                fault_point(f"{folder}.written")
-                file.flush()
-                os.fsync(file.fileno())
-            fault_point(f"{folder}.synced")
-            if create_only:
-                # link() refuses an existing name atomically; rename() would replace it.
-                os.link(temporary, final)
-            else:
-                os.replace(temporary, final)
-            fault_point(f"{folder}.named")
-            _sync_folder(final.parent)
+            with room_in(final.parent):
+                final.parent.mkdir(parents=True, exist_ok=True)
+                with open(temporary, "xb") as file:
+                    fault_point(f"{folder}.begun")
+                    yield file
+                    fault_point(f"{folder}.written")
+                    file.flush()
+                    os.fsync(file.fileno())
+                fault_point(f"{folder}.synced")
+                if create_only:
+                    # link() refuses an existing name atomically; rename() would replace it.
+                    os.link(temporary, final)
+                else:
+                    os.replace(temporary, final)
+                fault_point(f"{folder}.named")
+                _sync_folder(final.parent)
         except FileExistsError as error:
             raise AlreadyExistsError(f"{final} exists already") from error
         finally:

@@ -5,45 +5,76 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError as NameTakenError
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import BaseError, GenericError, NotFoundError
 from obstore.store import from_url
 
 from gends.pipeline.faults import fault_point
-from gends.pipeline.store import AlreadyExistsError, Store
+from gends.pipeline.store import AlreadyExistsError, StorageError, Store, room_in
 
-PART = 16 << 20
-"""Bytes per part of a multipart upload; 10,000 parts make 160 GB."""
-SCHEMES = ("s3://", "gs://", "az://", "abfs://", "abfss://")
+Answer = TypeVar("Answer")
+
+TIMEOUT = 180.0
+"""Seconds for which a store that does not answer is asked again."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""Seconds between two attempts."""
+PART = 8 << 20
+"""Bytes per part of a multipart upload; 10,000 parts make 80 GB."""
+PARTS_AT_ONCE = 4
+"""A request ends after 30 s: the parts on their way must fit through a slow line in that time."""
+AZURE = "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN"
+CREDENTIALS = {
+    "s3://": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
+    "gs://": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az://": AZURE,
+    "abfs://": AZURE,
+    "abfss://": AZURE,
+}
+"""Where obstore looks for credentials, for each kind of store."""
+REFUSALS = (
+    "401 Unauthorized",
+    "403 Forbidden",
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "InvalidToken",
+)
+"""In answers about credentials. Expired ones are a 400 to S3."""
 
 
 class ObjectStore(Store):
     """A bucket and a prefix. Credentials and endpoint come from the environment, read by obstore.
 
-    A store that answers with errors is asked again, ever more slowly, for three minutes.
+    A store that answers with errors, or not at all, is asked again, ever more slowly, until
+    `timeout` seconds have passed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         """Point at a prefix, which need not exist yet.
 
         Raises:
             ValueError: a URL that does not name a bucket of a known kind.
         """
-        if not url.startswith(SCHEMES):
-            raise ValueError(f"{url}: a root is a folder or a URL of {', '.join(SCHEMES)}")
+        if not url.startswith(tuple(CREDENTIALS)):
+            raise ValueError(f"{url}: a root is a folder or a URL of {', '.join(CREDENTIALS)}")
         self.url = url.rstrip("/")
+        self.timeout = timeout
         plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", ""))
         options: Any = {"allow_http": True} if plain.startswith("http://") else {}
         retries: Any = {
-            "max_retries": 12,
-            "retry_timeout": timedelta(minutes=3),
-            "backoff": {"init_backoff": timedelta(milliseconds=200)},
+            "max_retries": 10_000,  # the time decides
+            "retry_timeout": timedelta(seconds=timeout),
+            "backoff": {
+                "init_backoff": timedelta(seconds=FIRST_PAUSE),
+                "max_backoff": timedelta(seconds=LONGEST_PAUSE),
+            },
         }
         try:
             self._bucket = from_url(self.url, client_options=options, retry_config=retries)
@@ -52,7 +83,11 @@ class ObjectStore(Store):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the URL; the other side has credentials of its own."""
-        return ObjectStore, (self.url,)
+        return ObjectStore, (self.url, self.timeout)
+
+    def with_timeout(self, seconds: float) -> ObjectStore:
+        """See `Store`."""
+        return ObjectStore(self.url, seconds)
 
     def exists(self, name: str) -> bool:
         """See `Store`."""
@@ -64,83 +99,151 @@ class ObjectStore(Store):
 
     def names(self, folder: str) -> list[str]:
         """See `Store`."""
-        with self._errors(folder):
-            found = obstore.list_with_delimiter(self._bucket, f"{folder}/")
+        found = self._ask(folder, lambda: obstore.list_with_delimiter(self._bucket, f"{folder}/"))
         paths = [meta["path"] for meta in found["objects"]] + list(found["common_prefixes"])
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
     def size(self, name: str) -> int:
         """See `Store`."""
-        with self._errors(name):
-            return int(obstore.head(self._bucket, name)["size"])
+        return int(self._ask(name, lambda: obstore.head(self._bucket, name))["size"])
 
     def read(self, name: str) -> bytes:
         """See `Store`."""
-        with self._errors(name):
-            return bytes(obstore.get(self._bucket, name).bytes())
+        return self._ask(name, lambda: bytes(obstore.get(self._bucket, name).bytes()))
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
         """See `Store`."""
         if size == 0:
             return b""
-        with self._errors(name):
-            return bytes(obstore.get_range(self._bucket, name, start=offset, length=size))
+        return self._ask(
+            name,
+            lambda: bytes(obstore.get_range(self._bucket, name, start=offset, length=size)),
+        )
 
     @contextlib.contextmanager
     def publish(self, name: str, *, create_only: bool = False) -> Iterator[BinaryIO]:
-        """See `Store`: written to a local temporary file, then put in one atomic operation.
-
-        A put that is created only goes in one part: stores decide about existence there.
-        """
+        """See `Store`: written to a local temporary file, then put in one atomic operation."""
         folder = name.partition("/")[0]
-        with tempfile.TemporaryFile(prefix="gends-") as file:
+        with _temporary_room(self.where(name)), tempfile.TemporaryFile(prefix="gends-") as file:
             fault_point(f"{folder}.begun")
             yield file
             fault_point(f"{folder}.written")
-            file.seek(0)
-            mode: Any = "create" if create_only else "overwrite"
-            multipart = False if create_only else None
-            with self._errors(name):
-                obstore.put(
-                    *(self._bucket, name, file),
-                    mode=mode,
-                    use_multipart=multipart,
-                    chunk_size=PART,
-                )
+            file.flush()
+            (self._create if create_only else self._put)(name, file)
             fault_point(f"{folder}.named")
+
+    def _put(self, name: str, file: BinaryIO, **options: Any) -> None:
+        def put() -> None:
+            file.seek(0)
+            obstore.put(
+                *(self._bucket, name, file),
+                chunk_size=PART,
+                max_concurrency=PARTS_AT_ONCE,
+                **options,
+            )
+
+        self._ask(name, put)
+
+    def _create(self, name: str, file: BinaryIO) -> None:
+        """Put in one part, where stores decide about existence.
+
+        A put whose answer was lost is repeated, and then finds the name taken by itself. So each
+        one is signed.
+        """
+        writer = uuid.uuid4().hex
+        signed = {"mode": "create", "use_multipart": False, "attributes": {"writer": writer}}
+        try:
+            self._put(name, file, **signed)
+        except AlreadyExistsError:
+            if self._writer(name) != writer:
+                raise
+
+    def _writer(self, name: str) -> str | None:
+        options: Any = {"head": True}
+        try:
+            found = self._ask(name, lambda: obstore.get(self._bucket, name, options=options))
+        except FileNotFoundError:
+            return None
+        attributes: dict[str, str] = {**found.attributes}
+        return attributes.get("writer")
 
     @contextlib.contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
         """See `Store`: a temporary copy."""
         with tempfile.NamedTemporaryFile(prefix="gends-") as file:
-            with self._errors(name):
+
+            def copy() -> None:
+                file.seek(0)
                 for chunk in obstore.get(self._bucket, name):
                     file.write(chunk)
-            file.flush()
+                file.flush()
+
+            with _temporary_room(self.where(name)):
+                self._ask(name, copy)
             yield Path(file.name)
 
     def remove(self, name: str) -> None:
         """See `Store`."""
-        with contextlib.suppress(FileNotFoundError), self._errors(name):
-            obstore.delete(self._bucket, name)
+        with contextlib.suppress(FileNotFoundError):
+            self._ask(name, lambda: obstore.delete(self._bucket, name))
 
     def remove_folder(self, folder: str) -> None:
         """See `Store`."""
-        with self._errors(folder):
+
+        def remove() -> None:
             for metas in obstore.list(self._bucket, f"{folder}/"):
                 obstore.delete(self._bucket, [meta["path"] for meta in metas])
+
+        self._ask(folder, remove)
 
     def sweep(self, folder: str) -> None:
         """Nothing to do: what was not put whole is not listed; buckets expire aborted uploads."""
 
-    @contextlib.contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        """Turn obstore's errors into those that `Store` promises."""
-        try:
-            yield
-        except (NotFoundError, FileNotFoundError) as error:
-            raise FileNotFoundError(f"{self.where(name)}: not there") from error
-        except NameTakenError as error:
-            raise AlreadyExistsError(f"{self.where(name)} exists already") from error
-        except BaseError as error:
-            raise OSError(f"{self.where(name)}: {str(error).strip().splitlines()[0]}") from error
+    def _ask(self, name: str, request: Callable[[], Answer]) -> Answer:
+        """Make a request until it is answered, or the time is up.
+
+        obstore itself asks again after most faults, but neither repeats creations and deletions
+        whose answer was lost nor listings that were cut short.
+        """
+        start, pause = time.monotonic(), FIRST_PAUSE
+        while True:
+            try:
+                return request()
+            except (NotFoundError, FileNotFoundError) as error:
+                raise FileNotFoundError(f"{self.where(name)}: not there") from error
+            except NameTakenError as error:
+                raise AlreadyExistsError(f"{self.where(name)} exists already") from error
+            except BaseError as error:
+                elapsed = time.monotonic() - start
+                if not _interrupted(error) or elapsed + pause > self.timeout:
+                    raise self._given_up(name, error, elapsed) from error
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _given_up(self, name: str, error: BaseError, elapsed: float) -> StorageError:
+        what = str(error).strip().splitlines()[0]
+        if _refused(what):
+            renew = CREDENTIALS[self.url.partition("://")[0] + "://"]
+            return StorageError(
+                f"{self.where(name)}: access denied, or credentials expired ({what}); renew {renew}"
+            )
+        return StorageError(f"{self.where(name)}: gave up after {elapsed:.0f} s ({what})")
+
+
+def _interrupted(error: BaseError) -> bool:
+    """Whether the connection broke, as against an answer that says no: only the text tells."""
+    return isinstance(error, GenericError) and "HTTP error" in str(error).partition("\n")[0]
+
+
+def _refused(what: str) -> bool:
+    # An answer to HEAD has no room for a reason.
+    nameless = "performing HEAD" in what and "400 Bad Request" in what
+    return nameless or any(sign in what for sign in REFUSALS)
+
+
+@contextlib.contextmanager
+def _temporary_room(name: str) -> Iterator[None]:
+    folder = tempfile.gettempdir()
+    advice = f"{name} passes through it: make room, or name another folder in TMPDIR"
+    with room_in(folder, advice):
+        yield

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+
+class StorageError(OSError):
+    """The storage is full, stays away or refuses. What was published stays; work can resume."""
 
 
 class AlreadyExistsError(FileExistsError):
@@ -16,7 +22,8 @@ class Store(abc.ABC):
     """A dataset's root, on a disk or in an object store.
 
     Names are relative, with forward slashes. All methods raise OSError when the storage does not
-    answer as it should, and FileNotFoundError where a name is missing.
+    answer as it should, StorageError where a user can mend that, and FileNotFoundError where a name
+    is missing.
     """
 
     url: str
@@ -25,6 +32,10 @@ class Store(abc.ABC):
     def where(self, name: str) -> str:
         """A name as a user would look it up."""
         return f"{self.url}/{name}"
+
+    def with_timeout(self, seconds: float) -> Store:
+        """The same root, given up when it has not answered for so long; disks answer at once."""
+        return self
 
     @abc.abstractmethod
     def exists(self, name: str) -> bool:
@@ -73,6 +84,21 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def sweep(self, folder: str) -> None:
         """Delete what killed processes left half written in a folder."""
+
+
+@contextlib.contextmanager
+def room_in(folder: Path | str, advice: str = "make room there") -> Iterator[None]:
+    """Say which disk is full: the system's own error names no file.
+
+    Raises:
+        StorageError: the disk is full, or the user's share of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageError(f"{folder}: the disk is full ({error.strerror}); {advice}") from error
 
 
 def open_store(root: Path | str) -> Store:

@@ -1,6 +1,6 @@
 """Go on with a build in one plain process: the stages of the Ray job, without Ray.
 
-python resume.py ROOT
+python resume.py ROOT PATIENCE [STORE-TIMEOUT]
 """
 
 import sys
@@ -18,6 +18,8 @@ from gends.pipeline.unit import make_unit
 def main() -> None:
     dataset = open_dataset(sys.argv[1])
     store, plan, config = dataset.store, dataset.plan, dataset.config
+    if len(sys.argv) > 3:
+        store = store.with_timeout(float(sys.argv[3]))
     made = 0
     with hold(store, patience=float(sys.argv[2])) as lease:
         sealed = set(sealed_shards(store))

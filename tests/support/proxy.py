@@ -78,14 +78,18 @@ class Proxy:
             method, path, _ = head.decode("latin-1").split(" ", 2)
             fault = self.choose(method, path)
             if fault in REFUSED:
-                answer, fault_met = _refusal(method, *REFUSED[fault]), True
+                answer = _refusal(method, *REFUSED[fault])
             elif fault == "reset":
-                answer, fault_met = b"", True
+                answer = b""
             else:
-                answer = await self._ask(head, body)
-                answer, fault_met = _harm(answer, fault)
-            self.injected[fault or ""] += fault_met
-            self.passed += not fault_met
+                whole = await self._ask(head, body)
+                answer = _harm(whole, fault)
+                if answer == whole and fault != "slow":
+                    fault = None
+            if fault is None:
+                self.passed += 1
+            else:
+                self.injected[fault] += 1
             await _send(writer, answer, slowly=fault == "slow")
             if fault in ("reset", "cut", "drop"):
                 writer.get_extra_info("socket").setsockopt(
@@ -120,14 +124,12 @@ def _refusal(method: str, status: int, code: str, message: str) -> bytes:
     return head.encode() + (b"" if method == "HEAD" else body)
 
 
-def _harm(answer: bytes, fault: str | None) -> tuple[bytes, bool]:
-    """What is left of an answer, and whether it was harmed at all."""
+def _harm(answer: bytes, fault: str | None) -> bytes:
+    """What is left of an answer; one without a body cannot be cut."""
     if fault == "drop":
-        return b"", True
+        return b""
     head, end, body = answer.partition(b"\r\n\r\n")
-    if fault == "cut" and len(body) > 1:
-        return head + end + body[: len(body) // 2], True
-    return answer, fault == "slow"
+    return head + end + body[: len(body) // 2] if fault == "cut" and body else answer
 
 
 async def _send(writer: asyncio.StreamWriter, answer: bytes, *, slowly: bool) -> None:
