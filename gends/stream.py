@@ -29,8 +29,10 @@ class PairStream(IterableDataset[Any]):
     shuffled as above. Shard n is read by rank n modulo `num_ranks`, and there by loader worker
     n // num_ranks modulo the number of workers, so that all of them together read each pair once
     whatever each sees first; equal numbers of pairs per rank are not promised, and the length is
-    not known. What `gends-build retry` adds to a shard that was seen is not read before the next
-    iteration. All bytes are compared with the checksums of their manifest.
+    not known. Give a `DataLoader` with several workers `in_order=False`: in order it keeps back
+    what one worker has read while another waits for a shard. What `gends-build retry` adds to a
+    shard that was seen is not read before the next iteration. All bytes are compared with the
+    checksums of their manifest.
     """
 
     def __init__(  # noqa: PLR0913  each is a choice of its own
