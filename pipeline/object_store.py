@@ -56,6 +56,9 @@ class ObjectStore(Store):
     `timeout` seconds have passed.
     """
 
+    _asked_by: int | None = None
+    """The process that made the first request."""
+
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         """Point at a prefix, which need not exist yet.
 
@@ -205,6 +208,7 @@ class ObjectStore(Store):
         obstore itself asks again after most faults, but neither repeats creations and deletions
         whose answer was lost nor listings that were cut short.
         """
+        self._refuse_after_fork()
         start, pause = time.monotonic(), FIRST_PAUSE
         while True:
             try:
@@ -219,6 +223,15 @@ class ObjectStore(Store):
                     raise self._given_up(name, error, elapsed) from error
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _refuse_after_fork(self) -> None:
+        """obstore's threads do not survive a fork: a request would wait for them for ever."""
+        ObjectStore._asked_by = ObjectStore._asked_by or os.getpid()
+        if ObjectStore._asked_by != os.getpid():
+            raise RuntimeError(
+                f"{self.url}: this process was forked from one that had used object stores, and "
+                'cannot; start it anew, for a DataLoader by multiprocessing_context="spawn"'
+            )
 
     def _given_up(self, name: str, error: BaseError, elapsed: float) -> StorageError:
         what = str(error).strip().splitlines()[0]

@@ -275,6 +275,19 @@ def test_a_manifest_may_go_away_at_any_moment(copied, keys):
         thread.join()
 
 
+@pytest.mark.slow
+def test_loader_workers_read_buckets_when_they_are_started_anew(finished, keys, bucket):
+    store = open_store(bucket)
+    put(finished.store, store, IDENTITY_NAME)
+    for shard in sealed_shards(finished.store):
+        put_shard(finished.store, store, shard)
+    stream, options = following(bucket), {"batch_size": None, "num_workers": 2, "timeout": 120}
+    with pytest.raises(RuntimeError, match=r'forked from one .* multiprocessing_context="spawn"'):
+        list(DataLoader(stream, multiprocessing_context="fork", **options))
+    loader = DataLoader(stream, multiprocessing_context="spawn", **options)
+    assert sorted(loader) == keys
+
+
 LOADER = """
 import sys
 from torch.utils.data import DataLoader
