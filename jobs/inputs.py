@@ -73,7 +73,7 @@ def gather(config: BuildConfig, scratch: Path, root: Store | None = None) -> Inp
     path = scratch / CATALOG_NAME
     base = base_folder(source).absolute()
     write_catalog(
-        read_source(source),
+        read_source(source, outside=config.outside),
         path,
         base=base,
         default_dataset=config.clean_dataset or "",

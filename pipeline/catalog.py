@@ -8,7 +8,6 @@ import re
 import sqlite3
 import stat
 import tempfile
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from operator import attrgetter
@@ -20,8 +19,9 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.sources import IMAGE_SUFFIXES, SourceError, SourceRow
-from gends.pipeline.types import CleanImage
+from gends.pipeline.names import source_id, spelled
+from gends.pipeline.sources import SourceError
+from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 
 ROWS_PER_GROUP = 4096
 SCHEMA = pa.schema(
@@ -30,8 +30,8 @@ SCHEMA = pa.schema(
         for f in fields(CleanImage)
     ]
 )
-_MOST_SLUG = 47
-_HASH_BYTES = 8
+MOST_BYTES = 1 << 31
+"""Of an encoded photograph: more than the largest that is decoded takes without compression."""
 _values = attrgetter(*SCHEMA.names)
 
 
@@ -45,11 +45,18 @@ class Catalog:
             SourceError: it is no such file.
         """
         self.path = path
-        self._file = pq.ParquetFile(path)
+        try:
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise SourceError(f"{path}: not a catalog: {spelled(str(error))}") from error
         facts = self._file.metadata.metadata or {}
-        if b"digest" not in facts or self._file.schema_arrow.names != SCHEMA.names:
+        if b"digest" not in facts or not self._file.schema_arrow.equals(SCHEMA):
             raise SourceError(f"{path}: not a catalog that this gends wrote")
-        self.digest: str = facts[b"digest"].decode()
+        self.digest: str = facts[b"digest"].decode("ascii", "backslashreplace")
+        full, rest = divmod(len(self), ROWS_PER_GROUP)
+        groups = [self._file.metadata.row_group(n).num_rows for n in range(self._num_groups)]
+        if groups != [ROWS_PER_GROUP] * full + [rest] * bool(rest):
+            raise SourceError(f"{path}: its rows are not grouped as this gends writes them")
         self._group_index = -1
         self._group: list[CleanImage] = []
 
@@ -62,16 +69,27 @@ class Catalog:
         for row in range(start, min(stop, len(self))):
             group, position = divmod(row, ROWS_PER_GROUP)
             if group != self._group_index:
-                table = self._file.read_row_group(group)
-                self._group = [CleanImage(**values) for values in table.to_pylist()]
+                self._group = [CleanImage(**v) for v in self._read(group).to_pylist()]
                 self._group_index = group
             yield self._group[position]
 
     def degradations(self) -> Iterator[list[str]]:
         """What each photograph's own dataset is about, "" for nothing, a group at a time."""
-        for group in range(self._file.num_row_groups):
-            column = self._file.read_row_group(group, columns=["degradation"])["degradation"]
+        for group in range(self._num_groups):
+            column = self._read(group, ["degradation"])["degradation"]
             yield column.fill_null("").to_pylist()
+
+    @property
+    def _num_groups(self) -> int:
+        return int(self._file.num_row_groups)
+
+    def _read(self, group: int, columns: list[str] | None = None) -> pa.Table:
+        try:
+            return self._file.read_row_group(group, columns=columns, use_threads=False)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise SourceError(
+                f"{self.path}: damaged: {spelled(str(error))}; bring it back from a copy"
+            ) from error
 
 
 def write_catalog(
@@ -88,12 +106,12 @@ def write_catalog(
 
     Sorting goes through SQLite on disk, so memory does not grow with the number of photographs.
     Only files of equal size are hashed to find duplicates. A row of unknown degradation becomes one
-    with a `problem`. The catalog's digest covers its rows and, so that a photograph which was
-    replaced is noticed, the size of each file.
+    with a `problem`. Nothing is written when no photograph can be used. The catalog's digest covers
+    its rows and, so that a photograph which was replaced is noticed, the size of each file.
 
     Raises:
         SourceError: two rows claim one source_id, a source_id is not allowed, or there is no
-            photograph at all.
+            photograph that can be used.
     """
     with tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
         database = sqlite3.connect(Path(folder) / "catalog.sqlite")
@@ -101,16 +119,8 @@ def write_catalog(
             _fill(database, rows, base, default_dataset, default_degradation)
             if dedupe:
                 _mark_duplicates(database, base)
+            _check_usable(database, limit)
             return _write_sorted(database, destination, limit)
-
-
-def source_id(uri: str) -> str:
-    """Stable name of a photograph: what can be read of its path, and a hash of all of it."""
-    plain = unicodedata.normalize("NFKD", re.sub(r"\.[^./]*$", "", uri))
-    slug = re.sub(r"[^A-Za-z0-9]+", "_", plain.encode("ascii", "ignore").decode()).strip("_")
-    # Names end in what tells them apart, so a long path keeps its end.
-    end = slug[-_MOST_SLUG:].strip("_") or "image"
-    return f"{end}_{blake3(uri.encode()).hexdigest(_HASH_BYTES)}"
 
 
 def _fill(
@@ -138,19 +148,29 @@ def _fill(
 
 
 def _clean_image(row: SourceRow, dataset: str, degradation: str | None) -> CleanImage:
-    unknown = row.degradation is not None and row.degradation not in DEGRADATIONS
-    problem = f"unknown degradation {row.degradation!r:.60}; known: {', '.join(DEGRADATIONS)}"
+    problem = row.problem or _problem(row)
+    known = row.degradation in DEGRADATIONS
     return CleanImage(
         source_id=_checked_id(row),
         uri=row.uri,
-        dataset=row.dataset or dataset,
-        degradation=None if unknown else row.degradation or degradation,
+        dataset=spelled(row.dataset or dataset),
+        degradation=row.degradation if known else None if row.degradation else degradation,
         caption=row.caption,
-        split=row.split or "train",
+        split=spelled(row.split or "train"),
         offset=row.offset,
         size=row.size,
-        problem=row.problem or (problem if unknown else None),
+        problem=problem,
     )
+
+
+def _problem(row: SourceRow) -> str | None:
+    """Why a row cannot be used for what it says of its photograph."""
+    if row.degradation is not None and row.degradation not in DEGRADATIONS:
+        return f"unknown degradation {row.degradation!r:.60}; known: {', '.join(DEGRADATIONS)}"
+    for what, name in (("dataset", row.dataset), ("split", row.split)):
+        if name is not None and spelled(name) != name:
+            return f"the name of its {what} holds control characters: {spelled(name):.60}"
+    return None
 
 
 def _checked_id(row: SourceRow) -> str:
@@ -182,14 +202,22 @@ def read_bytes(base: Path, image: CleanImage) -> bytes:
     """
     if image.offset is None:
         file = base / image.uri
-        mode = file.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        facts = file.stat()
+        if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
             raise OSError(f"{image.uri}: not a regular file")  # reading it could last for ever
+        _check_size(facts.st_size)
         return file.read_bytes()
     path = re.split(r"(?<=\.tar)!", image.uri, maxsplit=1, flags=re.IGNORECASE)[0]
+    size = -1 if image.size is None else image.size
+    _check_size(size)
     with open(base / path, "rb") as archive:
         archive.seek(image.offset)
-        return archive.read(image.size if image.size is not None else -1)
+        return archive.read(size)
+
+
+def _check_size(size: int) -> None:
+    if size > MOST_BYTES:
+        raise OSError(f"{size} bytes are over the most of {MOST_BYTES}")
 
 
 def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
@@ -213,6 +241,24 @@ def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
     )
 
 
+def _check_usable(database: sqlite3.Connection, limit: int | None) -> None:
+    """Stop before a dataset of nothing but failures is founded."""
+    listed = "(SELECT uri, problem FROM images ORDER BY source_id LIMIT ?)"
+    most = (-1 if limit is None else limit,)
+    counted = f"SELECT SUM(problem IS NULL), COUNT(*) FROM {listed}"
+    usable, count = database.execute(counted, most).fetchone()
+    if count == 0:
+        raise SourceError(
+            f"no photographs found; files count as such that end in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}, also inside .tar files"
+        )
+    if not usable:
+        uri, problem = database.execute(f"SELECT * FROM {listed}", most).fetchone()
+        raise SourceError(
+            f"none of the {count} photographs can be used; the first is {uri}: {problem}"
+        )
+
+
 def _write_sorted(
     database: sqlite3.Connection,
     destination: str | os.PathLike[str] | BinaryIO,
@@ -224,16 +270,13 @@ def _write_sorted(
     )
     digest = blake3()
     count = 0
-    with pq.ParquetWriter(destination, SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(
+        destination, SCHEMA, compression="zstd", write_page_checksum=True
+    ) as writer:
         while rows := cursor.fetchmany(ROWS_PER_GROUP):
             digest.update(repr(rows).encode())
             count += len(rows)
             *columns, _ = (list(column) for column in zip(*rows, strict=True))
             writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=len(rows))
         writer.add_key_value_metadata({"digest": digest.hexdigest()})
-    if count == 0:
-        raise SourceError(
-            f"no photographs found; files count as such that end in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}, also inside .tar files"
-        )
     return count

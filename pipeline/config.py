@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gends.models.degradations import DEGRADATIONS
+from gends.pipeline.names import spelled
+
+MOST_BYTES = 1 << 18
+"""Of a configuration file."""
+MOST_DEPTH = 20
+"""Of lists and sections within each other."""
+MOST_ERRORS = 20
+"""Named in one message."""
 
 
 class ConfigError(ValueError):
@@ -18,7 +27,7 @@ class ConfigError(ValueError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FilterConfig(_Section):
@@ -96,6 +105,10 @@ class BuildConfig(_Section):
 
     clean: str = Field(
         default="", description="Folder, list file, Parquet table or tar shards of photographs."
+    )
+    outside: bool = Field(
+        default=False,
+        description="Also use photographs whose path or link leads outside the folder of --clean.",
     )
     clean_dataset: str | None = Field(
         default=None, description="Dataset name of images that carry none."
@@ -196,7 +209,7 @@ def _check_degradation(name: str) -> None:
 def _unknown(name: str, known: Iterable[str], what: str = "key") -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return f"unknown {what} {name!r}; {hint}"
+    return f"unknown {what} {reprlib.repr(name)}; {hint}"
 
 
 def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
@@ -205,15 +218,7 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
     Raises:
         ConfigError: unreadable YAML, an unknown key (with the nearest right one) or a bad value.
     """
-    values: Any = {}
-    if path is not None:
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        values = {} if values is None else values
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    values = {} if path is None else _read_yaml(path)
     for key, value in overrides.items():
         if isinstance(value, dict) and isinstance(values.get(key), dict):
             value = values[key] | value  # noqa: PLW2901
@@ -222,11 +227,47 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
         return BuildConfig.model_validate(values)
     except ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {_reason(e)}"
-            for e in error.errors()
+            f"{spelled('.'.join(map(str, e['loc']))) or 'configuration'}: {spelled(_reason(e))}"
+            for e in error.errors()[:MOST_ERRORS]
         ]
+        more = error.error_count() - len(lines)
+        lines += [f"and {more} more"] * bool(more)
         where = f"{path}: " if path else ""
         raise ConfigError(where + "; ".join(lines)) from error
+
+
+def _read_yaml(path: Path) -> dict[Any, Any]:
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MOST_BYTES + 1).decode("utf-8")
+        if len(text) > MOST_BYTES:
+            raise ConfigError(f"{path}: over {MOST_BYTES} bytes; this is no configuration")
+        _check_plain(text)
+        values = yaml.safe_load(text)
+    except ConfigError:
+        raise
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except Exception as error:  # what is no number, date or pair raises anything, also KeyError
+        raise ConfigError(f"{path}: {type(error).__name__}: {spelled(str(error))}") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    return values
+
+
+def _check_plain(text: str) -> None:
+    """Refuse what a few bytes can make huge: aliases of aliases, and endless nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(
+                f"aliases (*name) are not used here; write the value again{event.start_mark}"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise yaml.YAMLError(f"nested more than {MOST_DEPTH} deep{event.start_mark}")
 
 
 def _reason(error: Any) -> str:
@@ -237,4 +278,8 @@ def _reason(error: Any) -> str:
             section = section.model_fields[name].annotation
         return _unknown(str(key), section.model_fields)
     message = str(error["msg"]).removeprefix("Value error, ")
-    return message if error["type"] == "value_error" else f"{message} (got {error['input']!r})"
+    return (
+        message
+        if error["type"] == "value_error"
+        else f"{message} (got {reprlib.repr(error['input'])})"
+    )

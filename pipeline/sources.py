@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import csv
-import itertools
-import json
+import dataclasses
 import os
+import reprlib
+import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-IMAGE_SUFFIXES = frozenset(
-    {
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".jp2",
-        ".avif",
-    }
-)
+from gends.pipeline.names import own_id, path_problem, spelled
+from gends.pipeline.samples import optional, read_tar
+from gends.pipeline.tars import members
+from gends.pipeline.types import IMAGE_SUFFIXES, MOST_TEXT, SourceRow
+
 COLUMNS = ("uri", "source_id", "dataset", "degradation", "caption", "split")
+MOST_LINE = 1 << 16
+"""Characters of a line in a list; no path is as long."""
 
 
 class SourceError(ValueError):
@@ -40,19 +31,24 @@ class SourceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRow:
-    """One photograph as its source describes it."""
+class _Bounds:
+    """What the photographs of a source must not leave: its folder, unless that is allowed."""
 
-    uri: str
-    source_id: str | None = None
-    dataset: str | None = None
-    degradation: str | None = None
-    caption: str | None = None
-    split: str | None = None
-    offset: int | None = None
-    size: int | None = None
-    problem: str | None = None
-    """Why the photograph cannot be used, found while it was listed."""
+    real: str
+    outside: bool
+
+    def leads_out(self, path: Path) -> bool:
+        if self.outside:
+            return False
+        real = os.path.realpath(path)
+        return real != self.real and not real.startswith(self.real.rstrip("/") + "/")
+
+    def problem(self, what: str, path: Path) -> str | None:
+        """What is wrong with a path that leads out, if it does."""
+        if not self.leads_out(path):
+            return None
+        # Where to is not said: it would differ wherever the same photographs lie.
+        return f"{what} leads outside the source's folder; copy it there, or allow it: --outside"
 
 
 def base_folder(source: Path) -> Path:
@@ -60,21 +56,24 @@ def base_folder(source: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def read_source(source: Path) -> Iterator[SourceRow]:
+def read_source(source: Path, *, outside: bool = False) -> Iterator[SourceRow]:
     """Yield the photographs of a source, in no particular order, in bounded memory.
 
     A folder is searched for images (a `.txt` file of the same stem is the caption) and for tar
     shards; `.txt` lists one path per line; `.csv` and `.tsv` have a header and `.parquet` columns
-    among uri, source_id, dataset, degradation, caption, split. Only uri is required. A damaged tar
-    in a folder, or a member whose facts cannot be read, gives a row with a `problem`.
+    among uri, source_id, dataset, degradation, caption, split. Only uri is required. What cannot
+    be used alone gives a row with a `problem`: a damaged tar in a folder, a member whose facts
+    cannot be read, a name with control characters, a path or link that leads outside the folder
+    (allowed with `outside`).
 
     Raises:
         SourceError: the source is missing, unreadable, or of a kind that is not known.
     """
     if not source.exists():
         raise SourceError(f"{source}: no such file or folder")
+    bounds = _Bounds(real=os.path.realpath(base_folder(source)), outside=outside)
     if source.is_dir():
-        yield from _read_folder(source)
+        yield from _read_folder(source, bounds)
         return
     readers: dict[str, Callable[[Path], Iterator[SourceRow]]] = {
         ".txt": _read_lines,
@@ -91,15 +90,28 @@ def read_source(source: Path) -> Iterator[SourceRow]:
             "to use a single photograph, name its folder"
         )
     try:
-        yield from reader(source)
+        for row in reader(source):
+            yield row if row.offset is not None or row.problem else _placed(row, source, bounds)
     except SourceError:
         raise
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
-        raise SourceError(f"{source}: {error}") from error
+        raise SourceError(f"{source}: {spelled(str(error))}") from error
 
 
-def _read_folder(root: Path) -> Iterator[SourceRow]:
-    pending = [(root, frozenset([os.path.realpath(root)]))]
+def _placed(row: SourceRow, source: Path, bounds: _Bounds) -> SourceRow:
+    """A row of a list as it may be used: its path is spelled out and stays inside."""
+    problem = path_problem(row.uri) or bounds.problem("its path", source.parent / row.uri)
+    return _named(row, problem) if problem else row
+
+
+def _named(row: SourceRow, problem: str | None) -> SourceRow:
+    """The row with a `uri` that is safe to print."""
+    own = row.source_id or own_id(row.uri)
+    return dataclasses.replace(row, uri=spelled(row.uri), source_id=own, problem=problem)
+
+
+def _read_folder(root: Path, bounds: _Bounds) -> Iterator[SourceRow]:
+    pending = [(root, frozenset([bounds.real]))]
     while pending:
         folder, above = pending.pop()
         try:
@@ -108,23 +120,23 @@ def _read_folder(root: Path) -> Iterator[SourceRow]:
                     if entry.name.startswith("."):
                         continue
                     path = Path(entry.path)
+                    problem = bounds.problem("its link", path) if entry.is_symlink() else None
                     if _is_folder(entry):
                         real = os.path.realpath(path)
-                        if real not in above:  # a link back up would lead round for ever
+                        if problem:
+                            yield _file_row(path, root, problem)
+                        elif real not in above:  # a link back up would lead round for ever
                             pending.append((path, above | {real}))
                     elif path.suffix.lower() == ".tar":
-                        yield from _read_tar(path, root)
+                        yield from (
+                            [_file_row(path, root, problem)] if problem else read_tar(path, root)
+                        )
                     elif path.suffix.lower() in IMAGE_SUFFIXES:
-                        yield _file_row(path, root)
+                        yield _photograph(path, root, problem, bounds)
         except OSError as error:
-            raise SourceError(f"{folder}: {error.strerror}; make it readable or move it") from error
-
-
-def _file_row(path: Path, root: Path) -> SourceRow:
-    name = path.relative_to(root).as_posix()
-    uri = _text(name)
-    problem = None if uri == name else "its name is not UTF-8; rename it"
-    return SourceRow(uri=uri, caption=_sidecar(path), problem=problem)
+            raise SourceError(
+                f"{spelled(str(folder))}: {error.strerror}; make it readable or move it"
+            ) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -132,21 +144,35 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
 
 
-def _text(name: str) -> str:
-    """A file name as text: bytes that are not UTF-8 are spelled out."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def _photograph(path: Path, root: Path, problem: str | None, bounds: _Bounds) -> SourceRow:
+    beside = path.with_suffix(".txt")
+    if problem is None and beside.is_symlink():
+        problem = bounds.problem("the link of its caption", beside)
+    return _file_row(path, root, problem, None if problem else _caption(beside))
 
 
-def _sidecar(path: Path) -> str | None:
+def _file_row(path: Path, root: Path, problem: str | None, caption: str | None = None) -> SourceRow:
+    name = path.relative_to(root).as_posix()
+    return _named(SourceRow(uri=name, caption=caption), path_problem(name) or problem)
+
+
+def _caption(path: Path) -> str | None:
     try:
-        return path.with_suffix(".txt").read_text(encoding="utf-8-sig").strip() or None
-    except (OSError, UnicodeDecodeError):
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_TEXT:
+            return None  # reading it could last for ever
+        return path.read_text(encoding="utf-8-sig").strip() or None
+    except (OSError, ValueError):
         return None
 
 
 def _read_lines(path: Path) -> Iterator[SourceRow]:
     with open(path, encoding="utf-8-sig") as lines:
-        for line in lines:
+        while line := lines.readline(MOST_LINE):
+            if len(line) == MOST_LINE:
+                raise SourceError(
+                    f"{path}: a line of over {MOST_LINE} characters; a list has one path per line"
+                )
             if line.strip():
                 yield SourceRow(uri=line.rstrip("\n"))
 
@@ -163,6 +189,8 @@ def _read_parquet(path: Path) -> Iterator[SourceRow]:
     table = pq.ParquetFile(path)
     columns = [name for name in table.schema_arrow.names if name in COLUMNS]
     _check_columns(path, columns)
+    for name in columns:
+        _check_type(path, table.schema_arrow.field(name))
     for batch in table.iter_batches(batch_size=4096, columns=columns):
         for values in batch.to_pylist():
             yield _row(path, values)
@@ -171,112 +199,30 @@ def _read_parquet(path: Path) -> Iterator[SourceRow]:
 def _check_columns(path: Path, columns: Iterable[str]) -> None:
     if "uri" not in columns:
         raise SourceError(
-            f"{path}: no column 'uri' among {', '.join(columns) or 'no columns'}; "
+            f"{path}: no column 'uri' among {spelled(', '.join(columns)) or 'no columns'}; "
             f"known columns: {', '.join(COLUMNS)}"
         )
 
 
+def _check_type(path: Path, column: pa.Field) -> None:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null)
+    if not any(fits(kind) for fits in texts):
+        raise SourceError(f"{path}: column {column.name!r} holds {kind}; make it text")
+
+
 def _row(path: Path, values: dict[str, Any]) -> SourceRow:
-    texts: dict[str, Any] = {
-        name: text for name in COLUMNS if (text := _optional(values.get(name)))
-    }
+    texts: dict[str, Any] = {name: text for name in COLUMNS if (text := optional(values.get(name)))}
     if "uri" not in texts:
-        raise SourceError(f"{path}: a row has no uri: {values}; name its file or drop it")
+        shown = reprlib.repr(values)
+        raise SourceError(f"{path}: a row has no uri: {shown}; name its file or drop it")
     return SourceRow(**texts)
 
 
 def _read_only_tar(path: Path) -> Iterator[SourceRow]:
     try:
-        tarfile.open(path, "r:").close()
+        with open(path, "rb") as file:
+            next(members(file), None)
     except tarfile.TarError as error:
         raise SourceError(f"{path}: no tar ({error}); repair it or name another source") from error
-    yield from _read_tar(path, path.parent)
-
-
-def _read_tar(path: Path, root: Path) -> Iterator[SourceRow]:
-    """Members sharing a stem belong together: an image, its caption (.txt), its facts (.json).
-
-    A damaged tar gives the samples that are known to be whole, and a row under its own name that
-    says what is wrong: of the last sample before the damage nobody knows what more belonged to it.
-    """
-    uri = _text(path.relative_to(root).as_posix())
-    try:
-        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            for _, sample in itertools.groupby(_files(archive, file), key=_stem):
-                yield from _tar_sample(archive, uri, list(sample))
-    except Exception as error:  # broken headers raise anything from struct.error to RecursionError
-        reason = getattr(error, "strerror", None) or str(error)
-        yield SourceRow(uri=uri, problem=f"the tar cannot be read to its end: {reason}")
-
-
-def _files(archive: tarfile.TarFile, file: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    while member := archive.next():
-        # The archive would remember every member it has seen.
-        archive.members = []  # type: ignore[attr-defined]
-        if member.size < 0:  # it would lead back to an earlier member, round for ever
-            raise tarfile.ReadError(f"a member of {member.size} bytes")
-        if member.isfile():
-            yield member
-    # A header that makes no sense ends a tar for tarfile, as blocks of zeros do.
-    file.seek(archive.offset)
-    if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError(f"no header at byte {archive.offset}")
-
-
-def _stem(member: tarfile.TarInfo) -> str:
-    return member.name.rpartition(".")[0]
-
-
-def _tar_sample(
-    archive: tarfile.TarFile, uri: str, members: list[tarfile.TarInfo]
-) -> Iterator[SourceRow]:
-    sample = {f".{member.name.rpartition('.')[2].lower()}": member for member in members}
-    facts, problem = _facts(archive, sample.get(".json"))
-    caption = _caption(archive, sample.get(".txt")) or facts.get("caption")
-    for suffix in sorted(sample.keys() & IMAGE_SUFFIXES):
-        member = sample[suffix]
-        yield SourceRow(
-            uri=f"{uri}!{_text(member.name)}",
-            dataset=_optional(facts.get("dataset")),
-            degradation=_optional(facts.get("degradation")),
-            caption=_optional(caption),
-            split=_optional(facts.get("split")),
-            offset=member.offset_data,
-            size=member.size,
-            problem=problem,
-        )
-
-
-def _facts(
-    archive: tarfile.TarFile, member: tarfile.TarInfo | None
-) -> tuple[dict[str, Any], str | None]:
-    """What a member says in JSON, and what is wrong with it."""
-    if member is None:
-        return {}, None
-    try:
-        facts = json.loads(_content(archive, member))
-    except (ValueError, RecursionError) as error:
-        return {}, f"{_text(member.name)}: expected a JSON object: {error}"
-    if not isinstance(facts, dict):
-        kind = type(facts).__name__
-        return {}, f"{_text(member.name)}: expected a JSON object, got a {kind}"
-    return facts, None
-
-
-def _caption(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> str | None:
-    try:
-        return _content(archive, member).decode("utf-8-sig").strip() if member else None
-    except UnicodeDecodeError:
-        return None
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    return file.read() if file else b""
-
-
-def _optional(value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    # JSON can spell half a character, which no storage takes.
-    return str(value).encode("utf-8", "backslashreplace").decode()
+    yield from read_tar(path, path.parent)

@@ -6,6 +6,44 @@ from dataclasses import dataclass
 
 from gends.models.degrader import Image, Instruction
 
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".jp2",
+        ".avif",
+    }
+)
+"""Files that end so are taken for photographs."""
+MOST_TEXT = 1 << 20
+"""Bytes of a caption or of the facts about a photograph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """One photograph as its source describes it."""
+
+    uri: str
+    """Path of the file, safe to print; `TAR!MEMBER` in a tar shard."""
+    source_id: str | None = None
+    dataset: str | None = None
+    degradation: str | None = None
+    caption: str | None = None
+    split: str | None = None
+    offset: int | None = None
+    size: int | None = None
+    problem: str | None = None
+    """Why the photograph cannot be used, found while it was listed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanImage:

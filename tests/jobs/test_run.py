@@ -125,6 +125,7 @@ def test_a_second_build_of_one_root_is_refused(photos, found_dataset, tmp_path, 
         (["--clean", "photos", "--degradations", "rian"], ["'rian'", "'rain'"]),
         (["--clean", "empty"], ["no photographs found"]),
         (["--clean", "nowhere"], ["nowhere: no such file"]),
+        (["--clean", "list/out.txt"], ["none of the 1 photographs", "../a.png", "--outside"]),
         (["--clean", "photos", "--model", "nope"], ["'nope'", "gendeg-mini"]),
         (["--clean", "photos", "--replicas", "0"], ["replicas", "0"]),
         (["typo.yaml", "--clean", "photos"], ["typo.yaml", "'replica'", "'replicas'"]),
@@ -137,6 +138,8 @@ def test_bad_input_exits_2_and_makes_nothing(cli, folder, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").symlink_to(folder)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "out.txt").write_text("../a.png\n")
     (tmp_path / "typo.yaml").write_text("replica: 3\n")
     ended = cli("run", "--out", "made", *arguments)
     assert ended.code == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import re
 import subprocess
@@ -9,6 +10,8 @@ import tarfile
 import time
 from collections.abc import Iterator
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from blake3 import blake3
 from hypothesis import given, settings
@@ -16,11 +19,12 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.catalog import ROWS_PER_GROUP, Catalog, read_bytes, source_id, write_catalog
+from gends.pipeline.catalog import ROWS_PER_GROUP, Catalog, read_bytes, write_catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.load import load_views
-from gends.pipeline.sources import SourceError, SourceRow, read_source
-from gends.pipeline.types import CleanImage, Failure, View
+from gends.pipeline.names import source_id
+from gends.pipeline.sources import SourceError, read_source
+from gends.pipeline.types import CleanImage, Failure, SourceRow, View
 
 LONGEST_KEY_TAIL = f"-{max(DEGRADATIONS, key=len)}-999999.json"
 
@@ -256,9 +260,13 @@ def test_bad_input_in_a_folder_gets_a_reason_and_the_rest_is_loaded(tmp_path, pi
 
     found = outcomes(tmp_path, read_source(tmp_path))
 
-    good = {"fine.png", "new\nline.png", "cut.tar!../../out\r\nside.png", "cut.tar!whole.png"}
+    good = {"fine.png", "cut.tar!whole.png"}
     assert {uri for uri, reason in found.items() if not reason} == good
     assert {uri: reason for uri, reason in found.items() if reason} == {
+        "new\\nline.png": "bad_source: new\\nline.png: its name holds control characters; "
+        "rename it",
+        "cut.tar!../../out\\r\\nside.png": "bad_source: cut.tar!../../out\\r\\nside.png: its name "
+        "leads outside the tar; pack it again under a plain name",
         "cut.tar": "bad_source: cut.tar: the tar cannot be read to its end: unexpected end of data",
         "words.tar": "bad_source: words.tar: the tar cannot be read to its end: truncated header",
         "cut.tar!list.png": "bad_source: cut.tar!list.png: list.json: "
@@ -270,22 +278,63 @@ def test_bad_input_in_a_folder_gets_a_reason_and_the_rest_is_loaded(tmp_path, pi
 
 def test_one_unknown_degradation_in_a_table_leaves_the_other_rows_alone(tmp_path, picture):
     (tmp_path / "a.png").write_bytes(picture("a"))
-    (tmp_path / "b\nc.png").write_bytes(picture("b"))
-    (tmp_path / "t.csv").write_text('uri,degradation\na.png,Rain\n"b\nc.png",rain\n')
+    (tmp_path / "b c.png").write_bytes(picture("b"))
+    (tmp_path / "t.csv").write_text('uri,degradation\na.png,Rain\n"b c.png",rain\n')
     found = outcomes(tmp_path, read_source(tmp_path / "t.csv"))
-    assert found["b\nc.png"] == ""
+    assert found["b c.png"] == ""
     assert found["a.png"].startswith("bad_source: a.png: unknown degradation 'Rain'; known: haze, ")
     (image, _) = catalog(tmp_path, read_source(tmp_path / "t.csv"), default_degradation="haze")
     assert image.degradation is None
 
 
-def test_a_table_may_point_anywhere(tmp_path, picture):
-    (tmp_path / "lists").mkdir()
+@pytest.mark.parametrize("column", ["dataset", "split"])
+def test_names_of_datasets_and_splits_have_no_control_characters(tmp_path, picture, column):
     (tmp_path / "a.png").write_bytes(picture("a"))
-    (tmp_path / "b.png").write_bytes(picture("b"))
-    (tmp_path / "lists" / "l.txt").write_text(f"../a.png\n{tmp_path}/b.png\n")
-    found = outcomes(tmp_path / "lists", read_source(tmp_path / "lists" / "l.txt"))
-    assert found == {"../a.png": "", f"{tmp_path}/b.png": ""}
+    rows = [SourceRow(uri="a.png"), SourceRow(uri="b.png", **{column: "\x1b[2J"})]
+    found = outcomes(tmp_path, rows)
+    says = f"the name of its {column} holds control characters: \\x1b[2J"
+    assert found == {"a.png": "", "b.png": f"bad_source: b.png: {says}"}
+
+
+def test_a_list_may_point_anywhere_where_that_is_allowed(tmp_path, picture):
+    (tmp_path / "lists").mkdir()
+    for name in ("a.png", "b.png", "lists/c.png"):
+        (tmp_path / name).write_bytes(picture(name))
+    source = tmp_path / "lists" / "l.txt"
+    source.write_text(f"../a.png\n{tmp_path}/b.png\nc.png\n")
+
+    allowed = outcomes(tmp_path / "lists", read_source(source, outside=True))
+    refused = outcomes(tmp_path / "lists", read_source(source))
+
+    assert allowed == {"../a.png": "", f"{tmp_path}/b.png": "", "c.png": ""}
+    out = "its path leads outside the source's folder; copy it there, or allow it: --outside"
+    assert refused == {
+        uri: "" if uri == "c.png" else f"bad_source: {uri}: {out}" for uri in allowed
+    }
+
+
+def test_nothing_is_written_when_no_photograph_can_be_used(tmp_path):
+    rows = [SourceRow(uri=f"../{name}.png", source_id=name, problem="why") for name in "cab"]
+    says = r"none of the 3 photographs can be used; the first is \.\./a\.png: why"
+    with pytest.raises(SourceError, match=says):
+        catalog(tmp_path, rows)
+    assert not (tmp_path / "catalog.parquet").exists()
+    usable = SourceRow(uri="z.png", source_id="z")
+    assert len(catalog(tmp_path, [*rows, usable])) == 4
+    with pytest.raises(SourceError, match="none of the 2 photographs"):
+        catalog(tmp_path, [*rows, usable], limit=2)
+
+
+def test_a_photograph_that_no_memory_holds_is_not_read(tmp_path, picture):
+    (tmp_path / "a.png").write_bytes(picture("a"))
+    (tmp_path / "huge.png").write_bytes(b"")
+    os.truncate(tmp_path / "huge.png", 1 << 42)
+    found = outcomes(tmp_path, read_source(tmp_path))
+    assert found["a.png"] == ""
+    assert (
+        found["huge.png"]
+        == "unreadable: huge.png: 4398046511104 bytes are over the most of 2147483648"
+    )
 
 
 def test_what_cannot_be_used_is_nobodys_duplicate(tmp_path, picture):
@@ -314,6 +363,25 @@ def test_a_file_that_is_no_catalog_is_refused(finished, tmp_path):
     manifest = next((finished.store.root / "manifest").iterdir())
     with pytest.raises(SourceError, match="not a catalog"):
         Catalog(manifest)
+
+
+@pytest.mark.parametrize("spoil", ["types", "groups", "bytes", "half"])
+def test_a_catalog_that_was_tampered_with_is_refused(tmp_path, spoil):
+    catalog(tmp_path, _named("abc"))
+    path = tmp_path / "catalog.parquet"
+    table, data = pq.read_table(path), path.read_bytes()
+    if spoil == "types":
+        number = pa.field("uri", pa.int32())
+        pq.write_table(table.set_column(1, number, pa.array([1, 2, 3], pa.int32())), path)
+    elif spoil == "groups":
+        pq.write_table(table, path, row_group_size=1)
+    elif spoil == "half":
+        path.write_bytes(data[: len(data) // 2])
+    else:  # within the first page: its checksum notices
+        path.write_bytes(data[:40] + bytes([data[40] ^ 4]) + data[41:])
+    says = r"catalog\.parquet: (not a catalog|its rows are not|damaged)"
+    with pytest.raises(SourceError, match=says):
+        list(Catalog(path).rows(0, 3))
 
 
 def test_slices_cross_groups_of_rows(tmp_path):

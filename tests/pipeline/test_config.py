@@ -92,10 +92,20 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("filter: 3", "filter: .*FilterConfig"),
         ("generator: {steps: 0}", "generator.steps: .*got 0"),
         ("1: 2", "1: .*string"),
+        ("generator: {text_guidance: .inf}", "text_guidance: .*finite"),
+        ("filter: {metrics: {psnr: [.nan, null]}}", "metrics.psnr.0: .*finite"),
+        ('"\\e[2J": 1', r"\\x1b\[2J: unknown key"),
     ],
 )
 def test_bad_values_are_named_with_what_is_allowed(tmp_path, text, says):
     assert re.search(says, errors(tmp_path, text))
+
+
+def test_a_message_stays_short_whatever_is_wrong(tmp_path):
+    long = errors(tmp_path, "engine: " + "x" * 100_000)
+    many = errors(tmp_path, "degradations: [" + "[1], " * 10_000 + "]")
+    assert max(len(long), len(many)) < 5000
+    assert re.search(r"; and 99\d\d more$", many)
 
 
 def test_all_bad_values_are_named_at_once(tmp_path):
@@ -112,6 +122,13 @@ def test_all_bad_values_are_named_at_once(tmp_path):
         (b"seed 7\n", "expected 'key: value' lines, got str"),
         (b"seed: \xff\n", "utf-8"),
         (b"!!python/object:os.system {}\n", "could not determine a constructor"),
+        (b"!!timestamp x\n", "AttributeError"),
+        (b"!!bool perhaps\n", "KeyError: 'perhaps'"),
+        (b"seed: 2001-99-99\n", "month must be in 1..12"),
+        (b"a: &a [1]\nb: *a\n", "aliases (*name) are not used here"),
+        (b"a: &a {x: 1}\nb: {<<: [*a, *a]}\n", "aliases (*name) are not used here"),
+        (b"a: " + b"[" * 5000, "nested more than 20 deep"),
+        (b"#" * 300_000, "over 262144 bytes; this is no configuration"),
     ],
 )
 def test_what_is_no_yaml_mapping_is_said(tmp_path, data, says):

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gends.pipeline.sources import COLUMNS, SourceError, SourceRow, base_folder, read_source
+from gends.pipeline.sources import COLUMNS, SourceError, base_folder, read_source
+from gends.pipeline.types import SourceRow
 
 
 def rows(source: Path) -> list[SourceRow]:
@@ -42,6 +43,18 @@ def test_a_folder_is_searched_for_images_with_captions_beside_them(tmp_path):
     assert base_folder(tmp_path) == tmp_path
 
 
+def tar(path: Path, members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in members.items():
+            add(archive, name, data)
+    touch(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+GOOD = {f"{name}.png": bytes([number]) * 700 for number, name in enumerate("abc", start=65)}
+
+
 def test_links_in_a_folder_are_followed_but_never_in_circles(tmp_path):
     touch(tmp_path / "elsewhere/far.png")
     touch(tmp_path / "root/near.png")
@@ -50,9 +63,105 @@ def test_links_in_a_folder_are_followed_but_never_in_circles(tmp_path):
     (tmp_path / "root/self.png").symlink_to(tmp_path / "root/self.png")
     (tmp_path / "root/gone.png").symlink_to(tmp_path / "nowhere.png")
 
-    found = [row.uri for row in rows(tmp_path / "root")]
+    found = sorted(row.uri for row in read_source(tmp_path / "root", outside=True))
 
     assert found == ["gone.png", "link/far.png", "near.png", "self.png"]
+
+
+OUTSIDE = "leads outside the source's folder; copy it there, or allow it: --outside"
+
+
+def test_links_that_lead_out_of_a_folder_are_refused(tmp_path):
+    touch(tmp_path / "elsewhere/far.png")
+    touch(tmp_path / "elsewhere/secret.txt", b"not for a caption")
+    tar(tmp_path / "elsewhere/s.tar", GOOD)
+    root = tmp_path / "root"
+    touch(root / "deep/near.png")
+    touch(root / "told.png")
+    for name, target in {
+        "folder": "elsewhere",
+        "photo.png": "elsewhere/far.png",
+        "gone.png": "nowhere.png",
+        "shard.tar": "elsewhere/s.tar",
+        "told.txt": "elsewhere/secret.txt",
+        "alike.png": "root2.png",
+        "in.png": "root/deep/near.png",
+        "within": "root/deep",
+    }.items():
+        (root / name).symlink_to(tmp_path / target)
+    (tmp_path / "link to root").symlink_to(root)
+
+    for source in (root, tmp_path / "link to root"):
+        found = {row.uri: row.problem for row in rows(source)}
+        refused = ("alike.png", "folder", "gone.png", "photo.png", "shard.tar")
+        assert found == {
+            **dict.fromkeys(refused, f"its link {OUTSIDE}"),
+            "told.png": f"the link of its caption {OUTSIDE}",
+            **dict.fromkeys(("deep/near.png", "in.png", "within/near.png")),
+        }
+        assert not any(row.caption for row in rows(source))
+    allowed = list(read_source(root, outside=True))
+    assert not any(row.problem for row in allowed)
+    assert "not for a caption" in [row.caption for row in allowed]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".csv", ".parquet"])
+def test_paths_that_lead_out_of_a_list_are_refused(tmp_path, suffix):
+    (tmp_path / "lists" / "deep").mkdir(parents=True)
+    (tmp_path / "lists" / "up").symlink_to(tmp_path)
+    inside = ["a.png", f"{tmp_path}/lists/b.png", "deep/../c.png", "../lists/d.png"]
+    out = ["../a.png", "/etc/passwd", "up/e.png", "deep/../../f.png", f"{tmp_path}/lists2/g.png"]
+    source = tmp_path / "lists" / f"l{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.table({"uri": inside + out}), source)
+    else:
+        source.write_text("\n".join(["uri"] * (suffix == ".csv") + inside + out))
+    found = {row.uri: row.problem for row in read_source(source)}
+    assert found == {**dict.fromkeys(inside), **dict.fromkeys(out, f"its path {OUTSIDE}")}
+    assert not any(row.problem for row in read_source(source, outside=True))
+
+
+def test_names_with_control_characters_are_refused_and_spelled_out(tmp_path):
+    names = ["a\nb.png", "\x1b[2Jc.png", "d\u2028e.png", "\u202egnp.f"]
+    root = tmp_path / "root"
+    for name in [*names[:3], "a\\nb.png"]:
+        touch(root / name)
+    tar(root / "new\rline.tar", {"a.png": b"1"})
+    spelled = ["a\\nb.png", "\\x1b[2Jc.png", "d\\u2028e.png", "\\u202egnp.f"]
+    says = "its name holds control characters; rename it"
+
+    found = rows(root)
+    problems = {(row.uri, row.problem) for row in found}
+    members = {(name, says) for name in (*spelled[:3], "new\\rline.tar!a.png")}
+    assert problems == members | {("a\\nb.png", None)}
+    assert len({row.source_id or row.uri for row in found}) == len(found) == 5
+
+    pq.write_table(pa.table({"uri": [*names, "x\0.png"]}), tmp_path / "t.parquet")
+    found = list(read_source(tmp_path / "t.parquet"))
+    assert [(row.uri, row.problem) for row in found] == [
+        (name, says) for name in [*spelled, "x\\x00.png"]
+    ]
+
+
+def test_a_caption_that_is_no_file_or_has_no_end_is_left_alone(tmp_path):
+    touch(tmp_path / "a.png")
+    touch(tmp_path / "b.png")
+    os.mkfifo(tmp_path / "a.txt")
+    os.truncate(touch(tmp_path / "b.txt"), 1 << 40)
+    assert [(row.caption, row.problem) for row in rows(tmp_path)] == [(None, None)] * 2
+
+
+def test_a_line_without_end_is_refused(tmp_path):
+    source = touch(tmp_path / "l.txt", b"x" * 200_000)
+    with pytest.raises(SourceError, match="a line of over 65536 characters"):
+        list(read_source(source))
+
+
+def test_a_column_that_is_no_text_is_refused(tmp_path):
+    dates = pa.array([10**17], pa.date64())  # beyond what Python's dates can hold
+    pq.write_table(pa.table({"uri": ["a.png"], "caption": dates}), tmp_path / "t.parquet")
+    with pytest.raises(SourceError, match=r"column 'caption' holds date.*make it text"):
+        list(read_source(tmp_path / "t.parquet"))
 
 
 def test_a_name_that_is_not_utf8_is_spelled_out(tmp_path):
@@ -63,7 +172,8 @@ def test_a_name_that_is_not_utf8_is_spelled_out(tmp_path):
 
 def test_a_list_file_has_a_path_per_line(tmp_path):
     source = touch(tmp_path / "list.txt", "\ufeffa b.png\r\n\r\n/abs/ü.jpg \n".encode())
-    assert [row.uri for row in read_source(source)] == ["a b.png", "/abs/ü.jpg "]
+    found = [row.uri for row in read_source(source, outside=True)]
+    assert found == ["a b.png", "/abs/ü.jpg "]
     assert base_folder(source) == tmp_path
 
 
@@ -143,16 +253,6 @@ def test_a_missing_source_is_named(tmp_path):
 # Bad tars in a folder: a row that says why, and everything else as if they were not there
 
 
-def tar(path: Path, members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, data in members.items():
-            add(archive, name, data)
-    touch(path, buffer.getvalue())
-    return buffer.getvalue()
-
-
-GOOD = {f"{name}.png": bytes([number]) * 700 for number, name in enumerate("abc", start=65)}
 SECOND_HEADER = 512 + 1024
 LAST_HEADER = 2 * SECOND_HEADER
 
@@ -262,14 +362,78 @@ def test_half_a_character_in_facts_is_spelled_out(tmp_path):
     assert (row.caption, row.dataset) == ("x\\ud800", "7")
 
 
-def test_links_in_a_tar_are_no_photographs(tmp_path):
+def odd_member(name: str, kind: bytes, target: str = "../../etc/passwd") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.size = kind, target, 0
+    return member
+
+
+def test_members_that_are_no_plain_files_are_refused(tmp_path):
     with tarfile.open(tmp_path / "s.tar", "w") as archive:
-        add(archive, "../up.png", b"inside")
-        for name, kind in (("soft.png", tarfile.SYMTYPE), ("hard.png", tarfile.LNKTYPE)):
-            link = tarfile.TarInfo(name)
-            link.type, link.linkname = kind, "../../etc/passwd"
-            archive.addfile(link)
-    assert [row.uri for row in rows(tmp_path)] == ["s.tar!../up.png"]
+        for name in ("../up.png", "/etc/absolute.png", "a/../../b.png", "new\nline.png"):
+            add(archive, name, b"inside")
+        add(archive, "..fine.png", b"inside")
+        archive.addfile(odd_member("soft.png", tarfile.SYMTYPE))
+        archive.addfile(odd_member("hard.png", tarfile.LNKTYPE))
+        archive.addfile(odd_member("disk.png", tarfile.BLKTYPE))
+        archive.addfile(odd_member("folder.png", tarfile.DIRTYPE))
+        archive.addfile(odd_member("told.txt", tarfile.LNKTYPE, "..fine.png"))
+        add(archive, "told.png", b"inside")
+        archive.addfile(odd_member("facts.json", tarfile.SYMTYPE))
+        add(archive, "facts.png", b"inside")
+
+    found = {row.uri.removeprefix("s.tar!"): row for row in rows(tmp_path)}
+
+    out = "its name leads outside the tar; pack it again under a plain name"
+    assert {name: row.problem for name, row in found.items()} == {
+        "../up.png": out,
+        "/etc/absolute.png": out,
+        "a/../../b.png": out,
+        "new\\nline.png": "its name holds control characters; rename it",
+        "..fine.png": None,
+        "soft.png": "it is a symbolic link; pack the photograph itself",
+        "hard.png": "it is a hard link; pack the photograph itself",
+        "disk.png": "it is no regular file; pack the photograph itself",
+        "told.png": None,
+        "facts.png": "facts.json: expected a JSON object: it is a symbolic link",
+    }
+    assert found["told.png"].caption is None
+    # Nothing was unpacked anywhere.
+    assert [path.name for path in tmp_path.rglob("*")] == ["s.tar"]
+
+
+def test_members_that_differ_in_the_case_of_their_ending_are_two(tmp_path):
+    tar(tmp_path / "s.tar", {"a.png": b"1", "a.PNG": b"2"})
+    assert [row.uri for row in rows(tmp_path)] == ["s.tar!a.PNG", "s.tar!a.png"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.realsize": "999999999999"},
+        {"GNU.sparse.size": "999999999999", "GNU.sparse.map": "0,1"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" * 12},
+        {"size": "999999999999"},
+    ],
+)
+def test_a_member_cannot_claim_more_bytes_than_the_tar_has(tmp_path, headers):
+    with tarfile.open(tmp_path / "s.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for suffix in ("json", "png"):
+            member = tarfile.TarInfo(f"a.{suffix}")
+            member.size, member.pax_headers = 7, headers
+            archive.addfile(member, io.BytesIO(b"0\n.....!"))
+    found = rows(tmp_path)
+    assert found
+    assert all(row.problem for row in found)
+
+
+def test_headers_that_would_fill_the_memory_are_not_read(tmp_path):
+    header = tarfile.TarInfo("long")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1 << 40
+    path = touch(tmp_path / "s.tar", header.tobuf(tarfile.GNU_FORMAT))
+    os.truncate(path, 1 << 41)
+    (row,) = rows(tmp_path)
+    assert row.problem == "the tar cannot be read to its end: a header of 1099511627776 bytes"
 
 
 def test_every_column_is_a_field_of_a_row():
