@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gends.pipeline.names import spelled
 from gends.pipeline.store import Store
 
 FORMAT_VERSION = 1
@@ -22,6 +24,8 @@ METADATA_KEYS = frozenset(
 """Key-value metadata of every manifest file; under each status, the number of its rows."""
 RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")
 """Columns that only the shard's tar can fill in."""
+MOST_ROWS, MOST_BYTES = 1 << 24, 1 << 31
+"""Of one manifest: a few bytes may claim to unfold into more than any memory."""
 
 SCHEMA = pa.schema(
     [
@@ -61,6 +65,20 @@ SCHEMA = pa.schema(
 )
 
 Row = dict[str, Any]
+
+
+class ManifestError(ValueError):
+    """A manifest that is damaged or none of ours; the message names it and the way out."""
+
+    def __init__(self, where: str, what: str) -> None:
+        """Say of the file at `where` what is wrong."""
+        super().__init__(f"{where}: {what}; run gends-build verify, and repair")
+        self.where = where
+        self.what = what
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel from a loader's worker to its trainer."""
+        return ManifestError, (self.where, self.what)
 
 
 def float32(value: float) -> float:
@@ -121,7 +139,7 @@ def write_manifest(
     }
     table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
     with store.publish(manifest_name(shard), create_only=True) as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
 
 def facts_of(schema: pa.Schema) -> dict[str, str]:
@@ -134,9 +152,54 @@ def read_facts(store: Store, shard: int) -> dict[str, str]:
 
     Raises:
         OSError: the manifest is not there.
-        ValueError: it is no Parquet file.
+        ManifestError: it is damaged, or not a manifest.
     """
-    return facts_of(pq.read_schema(pa.BufferReader(store.read(manifest_name(shard)))))
+    return open_manifest(store, shard)[1]
+
+
+def open_manifest(store: Store, shard: int) -> tuple[pq.ParquetFile, dict[str, str]]:
+    """A shard's manifest, its columns and metadata checked and its rows not yet read.
+
+    Raises:
+        OSError: the manifest is not there.
+        ManifestError: it is damaged, or not a manifest.
+    """
+    where, data = store.where(manifest_name(shard)), store.read(manifest_name(shard))
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        facts = facts_of(file.schema_arrow)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise ManifestError(where, f"unreadable: {spelled(str(error))}") from error
+    if not file.schema_arrow.equals(SCHEMA) or not facts.keys() >= METADATA_KEYS:
+        raise ManifestError(where, "columns or metadata are not a manifest's")
+    if facts["format_version"] != str(FORMAT_VERSION):
+        found = spelled(facts["format_version"])
+        raise ManifestError(where, f"format version {found:.20}, this gends reads {FORMAT_VERSION}")
+    for name in ("shard_size", *STATUSES):
+        if not re.fullmatch(r"[0-9]{1,18}", facts[name]):
+            raise ManifestError(where, f"{name} is {spelled(facts[name]):.40}, not a number")
+    groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+    if file.metadata.num_rows > MOST_ROWS or sum(g.total_byte_size for g in groups) > MOST_BYTES:
+        raise ManifestError(where, "its rows would be more than memory may hold")
+    return file, facts
+
+
+def read_rows(
+    store: Store, shard: int, file: pq.ParquetFile, columns: Iterable[str] = SCHEMA.names
+) -> pa.Table:
+    """Rows of an opened manifest.
+
+    Raises:
+        ManifestError: they are damaged.
+    """
+    try:
+        # Manifests are small, and read side by side: threads of its own would only wait.
+        table = file.read(columns=list(columns), use_threads=False)
+        table.validate(full=True)  # also that all text is UTF-8
+    except (OSError, ValueError, pa.ArrowException) as error:
+        what = f"unreadable: {spelled(str(error))}"
+        raise ManifestError(store.where(manifest_name(shard)), what) from error
+    return table
 
 
 def sealed_shards(store: Store) -> list[int]:
@@ -147,4 +210,4 @@ def sealed_shards(store: Store) -> list[int]:
 def numbers(names: Iterable[str], suffix: str) -> list[int]:
     """The numbers that files are named after, in order; files named otherwise are none of ours."""
     stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
-    return sorted(int(stem) for stem in stems if stem.isdecimal())
+    return sorted(int(stem) for stem in stems if re.fullmatch(r"[0-9]{6}|[1-9][0-9]{6,8}", stem))

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 from dataclasses import dataclass
 
 import fpng
 import numpy as np
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from gends.models.degrader import Degraded, Image
 from gends.pipeline.config import BuildConfig
+
+FORMATS = ("PNG", "WEBP", "JPEG")
+MOST_PIXELS = 4096**2
+"""Of a stored picture: the square of the largest resolution."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +38,20 @@ def pack(pair: Degraded, config: BuildConfig) -> Packed:
 
 
 def decode(data: bytes) -> Image:
-    """Decode stored bytes to uint8 (H, W, 3) RGB."""
-    with Pillow.open(io.BytesIO(data)) as image:
-        return np.array(image.convert("RGB"))  # a copy: Pillow's own buffer is read-only
+    """Decode stored bytes to uint8 (H, W, 3) RGB.
+
+    Raises:
+        ValueError: they are no image of a format that is stored, or one larger than any that is.
+    """
+    try:
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+            if math.prod(image.size) > MOST_PIXELS:
+                raise ValueError(f"{image.width}x{image.height} pixels, and none is stored so big")
+            return np.array(image.convert("RGB"))  # a copy: Pillow's own buffer is read-only
+    except UnidentifiedImageError as error:
+        raise ValueError("cannot identify image: neither PNG, WebP nor JPEG") from error
+    except Exception as error:  # decoders raise anything from SyntaxError to struct.error
+        raise ValueError(f"not an image: {error}") from error
 
 
 def encode(image: Image, config: BuildConfig) -> bytes:

@@ -7,13 +7,27 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+from blake3 import blake3
 
-from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
-from gends.pipeline.store import open_store
+from gends.pipeline.manifest import (
+    RANGES,
+    SCHEMA,
+    STATUSES,
+    ManifestError,
+    manifest_name,
+    open_manifest,
+    read_rows,
+    sealed_shards,
+    shard_name,
+)
+from gends.pipeline.store import Store, open_store
 
 PARALLEL = 8
 """Manifests read at a time: in an object store each costs a round trip."""
+
+MOST_BYTES = 1 << 30
+"""Of one member; the largest picture takes far less."""
 
 
 class DatasetNotFoundError(ValueError):
@@ -31,21 +45,48 @@ def read_manifest(
 
     Raises:
         DatasetNotFoundError: no manifest is there.
+        ManifestError: a manifest is damaged, or says what cannot be.
     """
     store = open_store(root)
     numbers = sealed_shards(store) if shards is None else shards
     if not numbers:
         raise DatasetNotFoundError(f"{root}: no manifest/*.parquet, so no shard to read yet")
-    filters = None if status is None else [("status", "=", status)]
-    names = None if columns is None else list(columns)
+    names = list(SCHEMA.names if columns is None else columns)
 
     def read(shard: int) -> pa.Table:
-        source = pa.BufferReader(store.read(manifest_name(shard)))
-        table = pq.read_table(source, columns=names, filters=filters)
-        return table.replace_schema_metadata(None)
+        table = _checked_rows(store, shard, names)
+        if status is not None:
+            table = table.filter(pc.equal(table["status"], status))
+        return table.select(names)
 
     with ThreadPoolExecutor(PARALLEL) as threads:
         return pa.concat_tables(threads.map(read, numbers))
+
+
+def _checked_rows(store: Store, shard: int, columns: list[str]) -> pa.Table:
+    """Rows that name no shard but their own, and no bytes outside of it."""
+    file, facts = open_manifest(store, shard)
+    needed = dict.fromkeys((*columns, "shard", "status", *RANGES))
+    table = read_rows(store, shard, file, needed).replace_schema_metadata(None)
+    where = store.where(manifest_name(shard))
+    if not _all(pc.equal(table["shard"], shard)):
+        raise ManifestError(where, "a row names another shard")
+    if not _all(pc.is_in(table["status"], value_set=pa.array(STATUSES))):
+        raise ManifestError(where, f"a status is none of {', '.join(STATUSES)}")
+    accepted = table.filter(pc.equal(table["status"], "accepted"))
+    size = int(facts["shard_size"])
+    for part in ("gt", "lq"):
+        start, length = accepted[f"{part}_offset"], accepted[f"{part}_size"]
+        # Each is looked at first, so that their sum cannot overflow.
+        fits = [pc.and_(pc.greater_equal(n, 0), pc.less_equal(n, size)) for n in (start, length)]
+        if not all(map(_all, fits)) or not _all(pc.less_equal(pc.add(start, length), size)):
+            raise ManifestError(where, f"a byte range of {part} leads outside of the shard")
+    return table
+
+
+def _all(column: pa.ChunkedArray) -> bool:
+    """Whether every value is true and none is missing."""
+    return column.null_count == 0 and bool(pc.all(column, min_count=0).as_py())
 
 
 class ShardReader:
@@ -55,16 +96,27 @@ class ShardReader:
         """Read shards under `root`."""
         self._store = open_store(root)
 
-    def read(self, shard: int, offset: int, size: int) -> bytes:
-        """Bytes of one member.
+    def read(self, shard: int, offset: int, size: int, checksum: str | None = None) -> bytes:
+        """Bytes of one member, compared with their BLAKE3 checksum if one is given.
 
         Raises:
-            OSError: the shard is missing or shorter than its manifest says.
+            OSError: the shard is missing or shorter than its manifest says, the range is none, or
+                the checksum is another.
         """
+        if offset < 0 or not 0 <= size <= MOST_BYTES:
+            raise OSError(
+                f"{self._store.where(shard_name(shard))}: no member has {size} bytes at {offset}; "
+                "the manifest is wrong: run gends-build verify"
+            )
         data = self._store.read_range(shard_name(shard), offset, size)
         if len(data) != size:
             raise OSError(
                 f"{self._store.where(shard_name(shard))}: {len(data)} of {size} bytes at {offset}; "
                 "the shard is shorter than its manifest says: run gends-build verify"
+            )
+        if checksum is not None and blake3(data).hexdigest() != checksum:
+            raise OSError(
+                f"{self._store.where(shard_name(shard))}: {size} bytes at {offset} are not those "
+                "that the manifest recorded: run gends-build verify"
             )
         return data

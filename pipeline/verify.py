@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from blake3 import blake3
 
 from gends.histograms.severity import measure
+from gends.pipeline import tars
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.manifest import (
-    METADATA_KEYS,
-    SCHEMA,
+    STATUSES,
+    ManifestError,
     Row,
-    facts_of,
     float32,
     manifest_name,
     member_json,
     numbers,
+    open_manifest,
+    read_rows,
     sealed_shards,
     shard_name,
 )
+from gends.pipeline.names import spelled
 from gends.pipeline.pack import decode
 from gends.pipeline.reader import ShardReader
+from gends.pipeline.store import StorageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,9 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
 
     Always: the tar's size and checksum, its members against the manifest's rows, the manifest's
     keys against the plan. `deep` also decodes every pair and measures its severity again.
+
+    Raises:
+        StorageError: the store does not answer, which says nothing about its shards.
     """
     planned = range(dataset.plan.num_shards)
     sealed = set(sealed_shards(dataset.store))
@@ -59,18 +65,19 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
 
 def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
     try:
-        table = pq.read_table(pa.BufferReader(dataset.store.read(manifest_name(shard))))
-        metadata = facts_of(table.schema)
-    except (OSError, ValueError) as error:
+        file, metadata = open_manifest(dataset.store, shard)
+        rows = read_rows(dataset.store, shard, file).to_pylist()
+    except ManifestError as error:
+        yield Problem(file=manifest_name(shard), what=error.what)
+        return
+    except StorageError:
+        raise  # a store that is away is no damage
+    except OSError as error:
         yield Problem(file=manifest_name(shard), what=f"unreadable: {error}")
         return
-    if not table.schema.equals(SCHEMA) or not metadata.keys() >= METADATA_KEYS:
-        yield Problem(file=manifest_name(shard), what="columns or metadata are not a manifest's")
-        return
-    rows = table.to_pylist()
     if metadata["config_digest"] != dataset.config_digest:
         yield Problem(file=manifest_name(shard), what="made with another configuration")
-    yield from _verify_keys(dataset, shard, rows)
+    yield from list(_verify_keys(dataset, shard, rows)) or _verify_counts(shard, rows, metadata)
     try:
         size = dataset.store.size(shard_name(shard))
     except FileNotFoundError:
@@ -103,50 +110,85 @@ def _verify_keys(dataset: Dataset, shard: int, rows: list[Row]) -> Iterator[Prob
         yield Problem(file=manifest_name(shard), what=what)
 
 
+def _verify_counts(shard: int, rows: list[Row], metadata: dict[str, str]) -> Iterator[Problem]:
+    counts = Counter(row["status"] for row in rows)
+    for status in STATUSES:
+        if int(metadata[status]) != counts[status]:
+            what = f"{metadata[status]} {status} in its metadata, {counts[status]} in its rows"
+            yield Problem(file=manifest_name(shard), what=what)
+
+
 def _verify_members(
     dataset: Dataset, tar: Path, shard: int, rows: list[Row], deep: bool
 ) -> Iterator[Problem]:
     reader, name = ShardReader(dataset.store.url), shard_name(shard)
+    members: dict[str, tarfile.TarInfo] = {}
     try:
-        with tarfile.open(tar, "r:") as archive:
-            members = {member.name: member for member in archive}
+        with open(tar, "rb") as archive:
+            for member in tars.members(archive):
+                if member.name in members:
+                    yield Problem(file=name, what=f"{spelled(member.name)} is there twice")
+                members[member.name] = member
     except tarfile.TarError as error:
-        yield Problem(file=name, what=f"not readable as a tar: {error}")
+        yield Problem(file=name, what=f"not readable as a tar: {spelled(str(error))}")
         return
-    image_format = dataset.config.image_format
     for row in rows:
-        if row["status"] != "accepted":
-            continue
-        facts = members.pop(f"{row['key']}.json", None)
-        if facts is None or reader.read(shard, facts.offset_data, facts.size) != member_json(row):
-            yield Problem(file=name, what=f"{row['key']}.json missing or unlike its manifest row")
-        images = {}
-        for part in ("gt", "lq"):
-            member = members.pop(f"{row['key']}.{part}.{image_format}", None)
-            place = (row[f"{part}_offset"], row[f"{part}_size"])
-            if member is None or (member.offset_data, member.size) != place:
-                yield Problem(file=name, what=f"{row['key']}.{part} is not where its row says")
-                continue
-            images[part] = reader.read(shard, *place)
-            if blake3(images[part]).hexdigest() != row[f"{part}_blake3"]:
-                yield Problem(file=name, what=f"{row['key']}.{part} differs from its checksum")
-        if deep and len(images) == 2:
-            yield from _verify_severity(name, row, images)
+        if row["status"] == "accepted":
+            for what in _verify_pair(
+                reader, shard, row, members, dataset.config.image_format, deep
+            ):
+                yield Problem(file=name, what=f"{spelled(str(row['key']))}{what}")
     for extra in members:
-        yield Problem(file=name, what=f"{extra} has no manifest row")
+        yield Problem(file=name, what=f"{spelled(extra)} has no manifest row")
 
 
-def _verify_severity(name: str, row: Row, images: dict[str, bytes]) -> Iterator[Problem]:
+def _verify_pair(
+    reader: ShardReader,
+    shard: int,
+    row: Row,
+    members: dict[str, tarfile.TarInfo],
+    image_format: str,
+    deep: bool,
+) -> Iterator[str]:
+    """What is wrong with a pair; its members are taken out of `members`."""
+    facts = members.pop(f"{row['key']}.json", None)
+    if facts is None or not _holds(reader, shard, facts, row):
+        yield ".json missing or unlike its manifest row"
+    images = {}
+    for part in ("gt", "lq"):
+        member = members.pop(f"{row['key']}.{part}.{image_format}", None)
+        place = (row[f"{part}_offset"], row[f"{part}_size"])
+        if member is None or tars.oddity(member) or (member.offset_data, member.size) != place:
+            yield f".{part} is not where its row says"
+            continue
+        images[part] = reader.read(shard, *place)
+        if blake3(images[part]).hexdigest() != row[f"{part}_blake3"]:
+            yield f".{part} differs from its checksum"
+    if deep and len(images) == 2:
+        yield from _verify_severity(row, images)
+
+
+def _holds(reader: ShardReader, shard: int, facts: tarfile.TarInfo, row: Row) -> bool:
+    """Whether a member is the row in JSON; a row that no build writes has none."""
+    try:
+        return reader.read(shard, facts.offset_data, facts.size) == member_json(row)
+    except StorageError:
+        raise
+    except (OSError, TypeError, ValueError):
+        return False
+
+
+def _verify_severity(row: Row, images: dict[str, bytes]) -> Iterator[str]:
     try:
         lq, gt = decode(images["lq"]), decode(images["gt"])
         severity = measure(lq, gt)
-    except (OSError, ValueError) as error:
-        yield Problem(file=name, what=f"{row['key']}: {error}")
+    except ValueError as error:
+        yield f": {error}"
         return
     if gt.shape[:2] != (row["height"], row["width"]):
-        yield Problem(file=name, what=f"{row['key']}: {gt.shape[1]}x{gt.shape[0]} pixels stored")
+        yield f": {gt.shape[1]}x{gt.shape[0]} pixels stored"
     if (float32(severity.mu), float32(severity.sigma)) != (
         float32(row["mu"]),
         float32(row["sigma"]),
     ):
-        yield Problem(file=name, what=f"{row['key']}: severity {severity} differs from its row")
+        yield f": severity {severity} differs from its row"

@@ -144,7 +144,7 @@ def test_the_json_member_is_the_row_without_its_places():
 
 def test_a_manifest_is_written_once(tmp_path, finished):
     rows = pq.read_table(finished.store.path(manifest_name(0))).to_pylist()
-    facts = {"shard_size": 1, "shard_blake3": "ab", "config_digest": "cd"}
+    facts = {"shard_size": 10**6, "shard_blake3": "ab", "config_digest": "cd"}
     store = open_store(tmp_path)
     write_manifest(store, 0, rows, **facts)
     with pytest.raises(AlreadyExistsError):

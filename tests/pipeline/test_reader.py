@@ -4,10 +4,21 @@ import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from gends.pipeline import local_store
-from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
+from gends import PairDataset
+from gends.pipeline import local_store, manifest
+from gends.pipeline.manifest import (
+    SCHEMA,
+    ManifestError,
+    facts_of,
+    manifest_name,
+    numbers,
+    sealed_shards,
+    shard_name,
+)
 from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest
 
 
@@ -111,3 +122,71 @@ def test_only_manifests_make_shards(copied):
     foreign = copied.store.path("manifest/notes.parquet")
     foreign.write_text("not ours")
     assert 0 not in set(read_manifest(copied.store.root)["shard"].to_pylist())
+
+
+def rewritten(dataset, change, facts=None) -> None:
+    """Write the first manifest with other rows, or other metadata."""
+    path = dataset.store.path(manifest_name(0))
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    change(next(row for row in rows if row["status"] == "accepted"))
+    metadata = facts_of(table.schema) | (facts or {})
+    table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
+    pq.write_table(table, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"shard": 1}, "a row names another shard"),
+        ({"shard": -1}, "a row names another shard"),
+        ({"status": "fine"}, "a status is none of accepted, rejected, failed"),
+        ({"lq_offset": -1}, "a byte range of lq leads outside of the shard"),
+        ({"gt_size": -1}, "a byte range of gt leads outside of the shard"),
+        ({"gt_offset": None}, "a byte range of gt leads outside of the shard"),
+        ({"lq_size": 2**63 - 1}, "a byte range of lq leads outside of the shard"),
+        ({"lq_offset": 2**63 - 1, "lq_size": 2**63 - 1}, "a byte range of lq leads outside"),
+    ],
+)
+def test_rows_that_lead_out_of_their_shard_are_refused(copied, change, says):
+    rewritten(copied, lambda row: row.update(change))
+    with pytest.raises(ManifestError, match=rf"000000\.parquet: {says}.*gends-build verify"):
+        read_manifest(copied.store.root, columns=["key"])
+    with pytest.raises(ManifestError, match=says):
+        PairDataset(copied.store.root)
+
+
+def test_a_shard_that_claims_to_be_huge_costs_no_memory(copied):
+    change = {"lq_size": 2**50}
+    rewritten(copied, lambda row: row.update(change), {"shard_size": str(2**55)})
+    row = PairDataset(copied.store.root)
+    with pytest.raises(OSError, match=rf"no member has {2**50} bytes at .*gends-build verify"):
+        list(row)
+
+
+@pytest.mark.parametrize(("offset", "size"), [(-1, 5), (0, -5), (0, 2**40)])
+def test_a_range_that_is_none_is_refused(finished, offset, size):
+    with pytest.raises(OSError, match=rf"no member has {size} bytes at {offset}"):
+        ShardReader(finished.store.root).read(0, offset, size)
+
+
+@pytest.mark.parametrize("most", ["MOST_ROWS", "MOST_BYTES"])
+def test_a_manifest_of_endless_rows_is_not_read(copied, monkeypatch, most):
+    assert read_manifest(copied.store.root).num_rows > 3
+    monkeypatch.setattr(manifest, most, 3)
+    with pytest.raises(ManifestError, match="more than memory may hold"):
+        read_manifest(copied.store.root)
+
+
+def test_damaged_manifests_name_their_file(copied):
+    path = copied.store.path(manifest_name(1))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ManifestError, match=r"000001\.parquet: unreadable.*verify") as caught:
+        read_manifest(copied.store.root)
+    again = pickle.loads(pickle.dumps(caught.value))  # as loader workers send it
+    assert (str(again), again.what) == (str(caught.value), caught.value.what)
+
+
+@pytest.mark.parametrize("name", ["7.parquet", "0000000.parquet", "٣٣٣٣٣٣.parquet", "9" * 5000])
+def test_only_names_that_a_build_gives_are_shards(name):
+    assert numbers([name, f"{name}.parquet", "000004.parquet"], ".parquet") == [4]

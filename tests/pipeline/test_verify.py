@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import tarfile
@@ -12,10 +13,12 @@ from blake3 import blake3
 
 from gends.pipeline.commit import ShardWriter
 from gends.pipeline.manifest import (
+    METADATA_KEYS,
     SCHEMA,
     facts_of,
     manifest_name,
     member_json,
+    read_facts,
     sealed_shards,
     shard_name,
     write_manifest,
@@ -120,9 +123,10 @@ def test_a_flipped_bit_in_the_first_header(copied, position):
 
 def test_a_flipped_bit_in_a_later_header(copied):
     row = first_accepted(pq.read_table(copied.store.path(manifest_name(0))).to_pylist())
-    flip(copied.store.path(shard_name(0)), row["lq_offset"] - 512)
+    header = row["lq_offset"] - 512
+    flip(copied.store.path(shard_name(0)), header)
     found = problems(copied)[shard_name(0)]
-    assert any(f"{row['key']}.lq is not where its row says" in what for what in found)
+    assert found[1] == f"not readable as a tar: no header at byte {header}"
 
 
 def test_flipped_padding_is_noticed_too(copied):
@@ -195,6 +199,66 @@ def test_a_manifest_that_is_none(copied, photos):
     assert found[manifest_name(2)] == ["columns or metadata are not a manifest's"]
 
 
+@pytest.mark.parametrize("name", ["shard_size", "accepted", "format_version"])
+def test_metadata_that_is_no_number(copied, name):
+    path = copied.store.path(manifest_name(0))
+    table = pq.read_table(path)
+    facts = facts_of(table.schema) | {name: "\x1b[2J"}
+    pq.write_table(table.replace_schema_metadata(facts), path)
+    ((file, (what,)),) = problems(copied).items()
+    assert file == manifest_name(0)
+    assert "\\x1b[2J" in what
+
+
+def test_a_flipped_bit_anywhere_in_a_manifest_is_found_or_changes_nothing(copied):
+    path = copied.store.path(manifest_name(0))
+    whole, table = path.read_bytes(), pq.read_table(path)
+    unnoticed = 0
+    for place in random.Random(0).sample(range(len(whole)), 150):
+        flip(path, place)
+        if not problems(copied):
+            unnoticed += 1  # of statistics and encodings, which nothing here relies on
+            assert pq.read_table(path).to_pylist() == table.to_pylist()
+            known = {name: read_facts(copied.store, 0)[name] for name in METADATA_KEYS}
+            assert known == {name: facts_of(table.schema)[name] for name in METADATA_KEYS}
+        path.write_bytes(whole)
+    assert unnoticed < 75
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"key": None},
+        {"key": "\x1b[2J"},
+        {"metrics": [("a", None)]},
+        {"mu": float("nan")},
+        {"lq_offset": -1},
+        {"gt_size": None},
+        {"gt_size": 2**62},
+    ],
+)
+def test_rows_that_no_build_writes(copied, changes):
+    edit_manifest(copied, 0, lambda rows: first_accepted(rows).update(changes))
+    found = problems(copied, deep=True)[shard_name(0)]
+    assert found
+    assert not any("\x1b" in what for what in found)
+
+
+def test_a_link_in_the_place_of_a_picture(copied):
+    path = copied.store.path(shard_name(0))
+    data = bytearray(path.read_bytes())
+    row = first_accepted(pq.read_table(copied.store.path(manifest_name(0))).to_pylist())
+    header = row["gt_offset"] - 512
+    block = data[header : header + 512]
+    block[156:157] = tarfile.SYMTYPE
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    data[header : header + 512] = block
+    path.write_bytes(data)
+    found = problems(copied)[shard_name(0)]
+    assert found[1].startswith("not readable as a tar: ")
+
+
 def test_an_edited_row(copied):
     edit_manifest(copied, 0, lambda rows: first_accepted(rows).update(mu=0.123))
     key = first_accepted(pq.read_table(copied.store.path(manifest_name(0))).to_pylist())["key"]
@@ -226,6 +290,15 @@ def test_rows_that_were_dropped_repeated_or_renamed(copied):
     assert found[manifest_name(0)] == ["1 planned keys missing, 0 foreign"]
     assert found[manifest_name(1)] == ["keys repeated or out of order"]
     assert found[manifest_name(2)] == ["keys repeated or out of order"]
+
+
+def test_counts_that_are_not_those_of_the_rows(copied):
+    path = copied.store.path(manifest_name(0))
+    table = pq.read_table(path)
+    facts = facts_of(table.schema) | {"accepted": "1"}
+    pq.write_table(table.replace_schema_metadata(facts), path)
+    (what,) = problems(copied)[manifest_name(0)]
+    assert what.startswith("1 accepted in its metadata, ")
 
 
 def test_a_rejected_row_called_accepted(copied):
