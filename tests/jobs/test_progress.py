@@ -12,7 +12,7 @@ from gends.jobs.tally import Tally, UnitReport
 @pytest.fixture
 def tally() -> Tally:
     tally = Tally(total=100, resumed=20, num_workers=2)
-    tally.started -= 10.0
+    tally.ended = tally.started + 10.0
     tally.add(
         UnitReport(
             shard=0,
@@ -28,9 +28,9 @@ def tally() -> Tally:
 
 def test_a_tally_counts(tally):
     assert tally.done == 40
-    assert tally.rate == pytest.approx(4, rel=0.02)
-    assert tally.eta == pytest.approx(10, rel=0.02)
-    assert tally.busy_share == pytest.approx(0.6, rel=0.02)
+    assert tally.rate == pytest.approx(4)
+    assert tally.eta == pytest.approx(10)
+    assert tally.busy_share == pytest.approx(0.6)
     assert Tally(total=5).eta is None
 
 
@@ -56,7 +56,7 @@ def test_json_lines_go_to_standard_output(tally, capsys):
     assert captured.err == ""
     assert facts["event"] == "progress"
     assert (facts["resumed"], facts["done"], facts["redrawn"]) == (20, 40, 6)
-    assert facts["worker_busy_share"] == pytest.approx(0.6, rel=0.02)
+    assert facts["worker_busy_share"] == pytest.approx(0.6)
 
 
 def test_durations():
