@@ -12,6 +12,7 @@ from gends.jobs.progress import Progress
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
+from gends.pipeline.store import StorageError
 from gends.pipeline.verify import verify
 
 
@@ -61,6 +62,8 @@ def _recorded(dataset: Dataset, shard: int) -> str | None:
     """Checksum that the manifest has of its tar, where it can still be read."""
     try:
         return read_facts(dataset.store, shard).get("shard_blake3")
+    except StorageError:
+        raise
     except (OSError, ValueError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -205,6 +206,18 @@ def test_a_store_that_goes_away_stops_a_build_which_resumes(proxy, founded, whol
     assert ended.returncode == 0, ended.stderr
     assert not witness.torn
     assert published(open_store(founded)) == published(whole.store)
+
+
+@pytest.mark.slow
+def test_a_store_that_goes_away_is_no_damage(proxy, harmed, whole):
+    for name, data in published(whole.store).items():
+        put(harmed, name, data)
+    away = dataclasses.replace(whole, store=harmed.with_timeout(0.5))
+    assert not [problem for _, problems in verify(away) for problem in problems]
+    for fault in ("error", "cut", "denied"):
+        proxy.choose = first(fault, "GET", part="/manifest/", times=1000)
+        with pytest.raises(StorageError, match="manifest/000000"):
+            list(verify(away))
 
 
 def progress(store: Store) -> tuple[int, int]:

@@ -91,7 +91,7 @@ class Proxy:
             else:
                 self.injected[fault] += 1
             await _send(writer, answer, slowly=fault == "slow")
-            if fault in ("reset", "cut", "drop"):
+            if fault in ("reset", "drop"):
                 writer.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, RESET
                 )
