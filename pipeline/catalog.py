@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sqlite3
@@ -21,6 +22,7 @@ from blake3 import blake3
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.names import source_id, spelled
 from gends.pipeline.sources import SourceError
+from gends.pipeline.store import room_in
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 
 ROWS_PER_GROUP = 4096
@@ -112,8 +114,9 @@ def write_catalog(
     Raises:
         SourceError: two rows claim one source_id, a source_id is not allowed, or there is no
             photograph that can be used.
+        StorageError: the temporary folder has no room for sorting.
     """
-    with tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
+    with _sorting_room(), tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
         database = sqlite3.connect(Path(folder) / "catalog.sqlite")
         with contextlib.closing(database):
             _fill(database, rows, base, default_dataset, default_degradation)
@@ -121,6 +124,18 @@ def write_catalog(
                 _mark_duplicates(database, base)
             _check_usable(database, limit)
             return _write_sorted(database, destination, limit)
+
+
+@contextlib.contextmanager
+def _sorting_room() -> Iterator[None]:
+    advice = "photographs are sorted there: make room, or name another folder in TMPDIR"
+    with room_in(tempfile.gettempdir(), advice):
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "disk is full" not in str(error):  # no code before Python 3.11
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def _fill(

@@ -150,6 +150,17 @@ def test_a_full_temporary_folder_stops_a_build_in_a_bucket(
     assert published(store) == published(whole.store)
 
 
+def test_a_catalog_that_cannot_be_sorted_names_the_full_disk(
+    disk, photos, found_dataset, tmp_path, monkeypatch
+):
+    disk.resize(4)
+    monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
+    said = rf"^{disk.folder}: the disk is full .*: make room, or name another folder in TMPDIR$"
+    with pytest.raises(StorageError, match=said):
+        found_dataset(photos, tmp_path / "root")
+    assert not list(disk.folder.iterdir())
+
+
 @pytest.mark.slow
 def test_gends_build_names_the_full_disk_and_resumes(disk, photos, whole):
     disk.resize(300)
