@@ -30,7 +30,6 @@ from gends.pipeline.names import spelled
 from gends.pipeline.pack import decode
 from gends.pipeline.reader import ShardReader
 from gends.pipeline.store import StorageError
-from gends.pipeline.store import StorageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +72,6 @@ def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]
         return
     except StorageError:
         raise  # a store that is away is no damage
-    except StorageError:
-        raise  # the storage is away, which says nothing of the manifest
     except OSError as error:
         yield Problem(file=manifest_name(shard), what=f"unreadable: {error}")
         return
