@@ -76,7 +76,7 @@ def test_every_operation_survives_every_fault(proxy, harmed, fault):
         results.append(operate())
     assert results == [None, None, b"x" * 1000, b"x" * 100, ["created", "replaced"], 1000, None]
     injected = {name for name in operations if fault != "cut" or name.startswith("GET")}
-    assert proxy.injected[fault] >= len(injected) - 1  # a removal of what is gone asks nothing
+    assert proxy.injected[fault] >= len(injected)
     proxy.choose = lambda method, path: None
     assert harmed.names("a") == ["created"]
 
@@ -132,7 +132,7 @@ def test_an_upload_in_parts_that_fails_leaves_nothing(proxy, harmed, object_serv
 )
 def test_a_store_that_fails_for_good_is_given_up_in_time(proxy, harmed, fault, said):
     put(harmed, "a/b", b"x" * 1000)
-    hasty = harmed.with_timeout(0.5)
+    hasty = harmed.with_timeout(0.3)
     proxy.choose = lambda method, path: fault
     operations = {
         "a/b": lambda: hasty.read("a/b"),
