@@ -97,7 +97,7 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
 
 
 def _await_progress(process: subprocess.Popen[str], made: Callable[[], int]) -> None:
-    before, deadline = made(), time.monotonic() + 120
+    before, deadline = made(), time.monotonic() + 300
     while made() == before:
         assert process.poll() is None, f"the build ended with {process.returncode} before the kill"
         assert time.monotonic() < deadline, "the build hangs"
