@@ -11,6 +11,13 @@ import ray
 from gends.jobs.stages import finish_unit, load_unit
 from gends.pipeline.types import WorkUnit
 
+MOST_ALONG = 200
+"""Requests of a unit that is sent along with each call, as Ray does with arguments under 100 kB.
+
+Bigger units go through the object store, once and not once per stage; that costs the driver and its
+machine's raylet some 3 ms each.
+"""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Flight:
@@ -70,8 +77,7 @@ class Lane:
         """Send a unit through load, degrade and finish."""
         if not self.flights:
             self._moved = time.monotonic()
-        # Big arguments go through the object store once, not once per stage.
-        shared = ray.put(unit)
+        shared = unit if unit.num_requests <= MOST_ALONG else ray.put(unit)
         loaded = load_unit.remote(context, shared)
         degraded = self.worker.degrade.remote(shared, loaded)
         done = finish_unit.remote(context, shared, loaded, degraded, self.worker)
