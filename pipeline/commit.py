@@ -73,7 +73,9 @@ def _write_rows(store: Store, name: str, rows: list[Row]) -> None:
 
 
 def _read_rows(store: Store, name: str) -> list[Row]:
-    with pa.ipc.open_file(pa.BufferReader(store.read(name))) as reader:
+    # A thread of Arrow's that lets go of Python's bytes while the interpreter ends aborts it.
+    alone = pa.ipc.IpcReadOptions(use_threads=False)
+    with pa.ipc.open_file(pa.BufferReader(store.read(name)), options=alone) as reader:
         rows: list[Row] = reader.read_all().to_pylist()
     return rows
 

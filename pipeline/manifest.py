@@ -193,7 +193,8 @@ def read_rows(
         ManifestError: they are damaged.
     """
     try:
-        # Manifests are small, and read side by side: threads of its own would only wait.
+        # A thread of Arrow's that lets go of Python's bytes while the interpreter ends aborts it;
+        # and manifests are read side by side already.
         table = file.read(columns=list(columns), use_threads=False)
         table.validate(full=True)  # also that all text is UTF-8
     except (OSError, ValueError, pa.ArrowException) as error:
