@@ -18,7 +18,7 @@ from gends.pipeline.manifest import STATUSES, sealed_shards
 from gends.pipeline.reader import read_manifest
 
 COLUMNS = ("degradation", "status", "reason", "source_uri", "detail")
-AT_ONCE = 64
+AT_ONCE = 16
 """Manifests held at a time. They are read side by side: in a bucket each costs a round trip."""
 MOST_FAILURES = 20
 """Photographs that are named with what is wrong with them; the manifest has all of them."""
