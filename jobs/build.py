@@ -104,7 +104,7 @@ class Build:
 
     def _missing_units(self) -> Iterator[WorkUnit]:
         """Units to make, in order; shards that turn out complete are sealed on the way."""
-        sealed = set(sealed_shards(self.store))
+        sealed = set(sealed_shards(self.store, self.plan.num_shards))
         self.tally.sealed = len(sealed)
         begun = begun_shards(self.store)
         for shard in begun & sealed:

@@ -10,6 +10,7 @@ from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.inputs import inputs_of
 from gends.jobs.progress import Progress
 from gends.pipeline.dataset import Dataset, open_dataset
+from gends.pipeline.foreign import foreign_files
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
 from gends.pipeline.store import StorageError
@@ -25,13 +26,13 @@ from gends.pipeline.verify import verify
 def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
     """Verify the dataset ROOT and make every damaged shard again, to the same bytes.
 
-    A shard that was damaged is out of sight until it is sealed anew. Shards that are not in the
+    A shard that was damaged is out of sight until it is sealed anew. Files that are not in the
     plan are named and left alone: no build of this dataset made them. Exits 1 when something is
     still wrong at the end, or a shard came out with other bytes than its manifest had recorded.
     """
     dataset = open_dataset(root)
     found = _print_problems(dataset, deep)
-    damaged = [shard for shard in found if shard < dataset.plan.num_shards]
+    damaged = [shard for shard in found if shard is not None]
     if not damaged:
         click.echo(f"{root}: no damaged shard")
         sys.exit(1 if found else 0)
@@ -47,9 +48,12 @@ def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
     sys.exit(_report(open_dataset(root), recorded, deep))
 
 
-def _print_problems(dataset: Dataset, deep: bool) -> list[int]:
-    """Verify and name what is wrong; returns the shards at fault."""
-    found = []
+def _print_problems(dataset: Dataset, deep: bool) -> list[int | None]:
+    """Verify and name what is wrong; returns the shard at fault, None for each foreign file."""
+    found: list[int | None] = []
+    for name, what in foreign_files(dataset):
+        click.echo(f"{name}: {what}")
+        found.append(None)
     for shard, problems in verify(dataset, deep=deep):
         for problem in problems:
             click.echo(f"{problem.file}: {problem.what}")
@@ -82,6 +86,7 @@ def _report(dataset: Dataset, recorded: dict[int, str | None], deep: bool) -> in
                 "photograph, a version or the hardware has changed since"
             )
             wrong += 1
-    missing = dataset.plan.num_shards - len(sealed_shards(dataset.store))
+    planned = dataset.plan.num_shards
+    missing = planned - len(sealed_shards(dataset.store, planned))
     click.echo(f"{len(recorded)} shards repaired, {wrong + missing or 'no'} problems left")
     return 1 if wrong or missing else 0

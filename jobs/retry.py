@@ -39,7 +39,8 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
     """
     dataset = open_dataset(root)
     wanted = set(reasons)
-    failed = failed_shards(dataset, sealed_shards(dataset.store), wanted)
+    sealed = sealed_shards(dataset.store, dataset.plan.num_shards)
+    failed = failed_shards(dataset, sealed, wanted)
     what = f" for {', '.join(sorted(wanted))}" if wanted else ""
     if not failed:
         click.echo(f"{root}: nothing failed{what} in its sealed shards")

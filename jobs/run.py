@@ -84,7 +84,7 @@ def build(
         inputs = recall(store) if not settings and path is None else None
         inputs = inputs or gather(load_config(path, settings), Path(scratch), store)
         if store.exists(IDENTITY_NAME):
-            finished = len(sealed_shards(store)) == inputs.plan.num_shards
+            finished = len(sealed_shards(store, inputs.plan.num_shards)) == inputs.plan.num_shards
             check_identity(store, inputs.identity(None), versions=not finished)
             if finished:
                 total = inputs.plan.num_requests()

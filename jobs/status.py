@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from gends.pipeline.commit import durable_units
+from gends.pipeline.commit import begun_shards, durable_units
 from gends.pipeline.dataset import Dataset, open_dataset
+from gends.pipeline.foreign import foreign_files
 from gends.pipeline.manifest import STATUSES, sealed_shards
 from gends.pipeline.reader import read_manifest
 
@@ -35,7 +36,8 @@ def command(root: str, as_json: bool) -> None:
 
 def collect(dataset: Dataset) -> dict[str, Any]:
     """Counts of a dataset: requests, shards, durable units, statuses by degradation, reasons."""
-    plan, sealed = dataset.plan, sealed_shards(dataset.store)
+    plan = dataset.plan
+    sealed = sealed_shards(dataset.store, plan.num_shards)
     statuses: dict[str, Counter[str]] = {name: Counter() for name in dataset.config.degradations}
     reasons: Counter[str] = Counter()
     failures: dict[str, str] = {}
@@ -59,6 +61,7 @@ def collect(dataset: Dataset) -> dict[str, Any]:
         "missing": total - counts.total() - durable,
         "images": len(plan.catalog),
         "shards": {"planned": plan.num_shards, "sealed": len(sealed)},
+        "foreign": [name for name, _ in foreign_files(dataset)],
         "finished": len(sealed) == plan.num_shards,
         "statuses": {status: counts[status] for status in STATUSES},
         "degradations": {name: dict(counter) for name, counter in statuses.items()},
@@ -89,10 +92,10 @@ def reason_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _count_durable(dataset: Dataset, sealed: set[int]) -> int:
-    shards = {int(name) for name in dataset.store.names("work")} - sealed
+    planned = set(range(dataset.plan.num_shards))
     return sum(
         dataset.plan.count_requests(shard, unit)
-        for shard in shards
+        for shard in begun_shards(dataset.store) & planned - sealed
         for unit in durable_units(dataset.store, shard)
     )
 
@@ -113,3 +116,5 @@ def _print(root: str, facts: dict[str, Any]) -> None:
     console.print(table)
     for line in reason_lines(facts):
         console.print(line, markup=False)
+    for name in facts["foreign"]:
+        console.print(f"  {name}: not of this dataset, and not counted", markup=False)

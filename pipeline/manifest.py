@@ -203,9 +203,10 @@ def read_rows(
     return table
 
 
-def sealed_shards(store: Store) -> list[int]:
-    """Numbers of the shards that exist, in order."""
-    return numbers(store.names("manifest"), ".parquet")
+def sealed_shards(store: Store, num_shards: int | None = None) -> list[int]:
+    """Numbers of the shards that exist, in order; with `num_shards` only those of the plan."""
+    found = numbers(store.names("manifest"), ".parquet")
+    return found if num_shards is None else [shard for shard in found if shard < num_shards]
 
 
 def numbers(names: Iterable[str], suffix: str) -> list[int]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from blake3 import blake3
 
+from gends.pipeline.dataset import read_identity
 from gends.pipeline.manifest import (
     RANGES,
     SCHEMA,
@@ -43,12 +44,15 @@ def read_manifest(
 ) -> pa.Table:
     """Rows of all manifests under a root as one table, in order of shard and key.
 
+    Manifests of shards that are not in the plan are passed over.
+
     Raises:
         DatasetNotFoundError: no manifest is there.
+        IdentityError: manifests are there, and no dataset that they belong to.
         ManifestError: a manifest is damaged, or says what cannot be.
     """
     store = open_store(root)
-    numbers = sealed_shards(store) if shards is None else shards
+    numbers = readable_shards(store) if shards is None else shards
     if not numbers:
         raise DatasetNotFoundError(f"{root}: no manifest/*.parquet, so no shard to read yet")
     names = list(SCHEMA.names if columns is None else columns)
@@ -61,6 +65,17 @@ def read_manifest(
 
     with ThreadPoolExecutor(PARALLEL) as threads:
         return pa.concat_tables(threads.map(read, numbers))
+
+
+def readable_shards(store: Store) -> list[int]:
+    """Numbers of the sealed shards that the dataset under a root plans, in order.
+
+    Raises:
+        IdentityError: manifests are there, and no dataset that they belong to.
+    """
+    found = sealed_shards(store)
+    num_shards = read_identity(store)["num_shards"] if found else 0
+    return [shard for shard in found if shard < num_shards]
 
 
 def _checked_rows(store: Store, shard: int, columns: list[str]) -> pa.Table:
@@ -90,7 +105,7 @@ def _all(column: pa.ChunkedArray) -> bool:
 
 
 class ShardReader:
-    """Reads member bytes from tars. Picklable; safe after a fork."""
+    """Reads member bytes from tars. Picklable; safe after a fork on disks; on buckets, spawn."""
 
     def __init__(self, root: Path | str) -> None:
         """Read shards under `root`."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 
 from gends import PairDataset
 from gends.pipeline import local_store, manifest
+from gends.pipeline.dataset import IDENTITY_NAME, IdentityError
 from gends.pipeline.manifest import (
     SCHEMA,
     ManifestError,
@@ -122,6 +124,20 @@ def test_only_manifests_make_shards(copied):
     foreign = copied.store.path("manifest/notes.parquet")
     foreign.write_text("not ours")
     assert 0 not in set(read_manifest(copied.store.root)["shard"].to_pylist())
+
+
+def test_shards_beyond_the_plan_are_not_read(copied):
+    before = read_manifest(copied.store.root, status=None)
+    for name in (manifest_name, shard_name):
+        shutil.copy(copied.store.path(name(0)), copied.store.path(name(99)))
+    assert read_manifest(copied.store.root, status=None).equals(before)
+    assert len(PairDataset(copied.store.root)) == before["status"].to_pylist().count("accepted")
+
+
+def test_manifests_without_their_dataset_are_refused(copied):
+    copied.store.path(IDENTITY_NAME).unlink()
+    with pytest.raises(IdentityError, match=r"no dataset\.json here"):
+        read_manifest(copied.store.root)
 
 
 def rewritten(dataset, change, facts=None) -> None:

@@ -12,6 +12,7 @@ import pytest
 from blake3 import blake3
 
 from gends.pipeline.commit import ShardWriter
+from gends.pipeline.foreign import foreign_files
 from gends.pipeline.manifest import (
     METADATA_KEYS,
     SCHEMA,
@@ -163,13 +164,30 @@ def test_a_build_that_is_not_finished_is_fine_as_far_as_it_goes(
     assert list(verify(dataset, deep=True)) == [(1, [])]
 
 
-def test_shards_beyond_the_plan(copied):
+def test_a_planned_shard_that_is_not_there_is_not_sealed_yet(copied):
+    for name in (shard_name, manifest_name):
+        copied.store.path(name(1)).unlink()
+    planned = range(copied.plan.num_shards)
+    assert list(verify(copied)) == [(shard, []) for shard in planned if shard != 1]
+
+
+def test_files_beyond_the_plan(copied):
+    assert list(foreign_files(copied)) == []
     shutil.copy(copied.store.path(shard_name(0)), copied.store.path(shard_name(99)))
     shutil.copy(copied.store.path(manifest_name(0)), copied.store.path(manifest_name(98)))
-    assert problems(copied) == {
-        shard_name(98): ["not in the plan"],
-        shard_name(99): ["not in the plan"],
-    }
+    copied.store.path("shards/000003.d").mkdir()
+    for name in ("shards/foreign.tar", "manifest/x\x1b[2J.parquet", "shards/.hidden"):
+        copied.store.path(name).touch()
+    assert problems(copied) == {}
+    found = dict(foreign_files(copied))
+    assert list(found) == [
+        "shards/000003.d",
+        shard_name(99),
+        "shards/foreign.tar",
+        manifest_name(98),
+        "manifest/x\\x1b[2J.parquet",
+    ]
+    assert all("not in the plan" in what for what in found.values())
 
 
 def test_a_shard_in_the_place_of_another(copied):
