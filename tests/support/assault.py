@@ -98,7 +98,8 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
 
 def _await_progress(process: subprocess.Popen[str], made: Callable[[], int]) -> None:
     before, deadline = made(), time.monotonic() + 300
-    while made() == before:
+    # What the session before has left running makes progress, too, while Ray starts.
+    while made() == before or not any(_is("worker", each, process) for each in family(process)):
         assert process.poll() is None, f"the build ended with {process.returncode} before the kill"
         assert time.monotonic() < deadline, "the build hangs"
         time.sleep(0.02)
@@ -107,7 +108,6 @@ def _await_progress(process: subprocess.Popen[str], made: Callable[[], int]) -> 
 def _strike(kind: str, process: subprocess.Popen[str], rng: random.Random) -> set[psutil.Process]:
     """Kill one process of the kind, or all; returns all that there were."""
     deadline = time.monotonic() + 120
-    # Orphans of the session before make progress, too, while this one has hardly begun.
     while not (victims := [each for each in family(process) if _is(kind, each, process)]):
         assert process.poll() is None, f"the build ended with {process.returncode} before the kill"
         assert time.monotonic() < deadline, f"no {kind} to kill"
