@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from torch.utils.data import get_worker_info
 
 from gends.dataset import COLUMNS, Item, check_known, keep, read_pair
-from gends.pipeline.dataset import IDENTITY_NAME, IdentityError, read_identity
+from gends.pipeline.dataset import IDENTITY_NAME, read_identity
 from gends.pipeline.manifest import sealed_shards, shard_name
 from gends.pipeline.reader import ShardReader, read_manifest
 from gends.pipeline.store import Store, open_store
@@ -83,12 +83,7 @@ class Follower:
         identity = watch.until(
             lambda _: read_identity(store) if store.exists(IDENTITY_NAME) else None
         )
-        number = identity.get("num_shards")
-        if not isinstance(number, int):
-            raise IdentityError(
-                f"{store.where(IDENTITY_NAME)}: num_shards is {number!r}, so the end of the "
-                "dataset is unknown; read it without follow, or build it with this gends"
-            )
+        number: int = identity["num_shards"]
         known = identity["config"]["degradations"]
         check_known(self.root, "degradation", self.degradations, known)
         return number

@@ -13,6 +13,7 @@ import click
 
 from gends._version import __version__
 from gends.jobs.errors import BuildError, DrainedError
+from gends.pipeline.damage import DamageError
 from gends.pipeline.store import StorageError
 
 COMMANDS = {
@@ -31,7 +32,7 @@ COMMANDS = {
 EXIT_CODES = """\b
 Exit codes:
   0    done; the summary names what was rejected or failed
-  1    the build stopped, and the same command resumes; or verify found a problem
+  1    the build stopped, and the same command resumes; or a file is damaged
   2    wrong usage, settings or input; nothing was made
   75   stopped by SIGTERM, with all units in flight finished; the same command resumes
   130  interrupted by Ctrl-C or a second SIGTERM; the same command resumes
@@ -101,6 +102,9 @@ def main() -> None:
         sys.exit(1)
     except StorageError as error:
         click.echo(f"gends-build: {error}; the same command resumes", err=True)
+        sys.exit(1)
+    except DamageError as error:
+        click.echo(f"gends-build: {error}", err=True)
         sys.exit(1)
     except (ValueError, OSError) as error:
         click.echo(f"gends-build: {error}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +11,14 @@ from gends.histograms.profile import Profile, load_profile
 from gends.pipeline.catalog import Catalog, write_catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.dataset import (
-    CATALOG_NAME,
     IDENTITY_NAME,
-    PROFILE_NAME,
     Dataset,
     make_identity,
     open_dataset,
     read_identity,
     write_identity,
 )
+from gends.pipeline.parts import CATALOG_NAME, write_parts
 from gends.pipeline.plan import Plan
 from gends.pipeline.sources import base_folder, read_source
 from gends.pipeline.store import Store
@@ -47,10 +45,7 @@ class Inputs:
 
     def found(self, store: Store, engine: dict[str, str]) -> None:
         """Write catalog, profile and, last, the identity under a new root."""
-        with store.publish(CATALOG_NAME) as file, open(self.catalog.path, "rb") as catalog:
-            shutil.copyfileobj(catalog, file)
-        with store.publish(PROFILE_NAME) as file:
-            file.write(self.profile.encode())
+        write_parts(store, self.catalog, self.profile)
         write_identity(store, self.identity(engine))
 
 

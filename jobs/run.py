@@ -20,6 +20,7 @@ from gends.pipeline.config import load_config
 from gends.pipeline.dataset import IDENTITY_NAME, check_identity, open_dataset
 from gends.pipeline.judge import Judge
 from gends.pipeline.manifest import STATUSES, sealed_shards
+from gends.pipeline.parts import mend_parts
 from gends.pipeline.store import open_store
 
 
@@ -81,11 +82,13 @@ def build(
     """
     store = open_store(out).with_timeout(cluster.store_timeout)
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
-        inputs = recall(store) if not settings and path is None else None
-        inputs = inputs or gather(load_config(path, settings), Path(scratch), store)
+        recalled = recall(store) if not settings and path is None else None
+        inputs = recalled or gather(load_config(path, settings), Path(scratch), store)
         if store.exists(IDENTITY_NAME):
             finished = len(sealed_shards(store, inputs.plan.num_shards)) == inputs.plan.num_shards
             check_identity(store, inputs.identity(None), versions=not finished)
+            if not recalled:
+                mend_parts(store, inputs.catalog, inputs.profile)
             if finished:
                 total = inputs.plan.num_requests()
                 return Tally(total=total, resumed=total)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from blake3 import blake3
 
 from gends.models.degradations import DEGRADATIONS
+from gends.pipeline.damage import DamageError
 from gends.pipeline.names import source_id, spelled
 from gends.pipeline.sources import SourceError
 from gends.pipeline.store import room_in
@@ -44,21 +45,21 @@ class Catalog:
         """Open a catalog that `write_catalog` wrote.
 
         Raises:
-            SourceError: it is no such file.
+            DamageError: it is no such file.
         """
         self.path = path
         try:
             self._file = pq.ParquetFile(path, page_checksum_verification=True)
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise SourceError(f"{path}: not a catalog: {spelled(str(error))}") from error
+            raise DamageError(f"{path}: not a catalog: {spelled(str(error))}") from error
         facts = self._file.metadata.metadata or {}
         if b"digest" not in facts or not self._file.schema_arrow.equals(SCHEMA):
-            raise SourceError(f"{path}: not a catalog that this gends wrote")
+            raise DamageError(f"{path}: not a catalog that this gends wrote")
         self.digest: str = facts[b"digest"].decode("ascii", "backslashreplace")
         full, rest = divmod(len(self), ROWS_PER_GROUP)
         groups = [self._file.metadata.row_group(n).num_rows for n in range(self._num_groups)]
         if groups != [ROWS_PER_GROUP] * full + [rest] * bool(rest):
-            raise SourceError(f"{path}: its rows are not grouped as this gends writes them")
+            raise DamageError(f"{path}: its rows are not grouped as this gends writes them")
         self._group_index = -1
         self._group: list[CleanImage] = []
 
@@ -75,6 +76,15 @@ class Catalog:
                 self._group_index = group
             yield self._group[position]
 
+    def check(self) -> None:
+        """Read all of it.
+
+        Raises:
+            DamageError: rows are damaged.
+        """
+        for group in range(self._num_groups):
+            self._read(group)
+
     def degradations(self) -> Iterator[list[str]]:
         """What each photograph's own dataset is about, "" for nothing, a group at a time."""
         for group in range(self._num_groups):
@@ -89,8 +99,9 @@ class Catalog:
         try:
             return self._file.read_row_group(group, columns=columns, use_threads=False)
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise SourceError(
-                f"{self.path}: damaged: {spelled(str(error))}; bring it back from a copy"
+            raise DamageError(
+                f"{self.path}: damaged: {spelled(str(error))}; bring it back from a copy, or have "
+                "it written again by the command that began the dataset"
             ) from error
 
 

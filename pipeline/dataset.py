@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import weakref
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +15,11 @@ from gends.models.identity import compare
 from gends.pipeline.catalog import Catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.manifest import FORMAT_VERSION
+from gends.pipeline.parts import open_parts
 from gends.pipeline.plan import Plan, count_shards
-from gends.pipeline.store import StorageError, Store, open_store
+from gends.pipeline.store import Store, open_store
 
 IDENTITY_NAME = "dataset.json"
-CATALOG_NAME = "catalog.parquet"
-PROFILE_NAME = "severity_profile.json"
 PLACES = ("clean", "model", "profile")
 """Settings that say where something lies; its content has a digest of its own."""
 
@@ -53,7 +50,7 @@ def make_identity(
 
     `engine` is None while no engine is loaded: such an identity can be checked, not written.
     """
-    return {
+    identity = {
         "format_version": FORMAT_VERSION,
         "clean": str(base),
         "config": config.model_dump(mode="json", exclude={"clean"}),
@@ -64,6 +61,7 @@ def make_identity(
         "engine": engine,
         "versions": {name: version(name) for name in _deciding(config)},
     }
+    return identity | {"identity_digest": _identity_digest(identity)}
 
 
 def _deciding(config: BuildConfig) -> tuple[str, ...]:
@@ -74,8 +72,21 @@ def _deciding(config: BuildConfig) -> tuple[str, ...]:
 
 def config_digest(config: BuildConfig) -> str:
     """Digest of the settings that decide the bytes; where things lie is not one."""
-    settings = config.model_dump(mode="json", exclude=set(PLACES))
-    return blake3(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return _settings_digest(config.model_dump(mode="json"))
+
+
+def _settings_digest(settings: dict[str, Any]) -> str:
+    return _digest({name: value for name, value in settings.items() if name not in PLACES})
+
+
+def _identity_digest(identity: dict[str, Any]) -> str:
+    """Digest of an identity; its settings count by their own digest, and places do not."""
+    apart = ("identity_digest", "config", "clean")
+    return _digest({name: value for name, value in identity.items() if name not in apart})
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return blake3(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = True) -> None:
@@ -87,8 +98,9 @@ def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = T
         IdentityError: something that decides the bytes differs; each difference is named.
     """
     known = read_identity(store)
-    # Digest and number repeat the settings. Things may move: what they hold is compared.
-    ignored = {"config_digest", "num_shards", "clean", *(f"config.{name}" for name in PLACES)}
+    # Digests and number repeat the rest. Things may move: what they hold is compared.
+    ignored = {"config_digest", "identity_digest", "num_shards", "clean"}
+    ignored |= {f"config.{name}" for name in PLACES}
     ignored |= {"engine"} if identity["engine"] is None else set()
     ignored |= set() if versions else {f"versions.{name}" for name in identity["versions"]}
     differences = [
@@ -114,29 +126,14 @@ def open_dataset(root: Path | str) -> Dataset:
     """Open a root that a build founded.
 
     Raises:
-        IdentityError: there is no dataset, its format is another, or its catalog or profile is
-            missing or changed.
+        IdentityError: there is no dataset, its format is another, or its identity was changed.
+        DamageError: its catalog or profile is missing, damaged or changed.
         StorageError: the store does not answer, or the temporary folder is full.
     """
     store = open_store(root)
     identity = read_identity(store)
-    if identity.get("format_version") != FORMAT_VERSION:
-        raise IdentityError(
-            f"{root}: format version {identity.get('format_version')}, this gends reads "
-            f"{FORMAT_VERSION}; install the gends that wrote it"
-        )
     config = BuildConfig.model_validate(identity["config"])
-    try:
-        catalog = _open_catalog(store)
-        with store.local_copy(PROFILE_NAME) as path:
-            profile = Profile.load(path)
-    except StorageError:
-        raise  # nothing is wrong with them
-    except (OSError, ValueError) as error:
-        raise IdentityError(f"{root}: catalog or severity profile unreadable: {error}") from error
-    for name, digest in (("catalog", catalog.digest), ("profile", profile.digest)):
-        if digest != identity[f"{name}_digest"]:
-            raise IdentityError(f"{root}: the {name} is not the one the dataset was founded with")
+    catalog, profile = open_parts(store, identity["catalog_digest"], identity["profile_digest"])
     return Dataset(
         store=store,
         config=config,
@@ -146,22 +143,11 @@ def open_dataset(root: Path | str) -> Dataset:
     )
 
 
-def _open_catalog(store: Store) -> Catalog:
-    copy = contextlib.ExitStack()
-    try:
-        catalog = Catalog(copy.enter_context(store.local_copy(CATALOG_NAME)))
-    except BaseException:
-        copy.close()
-        raise
-    weakref.finalize(catalog, copy.close)
-    return catalog
-
-
 def read_identity(store: Store) -> dict[str, Any]:
     """What stands in a root's `dataset.json`.
 
     Raises:
-        IdentityError: it is not there, or not a dataset's.
+        IdentityError: it is not there, not a dataset's, of another format, or was changed.
     """
     try:
         identity = json.loads(store.read(IDENTITY_NAME))
@@ -173,4 +159,25 @@ def read_identity(store: Store) -> dict[str, Any]:
         raise IdentityError(f"{store.where(IDENTITY_NAME)}: not JSON: {error}") from error
     if not isinstance(identity, dict):
         raise IdentityError(f"{store.where(IDENTITY_NAME)}: not the identity of a dataset")
+    if identity.get("format_version") != FORMAT_VERSION:
+        raise IdentityError(
+            f"{store.where(IDENTITY_NAME)}: format version {identity.get('format_version')!r:.20}, "
+            f"this gends reads {FORMAT_VERSION}; install the gends that wrote it"
+        )
+    _check_unchanged(store, identity)
     return identity
+
+
+def _check_unchanged(store: Store, identity: dict[str, Any]) -> None:
+    settings, changed = identity.get("config"), []
+    digest = _settings_digest(settings) if isinstance(settings, dict) else None
+    if digest is None or digest != identity.get("config_digest"):
+        changed.append("config")
+    if _identity_digest(identity) != identity.get("identity_digest"):
+        changed.append("versions, engine, digests or num_shards")
+    if changed:
+        raise IdentityError(
+            f"{store.where(IDENTITY_NAME)}: {' and '.join(changed)} changed since the dataset was "
+            "founded, and going on would mix two datasets; put back what was changed, bring the "
+            "file back from a copy, or make another dataset with another --out"
+        )

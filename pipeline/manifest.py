@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gends.pipeline.damage import DamageError
 from gends.pipeline.names import spelled
 from gends.pipeline.store import Store
 
@@ -67,7 +68,7 @@ SCHEMA = pa.schema(
 Row = dict[str, Any]
 
 
-class ManifestError(ValueError):
+class ManifestError(DamageError):
     """A manifest that is damaged or none of ours; the message names it and the way out."""
 
     def __init__(self, where: str, what: str) -> None:

@@ -23,8 +23,6 @@ from gends.pipeline.catalog import Catalog, write_catalog
 from gends.pipeline.commit import seal, write_unit
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.dataset import (
-    CATALOG_NAME,
-    PROFILE_NAME,
     Dataset,
     make_identity,
     open_dataset,
@@ -32,6 +30,7 @@ from gends.pipeline.dataset import (
 )
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
+from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME
 from gends.pipeline.sources import base_folder, read_source
 from gends.pipeline.store import open_store
 from gends.pipeline.types import WorkUnit

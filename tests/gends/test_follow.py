@@ -185,7 +185,7 @@ def test_bad_arguments_and_roots_are_named(root, tmp_path):
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
         PairStream(root, follow=True, colour=1)
     (tmp_path / IDENTITY_NAME).write_text("{}")
-    with pytest.raises(IdentityError, match=r"dataset\.json: num_shards is None, so the end"):
+    with pytest.raises(IdentityError, match="format version None"):
         list(following(tmp_path))
 
 

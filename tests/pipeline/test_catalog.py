@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.catalog import ROWS_PER_GROUP, Catalog, read_bytes, write_catalog
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.damage import DamageError
 from gends.pipeline.load import load_views
 from gends.pipeline.names import source_id
 from gends.pipeline.sources import SourceError, read_source
@@ -361,7 +362,7 @@ def test_an_empty_folder_has_no_photographs(tmp_path):
 
 def test_a_file_that_is_no_catalog_is_refused(finished, tmp_path):
     manifest = next((finished.store.root / "manifest").iterdir())
-    with pytest.raises(SourceError, match="not a catalog"):
+    with pytest.raises(DamageError, match="not a catalog"):
         Catalog(manifest)
 
 
@@ -380,8 +381,10 @@ def test_a_catalog_that_was_tampered_with_is_refused(tmp_path, spoil):
     else:  # within the first page: its checksum notices
         path.write_bytes(data[:40] + bytes([data[40] ^ 4]) + data[41:])
     says = r"catalog\.parquet: (not a catalog|its rows are not|damaged)"
-    with pytest.raises(SourceError, match=says):
+    with pytest.raises(DamageError, match=says):
         list(Catalog(path).rows(0, 3))
+    with pytest.raises(DamageError, match=says):
+        Catalog(path).check()
 
 
 def test_slices_cross_groups_of_rows(tmp_path):

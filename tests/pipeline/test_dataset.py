@@ -7,12 +7,12 @@ import pytest
 
 from gends.histograms.profile import Profile
 from gends.models.dry import DryDegrader
+from gends.pipeline import dataset
 from gends.pipeline.catalog import Catalog, write_catalog
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.damage import DamageError
 from gends.pipeline.dataset import (
-    CATALOG_NAME,
     IDENTITY_NAME,
-    PROFILE_NAME,
     IdentityError,
     check_identity,
     config_digest,
@@ -20,6 +20,8 @@ from gends.pipeline.dataset import (
     open_dataset,
     write_identity,
 )
+from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME, mend_parts
+from gends.pipeline.reader import read_manifest
 from gends.pipeline.sources import SourceRow, read_source
 from gends.pipeline.store import AlreadyExistsError, open_store
 
@@ -106,19 +108,47 @@ def test_another_catalog_or_profile_is_refused(finished, parts, tmp_path):
             check_identity(finished.store, make_identity(**parts | {name: changed}))
 
 
-def test_other_versions_of_libraries_are_refused(copied, parts):
+def test_other_versions_of_libraries_are_refused(copied, parts, monkeypatch):
     identity = make_identity(**parts)
-    edit(copied, versions=identity["versions"] | {"numpy": "1.0"})
+    monkeypatch.setattr(dataset, "version", lambda name: "1.0")
+    copied.store.path(IDENTITY_NAME).unlink()
+    write_identity(copied.store, make_identity(**parts))
     with pytest.raises(IdentityError, match=r"versions\.numpy: the root has '1\.0', this command"):
         check_identity(copied.store, identity)
 
 
 def test_another_format_is_refused(copied, parts):
     edit(copied, format_version=2)
-    with pytest.raises(IdentityError, match="format_version: the root has 2, this command has 1"):
+    with pytest.raises(IdentityError, match="format version 2, this gends reads 1; install"):
         check_identity(copied.store, make_identity(**parts))
     with pytest.raises(IdentityError, match="format version 2, this gends reads 1; install"):
         open_dataset(copied.store.root)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda identity: identity["config"].update(seed=5), "config"),
+        (lambda identity: identity.update(config=None), "config"),
+        (lambda identity: identity.update(config_digest="0"), "config and versions, engine"),
+        (lambda identity: identity["versions"].update(numpy="1.0"), "versions, engine, digests"),
+        (lambda identity: identity["engine"].update(dry="9"), "versions, engine, digests"),
+        (lambda identity: identity.update(num_shards=4), "versions, engine, digests"),
+        (lambda identity: identity.pop("identity_digest"), "versions, engine, digests"),
+    ],
+)
+def test_a_changed_identity_is_refused_by_all_who_read_it(copied, parts, change, says):
+    path = copied.store.path(IDENTITY_NAME)
+    identity = json.loads(path.read_text())
+    change(identity)
+    path.write_text(json.dumps(identity))
+    says = rf"dataset\.json: {says}.*changed since .* from a copy"
+    with pytest.raises(IdentityError, match=says):
+        open_dataset(copied.store.root)
+    with pytest.raises(IdentityError, match=says):
+        check_identity(copied.store, make_identity(**parts))
+    with pytest.raises(IdentityError, match=says):
+        read_manifest(copied.store.root)
 
 
 def test_a_root_is_founded_once(tmp_path, parts):
@@ -157,12 +187,12 @@ def test_a_changed_catalog_or_profile_is_noticed(copied, tmp_path, photos):
     shutil.copy(catalog, tmp_path / "catalog")
     rows = list(read_source(photos))[1:]
     write_catalog(rows, catalog, base=photos.parent, default_dataset="photos")
-    with pytest.raises(IdentityError, match="the catalog is not the one"):
+    with pytest.raises(DamageError, match=r"catalog\.parquet: not the one"):
         open_dataset(root)
     shutil.copy(tmp_path / "catalog", catalog)
 
     Profile(degradations={"haze": copied.plan.profile.degradations["haze"]}).save(profile)
-    with pytest.raises(IdentityError, match="the profile is not the one"):
+    with pytest.raises(DamageError, match=r"severity_profile\.json: not the one"):
         open_dataset(root)
 
 
@@ -170,8 +200,30 @@ def test_a_changed_catalog_or_profile_is_noticed(copied, tmp_path, photos):
 def test_a_lost_or_torn_part_is_said(copied, name):
     path = copied.store.path(name)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(IdentityError, match="catalog or severity profile unreadable"):
+    way_out = f"gends-build run --clean ... --out {copied.store.root}"
+    with pytest.raises(DamageError, match=f"{name}: unreadable: .*{way_out}"):
         open_dataset(copied.store.root)
     path.unlink()
-    with pytest.raises(IdentityError, match=f"unreadable: .*{name}"):
+    with pytest.raises(DamageError, match=f"{name}: lost.*{way_out}"):
         open_dataset(copied.store.root)
+
+
+@pytest.mark.parametrize("name", [CATALOG_NAME, PROFILE_NAME])
+@pytest.mark.parametrize("spoil", ["lost", "torn", "flipped"])
+def test_lost_or_damaged_parts_are_written_again(finished, copied, name, spoil):
+    path = copied.store.path(name)
+    whole = path.read_bytes()
+    if spoil == "lost":
+        path.unlink()
+    else:
+        flipped = whole[:40] + bytes([whole[40] ^ 4]) + whole[41:]  # in the first page
+        path.write_bytes(whole[:100] if spoil == "torn" else flipped)
+    mend_parts(copied.store, finished.plan.catalog, finished.plan.profile)
+    assert path.read_bytes() == whole
+
+
+def test_sound_parts_are_left_alone(finished, copied):
+    path = copied.store.path(CATALOG_NAME)
+    before = path.stat().st_ino
+    mend_parts(copied.store, finished.plan.catalog, finished.plan.profile)
+    assert path.stat().st_ino == before

@@ -1,0 +1,7 @@
+"""What is raised of a dataset that is not as it was written."""
+
+from __future__ import annotations
+
+
+class DamageError(ValueError):
+    """A file of a dataset is lost or damaged; the message names it and the way out."""
