@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gends._version import __version__
+from gends.jobs import sigterm
 from gends.jobs.errors import BuildError, DrainedError
 from gends.pipeline.damage import DamageError
 from gends.pipeline.store import StorageError
@@ -34,7 +35,7 @@ Exit codes:
   0    done; the summary names what was rejected or failed
   1    the build stopped, and the same command resumes; or a file is damaged
   2    wrong usage, settings or input; nothing was made
-  75   stopped by SIGTERM, with all units in flight finished; the same command resumes
+  75   stopped by SIGTERM, with units in flight finished; the same command resumes
   130  interrupted by Ctrl-C or a second SIGTERM; the same command resumes
 """
 
@@ -82,8 +83,16 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run, with one line instead of a traceback for what a user can mend."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Be the process `gends-build`."""
+    sigterm.interrupt_on_sigterm()
+    try:
+        run()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # how it ends is decided
+
+
+def run() -> None:
+    """Run a command, with one line instead of a traceback for what a user can mend."""
     try:
         group.main(prog_name="gends-build", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -92,6 +101,9 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        if sigterm.noted():
+            click.echo("gends-build: stopped as asked; the same command resumes", err=True)
+            sys.exit(os.EX_TEMPFAIL)
         click.echo("interrupted; the same command resumes", err=True)
         sys.exit(130)
     except DrainedError as error:

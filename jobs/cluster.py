@@ -18,9 +18,12 @@ from typing import Any
 import ray
 
 from gends.jobs.errors import BuildError
+from gends.jobs.watch import limited
 
 STAGE_SLOTS = 2
 """Processes that decode and encode beside the workers, at least."""
+START_SECONDS = 180.0
+"""Ray needs 3 to 10, and on machines that are very busy a minute."""
 LONGEST_TEMPORARY = 40
 """Ray puts sockets 60 characters deeper, and the kernel allows their paths 107."""
 
@@ -68,8 +71,7 @@ def connect(
     """Connect to `address`, or start Ray on this machine, for the duration of the block.
 
     A worker that works `on_gpu` gets one GPU where there are any, else `threads` CPUs. Without
-    `workers` there is one per GPU, or as many as the CPUs allow. Inside the block SIGTERM
-    interrupts like Ctrl-C.
+    `workers` there is one per GPU, or as many as the CPUs allow.
 
     Raises:
         BuildError: Ray does not start.
@@ -79,12 +81,10 @@ def connect(
     with contextlib.ExitStack() as stack:
         # Ray writes its warnings to standard output, where --json has its own lines.
         stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         stack.callback(_stop)
-        with _uninterrupted():
+        # Ray waits for ever when one of its workers dies before the driver is connected.
+        with _uninterrupted(), limited(START_SECONDS, "Ray did not start; run the command again"):
             _start(address, (workers or 1) * threads)
-        # Ray's own handler would exit with the signal's number and say nothing.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         yield _place(workers, threads, on_gpu)
 
 

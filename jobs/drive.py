@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, cast
 
@@ -14,7 +15,9 @@ from gends.jobs.progress import Progress
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
 from gends.pipeline.dataset import IDENTITY_NAME, check_identity, config_digest
+from gends.pipeline.lease import FOLDER as LEASE_FOLDER
 from gends.pipeline.lease import Lease, hold
+from gends.pipeline.local_store import LocalStore
 from gends.pipeline.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -106,7 +109,10 @@ def drive(
         BuildError, StorageError: the build had to stop; the same command resumes.
     """
     stop, store = Stop(grace=cluster.grace), store.with_timeout(cluster.store_timeout)
-    with hold(store, on_wait=progress.say, on_lost=stop.lose) as lease:
+    with (
+        _leaving_no_empty_folders(store),
+        hold(store, on_wait=progress.say, on_lost=stop.lose) as lease,
+    ):
         prepare(lease)
         return _drive(store, inputs, cluster, progress, stop, lease)
 
@@ -151,6 +157,22 @@ def _drive(
             tally = job.run()
             progress(tally, final=True)
     return tally
+
+
+@contextlib.contextmanager
+def _leaving_no_empty_folders(store: Store) -> Iterator[None]:
+    """Take a new root away again that was not founded."""
+    if not isinstance(store, LocalStore) or store.exists(IDENTITY_NAME):
+        yield
+        return
+    new = [path for path in (store.root / LEASE_FOLDER, store.root) if not path.exists()]
+    try:
+        yield
+    finally:
+        if not store.exists(IDENTITY_NAME):
+            for path in new:
+                with contextlib.suppress(OSError):  # something is in it
+                    path.rmdir()
 
 
 def _check_empty(store: Store) -> None:

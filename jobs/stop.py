@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from gends.jobs import sigterm
+
 
 class Stop:
     """Set by a signal or another thread, asked by the driver's loop."""
@@ -37,22 +39,24 @@ class Stop:
     def on_signals(self) -> Iterator[None]:
         """Drain on the first SIGTERM; interrupt on the second, and on Ctrl-C.
 
+        SIGTERM arrives as `sigterm.interrupt_on_sigterm` makes it.
+
         An exception raised by a signal's handler is lost when it strikes inside a callback of
         Ray's, so handlers only take note, and the driver's loop asks.
         """
 
-        def drain(number: int, frame: Any) -> None:
-            self.interrupted = self.draining
-            self._drained_by = self._drained_by or time.monotonic() + self.grace
-
-        def interrupt(number: int, frame: Any) -> None:
-            if self.interrupted:
+        def note(number: int, frame: Any) -> None:
+            if sigterm.take() and not self.draining:
+                self._drained_by = time.monotonic() + self.grace
+            elif self.interrupted:
                 raise KeyboardInterrupt
-            self.interrupted = True
+            else:
+                self.interrupted = True
 
-        before = signal.signal(signal.SIGTERM, drain), signal.signal(signal.SIGINT, interrupt)
+        before = signal.signal(signal.SIGINT, note)
         try:
+            if sigterm.noted():
+                note(signal.SIGTERM, None)  # it came earlier, and what it raised was lost
             yield
         finally:
-            signal.signal(signal.SIGTERM, before[0])
-            signal.signal(signal.SIGINT, before[1])
+            signal.signal(signal.SIGINT, before)

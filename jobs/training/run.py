@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from blake3 import blake3
 from torch import nn
 
+from gends.jobs import sigterm
 from gends.jobs.progress import duration
 from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
@@ -69,7 +71,7 @@ class Run:
             torch.set_num_threads(flags["threads"])
 
     def train(self, task: Task, inputs: Mapping[str, Any]) -> dict[str, nn.Module]:
-        """Run the loop to its end; stop with exit code 130 on a signal, resumable.
+        """Run the loop to its end; stop with exit code 75 on SIGTERM and 130 on Ctrl-C, resumable.
 
         `inputs` (JSON values) names data and models: no run is gone on with on others.
         """
@@ -97,7 +99,7 @@ class Run:
             )
         if not trained.finished:
             click.echo(f"stopped at step {trained.step}; the same command goes on", err=True)
-            raise click.exceptions.Exit(130)
+            raise click.exceptions.Exit(os.EX_TEMPFAIL if sigterm.noted() else 130)
         return dict(trained.averaged)
 
 

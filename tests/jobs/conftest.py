@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gends.jobs.cli import main
+from gends.jobs import cli as command_line
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def cli(
         monkeypatch.setattr(sys, "argv", ["gends-build", *map(str, arguments)])
         code: object = 0
         try:
-            main()
+            command_line.run()
         except SystemExit as stop:
             code = stop.code
         return Ended(code, *capsys.readouterr())
