@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import psutil
 
-KINDS = ("driver", "worker", "stage", "raylet", "tree")
 ENDS_THE_BUILD = ("driver", "raylet", "tree")
+OUTLIVED = ("worker", "stage")
+KINDS = (*ENDS_THE_BUILD, *(2 * OUTLIVED))
 
 
 @dataclass
