@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -124,9 +124,10 @@ class _OpenFile:
         self.descriptor = -1
         self.descriptor = os.open(path, os.O_RDONLY)
 
-    def __del__(self) -> None:
+    # An argument, as the module's own names are gone when the interpreter ends.
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if self.descriptor >= 0:
-            os.close(self.descriptor)
+            close(self.descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -143,3 +145,21 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
 def test_other_urls_are_refused(url):
     with pytest.raises(ValueError, match=url):
         open_store(url)
+
+
+ENDING = """
+import sys
+from gends.pipeline.local_store import LocalStore
+from gends.pipeline import local_store
+store = LocalStore(sys.argv[1])
+assert store.read_range("file", 1, 2) == b"bc"
+for name in ("os", "contextlib"):  # as the interpreter does when it ends
+    setattr(local_store, name, None)
+"""
+
+
+def test_open_files_are_closed_in_silence_when_the_interpreter_ends(tmp_path):
+    (tmp_path / "file").write_bytes(b"abcd")
+    command = [sys.executable, "-c", ENDING, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
