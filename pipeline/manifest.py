@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from gends.pipeline.damage import DamageError
 from gends.pipeline.names import spelled
@@ -20,7 +21,7 @@ from gends.pipeline.store import Store
 FORMAT_VERSION = 1
 STATUSES = ("accepted", "rejected", "failed")
 METADATA_KEYS = frozenset(
-    ("format_version", "shard_size", "shard_blake3", "config_digest", *STATUSES)
+    ("format_version", "shard_size", "shard_blake3", "config_digest", "content_blake3", *STATUSES)
 )
 """Key-value metadata of every manifest file; under each status, the number of its rows."""
 RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")
@@ -131,16 +132,27 @@ def write_manifest(
         AlreadyExistsError: the shard has a manifest.
     """
     counts = Counter(row["status"] for row in rows)
-    metadata = {
+    facts = {
         "format_version": str(FORMAT_VERSION),
         "shard_size": str(shard_size),
         "shard_blake3": shard_blake3,
         "config_digest": config_digest,
         **{status: str(counts[status]) for status in STATUSES},
     }
-    table = pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    facts["content_blake3"] = content_digest(table.to_pylist(), facts)
+    table = table.replace_schema_metadata(facts)
     with store.publish(manifest_name(shard), create_only=True) as file:
         pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+
+
+def content_digest(rows: list[Row], facts: dict[str, str]) -> str:
+    """BLAKE3 of all that a manifest says: its metadata and its rows, as read, in lines of JSON."""
+    digest = blake3()
+    known = {name: facts[name] for name in METADATA_KEYS - {"content_blake3"}}
+    for values in (known, *rows):
+        digest.update(json.dumps(values, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def facts_of(schema: pa.Schema) -> dict[str, str]:

@@ -31,7 +31,7 @@ def failed_row(
     shard: int, view: View, request: Request, config: BuildConfig, failure: Failure
 ) -> Row:
     """Row of a request that could not be carried out."""
-    row = _planned(shard, view, request, config)
+    row = _blank() | planned_row(shard, view, request, config)
     row |= {
         "status": "failed",
         "reason": failure.code,
@@ -47,7 +47,7 @@ def judged_row(
     shard: int, view: View, request: Request, config: BuildConfig, outcome: Outcome
 ) -> Row:
     """Row of a pair that was made; an accepted one carries its encoded images."""
-    row = _planned(shard, view, request, config)
+    row = _blank() | planned_row(shard, view, request, config)
     packed, verdict = outcome.packed, outcome.verdict
     pair = packed.pair
     height, width, _ = pair.lq.shape
@@ -77,9 +77,14 @@ def judged_row(
     return row
 
 
-def _planned(shard: int, view: View, request: Request, config: BuildConfig) -> Row:
+def _blank() -> Row:
+    return dict.fromkeys((*SCHEMA.names, *BYTES))
+
+
+def planned_row(shard: int, view: View, request: Request, config: BuildConfig) -> Row:
+    """The columns of a request's row that follow from the plan, whatever became of it."""
     clean = view.clean
-    return dict.fromkeys((*SCHEMA.names, *BYTES)) | {
+    return {
         "key": request.key,
         "shard": shard,
         "origin": "generated",

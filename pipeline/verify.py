@@ -17,6 +17,7 @@ from gends.pipeline.manifest import (
     STATUSES,
     ManifestError,
     Row,
+    content_digest,
     float32,
     manifest_name,
     member_json,
@@ -30,6 +31,7 @@ from gends.pipeline.names import spelled
 from gends.pipeline.pack import decode
 from gends.pipeline.reader import ShardReader
 from gends.pipeline.store import StorageError
+from gends.pipeline.verify_rows import row_problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,8 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
 
     Files that no planned shard has are another matter, see `foreign_files`.
 
-    Always: the tar's size and checksum, its members against the manifest's rows, the manifest's
-    keys against the plan. `deep` also decodes every pair and measures its severity again.
+    Always: the manifest's digest, its rows against the plan, the tar's size and checksum, its
+    members against the rows. `deep` also decodes every pair and measures its severity again.
 
     Raises:
         StorageError: the store does not answer, which says nothing about its shards.
@@ -76,9 +78,15 @@ def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]
     except OSError as error:
         yield Problem(file=manifest_name(shard), what=f"unreadable: {error}")
         return
+    if content_digest(rows, metadata) != metadata["content_blake3"]:
+        # Nothing it says can be relied on, and so nothing be said of its tar.
+        what = "damaged: its rows or its metadata are not those that were sealed"
+        yield Problem(file=manifest_name(shard), what=what)
+        return
     if metadata["config_digest"] != dataset.config_digest:
         yield Problem(file=manifest_name(shard), what="made with another configuration")
-    yield from list(_verify_keys(dataset, shard, rows)) or _verify_counts(shard, rows, metadata)
+    for what in [*row_problems(dataset, shard, rows)] or _count_problems(rows, metadata):
+        yield Problem(file=manifest_name(shard), what=what)
     try:
         size = dataset.store.size(shard_name(shard))
     except FileNotFoundError:
@@ -95,28 +103,11 @@ def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]
         yield from _verify_members(dataset, tar, shard, rows, deep)
 
 
-def _verify_keys(dataset: Dataset, shard: int, rows: list[Row]) -> Iterator[Problem]:
-    planned = [
-        request.key
-        for unit in dataset.plan.units(shard)
-        for view in unit.views
-        for request in view.requests
-    ]
-    found = [row["key"] for row in rows]
-    if found != sorted(planned):
-        missing, foreign = set(planned) - set(found), set(found) - set(planned)
-        what = f"{len(missing)} planned keys missing, {len(foreign)} foreign"
-        if not missing and not foreign:
-            what = "keys repeated or out of order"
-        yield Problem(file=manifest_name(shard), what=what)
-
-
-def _verify_counts(shard: int, rows: list[Row], metadata: dict[str, str]) -> Iterator[Problem]:
+def _count_problems(rows: list[Row], metadata: dict[str, str]) -> Iterator[str]:
     counts = Counter(row["status"] for row in rows)
     for status in STATUSES:
         if int(metadata[status]) != counts[status]:
-            what = f"{metadata[status]} {status} in its metadata, {counts[status]} in its rows"
-            yield Problem(file=manifest_name(shard), what=what)
+            yield f"{metadata[status]} {status} in its metadata, {counts[status]} in its rows"
 
 
 def _verify_members(

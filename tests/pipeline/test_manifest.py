@@ -14,6 +14,7 @@ from gends.pipeline.manifest import (
     METADATA_KEYS,
     RANGES,
     SCHEMA,
+    content_digest,
     facts_of,
     float32,
     manifest_name,
@@ -88,6 +89,7 @@ def test_the_metadata_of_a_manifest_speaks_for_its_shard(finished):
             "shard_size": str(len(tar)),
             "shard_blake3": blake3(tar).hexdigest(),
             "config_digest": finished.config_digest,
+            "content_blake3": content_digest(rows, metadata),
             **counts,
         }
         assert metadata.keys() == METADATA_KEYS

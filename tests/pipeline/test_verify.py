@@ -7,6 +7,7 @@ import shutil
 import tarfile
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from blake3 import blake3
@@ -16,6 +17,7 @@ from gends.pipeline.foreign import foreign_files
 from gends.pipeline.manifest import (
     METADATA_KEYS,
     SCHEMA,
+    content_digest,
     facts_of,
     manifest_name,
     member_json,
@@ -25,7 +27,7 @@ from gends.pipeline.manifest import (
     write_manifest,
 )
 from gends.pipeline.pack import decode, encode
-from gends.pipeline.reader import ShardReader
+from gends.pipeline.reader import ShardReader, read_manifest
 from gends.pipeline.verify import verify
 
 
@@ -64,13 +66,15 @@ def rewrite(dataset, shard: int, change) -> None:
     )
 
 
-def edit_manifest(dataset, shard: int, change) -> None:
-    """Change rows of a manifest, and nothing else."""
+def edit_manifest(dataset, shard: int, change, facts=None, *, forged: bool = True) -> None:
+    """Change rows or facts of a manifest, as if (when `forged`) it had been sealed so."""
     path = dataset.store.path(manifest_name(shard))
-    metadata = facts_of(pq.read_schema(path))
+    metadata = facts_of(pq.read_schema(path)) | (facts or {})
     rows = pq.read_table(path).to_pylist()
     change(rows)
-    table = pq.read_table(path).schema.empty_table().from_pylist(rows, schema=SCHEMA)
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    if forged:
+        metadata["content_blake3"] = content_digest(table.to_pylist(), metadata)
     pq.write_table(table.replace_schema_metadata(metadata), path)
 
 
@@ -202,7 +206,9 @@ def test_a_shard_of_another_dataset(copied, build_dataset, photos, tmp_path):
     other = build_dataset(photos, tmp_path / "other", seed=4, limit=2)
     for name in (shard_name, manifest_name):
         shutil.copy(other.store.path(name(0)), copied.store.path(name(0)))
-    assert problems(copied) == {manifest_name(0): ["made with another configuration"]}
+    ((file, (first, second)),) = problems(copied).items()
+    assert (file, first) == (manifest_name(0), "made with another configuration")
+    assert "rows are not as planned" in second
 
 
 def test_a_manifest_that_is_none(copied, photos):
@@ -310,11 +316,76 @@ def test_rows_that_were_dropped_repeated_or_renamed(copied):
     assert found[manifest_name(2)] == ["keys repeated or out of order"]
 
 
+@pytest.mark.parametrize(
+    ("status", "changes", "columns"),
+    [
+        ("failed", {"degradation": "fog", "mu_target": 0.9}, "degradation, mu_target"),
+        ("failed", {"severity_dataset": "x", "random_sampled": None}, "severity_dataset, random"),
+        ("failed", {"source_uri": "x", "split": "val", "engine": "x"}, "source_uri, split, engine"),
+        ("rejected", {"sigma_target": None, "caption": "x"}, "sigma_target, caption"),
+        ("rejected", {"seed": 0}, "seed"),
+        ("rejected", {"attempt": 0}, "seed"),
+        ("rejected", {"attempt": 9}, "seed"),
+        ("rejected", {"attempt": None}, "seed"),
+        ("rejected", {"status": "failed", "reason": None}, "reason"),
+        ("rejected", {"status": "failed", "reason": "duplicate"}, "reason"),
+        ("failed", {"reason": None}, "reason"),
+        ("accepted", {"reason": "mu_low"}, "reason"),
+    ],
+)
+def test_rows_that_are_not_as_planned(copied, status, changes, columns):
+    shard, key = next(
+        (row["shard"], row["key"])
+        for row in read_manifest(copied.store.root, status=status).to_pylist()
+    )
+    edit_manifest(
+        copied, shard, lambda rows: next(r for r in rows if r["key"] == key).update(changes)
+    )
+    what = problems(copied)[manifest_name(shard)][0]
+    assert what.startswith(f"1 rows are not as planned; the first, {key}, in {columns}")
+
+
+def test_a_duplicate_that_became_a_pair_is_noticed(copied):
+    (shard,) = {
+        row["shard"]
+        for row in read_manifest(copied.store.root, status="failed").to_pylist()
+        if row["reason"] == "duplicate"
+    }
+
+    def change(rows):
+        for row in rows:
+            if row["reason"] == "duplicate":
+                row |= {"reason": "unreadable"}
+
+    edit_manifest(copied, shard, change)
+    (what,) = problems(copied)[manifest_name(shard)]
+    assert re.fullmatch(r"\d+ rows are not as planned; the first, \S+, in reason", what)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"detail": "x"}, {"reason": "unreadable"}, {"status": "rejected"}, {"width": 7}]
+)
+def test_any_change_since_a_manifest_was_sealed_is_said_of_the_manifest(copied, changes):
+    failed = read_manifest(copied.store.root, status="failed").to_pylist()[0]["shard"]
+
+    def change(rows):
+        next(row for row in rows if row["status"] == "failed").update(changes)
+
+    edit_manifest(copied, failed, change, forged=False)
+    assert problems(copied) == {
+        manifest_name(failed): ["damaged: its rows or its metadata are not those that were sealed"]
+    }
+
+
+@pytest.mark.parametrize("name", ["shard_blake3", "config_digest", "shard_size", "failed"])
+def test_changed_metadata_is_said_of_the_manifest(copied, name):
+    edit_manifest(copied, 0, lambda rows: None, {name: "77"}, forged=False)
+    (what,) = problems(copied)[manifest_name(0)]
+    assert what.startswith("damaged: ")
+
+
 def test_counts_that_are_not_those_of_the_rows(copied):
-    path = copied.store.path(manifest_name(0))
-    table = pq.read_table(path)
-    facts = facts_of(table.schema) | {"accepted": "1"}
-    pq.write_table(table.replace_schema_metadata(facts), path)
+    edit_manifest(copied, 0, lambda rows: None, {"accepted": "1"})
     (what,) = problems(copied)[manifest_name(0)]
     assert what.startswith("1 accepted in its metadata, ")
 
@@ -381,14 +452,9 @@ def test_members_that_no_row_knows(copied):
     path = copied.store.path(shard_name(0))
     with tarfile.open(path, "a") as archive:
         archive.add(__file__, "extra.txt")
-    path_of_manifest = copied.store.path(manifest_name(0))
-    table = pq.read_table(path_of_manifest)
     data = path.read_bytes()
-    facts = facts_of(pq.read_schema(path_of_manifest)) | {
-        "shard_size": str(len(data)),
-        "shard_blake3": blake3(data).hexdigest(),
-    }
-    pq.write_table(table.replace_schema_metadata(facts), path_of_manifest)
+    facts = {"shard_size": str(len(data)), "shard_blake3": blake3(data).hexdigest()}
+    edit_manifest(copied, 0, lambda rows: None, facts)
     assert problems(copied) == {shard_name(0): ["extra.txt has no manifest row"]}
 
 
