@@ -118,6 +118,6 @@ def run() -> None:
     except DamageError as error:
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(1)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:  # the last: a loss grew too large
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(2)

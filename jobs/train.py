@@ -10,7 +10,18 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEVICE_HELP = "As torch names it. [default: cuda where there is one]"
+CROP_STEP = 8
+"""Pixels to a cell of the latents."""
+SIZES = ("mini", "width32", "published")
+"""Of structure correction modules."""
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def whole_cells(ctx: click.Context, parameter: click.Parameter, crop: int) -> int:
+    """Check --crop before anything is loaded."""
+    if crop % CROP_STEP:
+        raise click.BadParameter(f"{crop} is no multiple of {CROP_STEP}")
+    return crop
 
 
 def training_options(
@@ -35,16 +46,30 @@ def training_options(
         flag("--steps", "Optimizer steps.", default=steps, type=positive),
         flag("--batch-size", "Crops per step.", default=batch_size, type=positive),
         flag(
-            "--crop", "Side of the crops in pixels, a multiple of 8.", default=crop, type=positive
+            "--crop",
+            f"Side of the crops in pixels, a multiple of {CROP_STEP}.",
+            default=crop,
+            type=positive,
+            callback=whole_cells,
         ),
-        flag("--rate", "Learning rate.", default=rate, type=float),
+        flag("--rate", "Learning rate.", default=rate, type=click.FloatRange(0, 1, min_open=True)),
         flag("--seed", "Every random choice follows from it.", default=0),
         flag("--bf16/--fp32", "Compute in bfloat16.", default=True),
         flag("--device", DEVICE_HELP),
         flag("--threads", "CPU threads. [default: all]", type=positive),
         flag("--checkpoint-every", "Steps between checkpoints.", default=500, type=positive),
-        flag("--sample-every", "Steps between sample grids; 0: none.", default=500, type=int),
-        flag("--ema", "Decay of the averaged weights.", default=0.999, type=float),
+        flag(
+            "--sample-every",
+            "Steps between sample grids; 0: none.",
+            default=500,
+            type=click.IntRange(min=0),
+        ),
+        flag(
+            "--ema",
+            "Decay of the averaged weights.",
+            default=0.999,
+            type=click.FloatRange(0, 1, max_open=True),
+        ),
         flag("--tensorboard", "Also write RUN/tensorboard; needs gends[train].", is_flag=True),
     ]
 
@@ -126,7 +151,8 @@ def generator(
 @click.option("--model", required=True, type=Folder, help="Model whose generator is trained.")
 @click.option(
     "--preset",
-    help="Begin a new module of this size: mini, width32 or published. "
+    type=click.Choice(SIZES),
+    help="Begin a new module of this size. "
     "[default: go on with the model's own; mini where it has none]",
 )
 @training_options(steps=3000, batch_size=8, crop=128, rate=1e-3)

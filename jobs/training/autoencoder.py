@@ -24,7 +24,7 @@ from gends.models.training.task import Batch, Task
 def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
     """Train the bundled preset's autoencoder; returns its folder."""
     run = Run(flags)
-    pool = ImagePool(PairDataset(data))
+    pool = ImagePool(run.open(data))
     if model is None:
         with seeded(run.options.seed):
             autoencoder = PatchAutoencoder()

@@ -45,6 +45,7 @@ def train_generator(
     It begins with the autoencoder, or goes on from the model: exactly one of the two is given.
     """
     run = Run(flags)
+    pairs = run.open(data)
     if model is not None:
         generator, folder = load_generator(model), model / "vae"
     else:
@@ -54,7 +55,7 @@ def train_generator(
     source = source_of(data)
     cache = latent_cache(
         latents or run.folder / "latents",
-        PairDataset(data),
+        pairs,
         generator.autoencoder,
         source | {"autoencoder": digest_folder(folder), "mirrored": True},
     )

@@ -16,15 +16,16 @@ import torch
 from blake3 import blake3
 from torch import nn
 
+from gends.dataset import PairDataset
 from gends.jobs import sigterm
 from gends.jobs.progress import duration
-from gends.models.autoencoder import STRIDE, PatchAutoencoder
+from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Image
 from gends.models.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
 from gends.models.training.interruption import stop_on_signals
-from gends.models.training.loop import train
+from gends.models.training.loop import OtherRunError, train
 from gends.models.training.progress import Progress
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
@@ -53,7 +54,7 @@ class Run:
         """Take the flags of the command, by name.
 
         Raises:
-            click.BadParameter: the crop is no multiple of the autoencoder's stride.
+            click.BadParameter: there is no such device.
         """
         self.folder: Path = flags["run_folder"]
         self.result: Path = self.folder / "result"
@@ -65,10 +66,24 @@ class Run:
             rate=flags["rate"],
             seed=flags["seed"],
         )
-        if self.options.crop % STRIDE:
-            raise click.BadParameter(f"--crop {self.options.crop} is no multiple of {STRIDE}")
         if flags["threads"]:
             torch.set_num_threads(flags["threads"])
+
+    def open(self, data: Path) -> PairDataset:
+        """The pairs to train on.
+
+        Raises:
+            ValueError: there are none, or the crops are larger than they are.
+        """
+        pairs = PairDataset(data)
+        if not len(pairs):
+            raise ValueError(f"{data}: no accepted pairs to train on")
+        height, width, _ = pairs[0]["gt"].shape
+        if self.options.crop > min(height, width):
+            raise ValueError(
+                f"--crop {self.options.crop} is larger than the pairs ({width}x{height})"
+            )
+        return pairs
 
     def train(self, task: Task, inputs: Mapping[str, Any]) -> dict[str, nn.Module]:
         """Run the loop to its end; stop with exit code 75 on SIGTERM and 130 on Ctrl-C, resumable.
@@ -94,9 +109,17 @@ class Run:
         )
         on_progress = _reporter(self.folder if flags["tensorboard"] else None)
         with stop_on_signals() as should_stop:
-            trained: Trained = train(
-                task, settings, on_progress=on_progress, should_stop=should_stop
-            )
+            try:
+                trained: Trained = train(
+                    task, settings, on_progress=on_progress, should_stop=should_stop
+                )
+            except OtherRunError as error:
+                if not self.result.exists():
+                    raise
+                raise OtherRunError(
+                    f"{error}; to train its result further, give a new --run and "
+                    f"--model {self.result}"
+                ) from error
         if not trained.finished:
             click.echo(f"stopped at step {trained.step}; the same command goes on", err=True)
             raise click.exceptions.Exit(os.EX_TEMPFAIL if sigterm.noted() else 130)
@@ -104,8 +127,22 @@ class Run:
 
 
 def device_of(name: str | None) -> str:
-    """The device of that name; where none is given, a GPU if there is one."""
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+    """The device of that name; where none is given, a GPU if there is one.
+
+    Raises:
+        click.BadParameter: there is no such device here.
+    """
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    # A build without CUDA asserts that it has none.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise click.BadParameter(
+            f"no device {name!r} here ({reason}); give cpu, cuda or cuda:N", param_hint="--device"
+        ) from error
+    return name
 
 
 def source_of(root: Path) -> dict[str, Any]:

@@ -46,9 +46,10 @@ def train_correction(data: Path, *, model: Path, preset: str | None, **flags: An
     It begins anew in the size of the preset, or goes on from the model's own where none is given.
     """
     run = Run(flags)
+    pairs = run.open(data)
     generator = begin(load_generator(model), preset, run.options.seed)
     generator.to(run.device, torch.float32)
-    task = correction_task(generator, CorrectionData(PairDataset(data)), run.options)
+    task = correction_task(generator, CorrectionData(pairs), run.options)
     averaged = run.train(task, source_of(data) | start_of(model) | {"preset": preset})
     with_modules(generator, averaged).save_pretrained(run.result)
     return run.result

@@ -30,6 +30,10 @@ from gends.models.training.progress import Meter, MetricsLog, Progress
 from gends.models.training.task import Batch, LoopSettings, Task, Trained
 
 
+class OtherRunError(ValueError):
+    """The folder holds a run with other settings."""
+
+
 def train(
     task: Task,
     settings: LoopSettings,
@@ -42,8 +46,9 @@ def train(
     `should_stop` is asked after every step; when it says so, a checkpoint is written first.
 
     Raises:
-        ValueError: the checkpoint belongs to another run (`identity`), other modules or another
-            optimizer; or the optimizer holds parameters that are not in `task.modules`.
+        OtherRunError: the checkpoint belongs to another run (`identity`).
+        ValueError: the checkpoint belongs to other modules or another optimizer; or the optimizer
+            holds parameters that are not in `task.modules`.
         FloatingPointError: the loss is no longer finite. No checkpoint is written after that.
     """
     run = _Run(task, settings, on_progress)
@@ -147,7 +152,7 @@ class _Run:
     def _restore(self, path: Path) -> None:
         checkpoint = read_checkpoint(path)
         if changed := differences(checkpoint.state["identity"], self.settings.identity):
-            raise ValueError(
+            raise OtherRunError(
                 f"{path} belongs to another run: {changed}; "
                 "give the same settings to go on, or another directory to start anew"
             )

@@ -14,11 +14,12 @@ from PIL import Image
 from skimage import data
 
 from gends import PairDataset
+from gends.jobs.train import CROP_STEP, SIZES
 from gends.jobs.training.autoencoder import ImagePool, autoencoder_task
 from gends.jobs.training.generator import latent_cache
 from gends.jobs.training.run import Options, source_of
 from gends.jobs.training.scm import CorrectionData, begin, correction_task
-from gends.models.autoencoder import PatchAutoencoder
+from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.presets import GENDEG_MINI
@@ -189,7 +190,7 @@ def full_size_kind(tmp_path_factory) -> Path:
     ],
 )
 def test_a_full_size_model_is_refused(cli, finished, full_size_kind, tmp_path, part, option, of):
-    given = ["--run", tmp_path / "run", option, full_size_kind / of]
+    given = ["--run", tmp_path / "run", "--crop", 32, option, full_size_kind / of]
     ended = cli("train", part, finished.store.root, *given)
     assert ended.code == 2
     assert "not supported yet" in ended.err
@@ -230,6 +231,7 @@ def test_a_run_is_not_gone_on_with_on_other_data_or_from_another_model(
         (other, [], "shards was"),
         (root, ["--model", result], "starts_from was None and is now"),
         (root, ["--ema", 0.9], "ema was 0.999 and is now 0.9"),
+        (root, ["--steps", 2], f"give a new --run and --model {tmp_path / 'run' / 'result'}"),
     ):
         ended = cli("train", "autoencoder", data_, *flags, *more)
         assert ended.code == 2
@@ -264,9 +266,42 @@ def test_correction_goes_on_from_the_models_own_or_begins_in_the_size_asked_for(
         begin(model, "huge", 1)
 
 
-def test_help_names_every_size_of_correction(cli):
-    text = cli("train", "scm", "--help").out
-    assert all(name in text for name in PRESETS)
+def test_settings_that_commands_check_early_are_those_of_the_models():
+    assert set(SIZES) == set(PRESETS)
+    assert CROP_STEP == STRIDE
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--preset", "foo"], ["--preset", "'foo'", "width32"]),
+        (["--crop", 65], ["--crop", "65 is no multiple of 8"]),
+        (["--rate", -1], ["--rate", "-1", "0<x<=1"]),
+        (["--ema", 2], ["--ema", "0<=x<1"]),
+        (["--sample-every", -1], ["--sample-every", "x>=0"]),
+        (["--device", "banana"], ["--device", "no device 'banana' here", "cuda:N"]),
+        (["--device", "cuda:99"], ["--device", "no device 'cuda:99' here"]),
+        (["--crop", 256], ["--crop 256 is larger than the pairs (64x64)"]),
+    ],
+    ids=str,
+)
+def test_wrong_settings_are_refused_before_a_model_is_loaded(cli, finished, tmp_path, given, words):
+    (tmp_path / "no model").mkdir()
+    flags = ["--model", tmp_path / "no model", "--run", tmp_path / "run", *given]
+    ended = cli("train", "scm", finished.store.root, *flags)
+    assert ended.code == 2
+    assert all(word in ended.err for word in words), ended.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["autoencoder", "generator"])
+def test_crops_larger_than_the_pairs_are_refused(cli, finished, tmp_path, part):
+    (tmp_path / "vae").mkdir()
+    start = ["--autoencoder", tmp_path / "vae"] if part == "generator" else []
+    flags = ["--run", tmp_path / "run", "--crop", 72, *start]
+    ended = cli("train", part, finished.store.root, *flags)
+    assert ended.code == 2
+    assert "--crop 72 is larger than the pairs (64x64)" in ended.err
 
 
 def test_correction_shows_what_it_learns(finished):
