@@ -86,7 +86,9 @@ def build(
         inputs = recalled or gather(load_config(path, settings), Path(scratch), store)
         if store.exists(IDENTITY_NAME):
             finished = len(sealed_shards(store, inputs.plan.num_shards)) == inputs.plan.num_shards
-            check_identity(store, inputs.identity(None), versions=not finished)
+            check_identity(
+                store, inputs.identity(None), catalog=inputs.catalog, versions=not finished
+            )
             if not recalled:
                 mend_parts(store, inputs.catalog, inputs.profile)
             if finished:

@@ -9,8 +9,9 @@ import re
 import sqlite3
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
@@ -118,19 +119,22 @@ def write_catalog(
     """Sort, name and deduplicate photographs and write them as a catalog; returns their number.
 
     Sorting goes through SQLite on disk, so memory does not grow with the number of photographs.
-    Only files of equal size are hashed to find duplicates. A row of unknown degradation becomes one
+    Only files of equal size are hashed to find duplicates. A path that is listed again, without a
+    source_id of its own, is a duplicate too. A row of unknown degradation becomes one
     with a `problem`. Nothing is written when no photograph can be used. The catalog's digest covers
     its rows and, so that a photograph which was replaced is noticed, the size of each file.
 
     Raises:
-        SourceError: two rows claim one source_id, a source_id is not allowed, or there is no
+        SourceError: two rows were given one source_id, a source_id is not allowed, or there is no
             photograph that can be used.
         StorageError: the temporary folder has no room for sorting.
     """
+    defaults = (default_dataset, default_degradation)
     with _sorting_room(), tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
         database = sqlite3.connect(Path(folder) / "catalog.sqlite")
         with contextlib.closing(database):
-            _fill(database, rows, base, default_dataset, default_degradation)
+            images = ((row, _clean_image(row, base, defaults)) for row in rows)
+            _fill(database, images, dedupe=dedupe)
             if dedupe:
                 _mark_duplicates(database, base)
             _check_usable(database, limit)
@@ -151,29 +155,43 @@ def _sorting_room() -> Iterator[None]:
 
 def _fill(
     database: sqlite3.Connection,
-    rows: Iterable[SourceRow],
-    base: Path,
-    default_dataset: str,
-    default_degradation: str | None,
+    images: Iterable[tuple[SourceRow, CleanImage]],
+    *,
+    dedupe: bool,
 ) -> None:
-    database.execute(
-        f"CREATE TABLE images ({', '.join(SCHEMA.names)}, bytes, PRIMARY KEY (source_id))"
-    )
-    values = f"INTO images VALUES ({', '.join('?' * (len(SCHEMA.names) + 1))})"
-    for row in rows:
-        image = _clean_image(row, default_dataset, default_degradation)
+    database.execute(f"CREATE TABLE images ({', '.join(SCHEMA.names)}, PRIMARY KEY (source_id))")
+    values = f"INTO images VALUES ({', '.join('?' * len(SCHEMA.names))})"
+    again: Counter[str] = Counter()
+    for row, image in images:
         # A member that a tar holds twice was appended anew: the later one counts.
         verb = "INSERT" if row.offset is None else "INSERT OR REPLACE"
         try:
-            database.execute(f"{verb} {values}", (*_values(image), _num_bytes(base, row)))
+            database.execute(f"{verb} {values}", _values(image))
         except sqlite3.IntegrityError as error:
-            raise SourceError(
-                f"{row.uri}: source_id {image.source_id!r} occurs twice; list each photograph "
-                "once, and give distinct source_id values"
-            ) from error
+            if not _listed_again(database, row, image):
+                raise SourceError(
+                    f"{row.uri}: source_id {image.source_id!r} occurs twice; give distinct "
+                    "source_id values"
+                ) from error
+            again[image.source_id] += 1
+            repeated = replace(
+                image,
+                # No path holds the zero.
+                source_id=source_id(f"{row.uri}\0{again[image.source_id]}"),
+                duplicate_of=row.uri if dedupe else None,
+            )
+            database.execute(f"INSERT {values}", _values(repeated))
 
 
-def _clean_image(row: SourceRow, dataset: str, degradation: str | None) -> CleanImage:
+def _listed_again(database: sqlite3.Connection, row: SourceRow, image: CleanImage) -> bool:
+    """Whether a source_id that is taken was made from the same path, and not chosen."""
+    known = "SELECT uri FROM images WHERE source_id = ?"
+    ((uri,),) = database.execute(known, (image.source_id,))
+    return bool(uri == row.uri) and (row.source_id is None or row.problem is not None)
+
+
+def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -> CleanImage:
+    dataset, degradation = defaults
     problem = row.problem or _problem(row)
     known = row.degradation in DEGRADATIONS
     return CleanImage(
@@ -184,7 +202,7 @@ def _clean_image(row: SourceRow, dataset: str, degradation: str | None) -> Clean
         caption=row.caption,
         split=spelled(row.split or "train"),
         offset=row.offset,
-        size=row.size,
+        size=_num_bytes(base, row),
         problem=problem,
     )
 
@@ -249,8 +267,9 @@ def _check_size(size: int) -> None:
 def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
     database.execute("CREATE TABLE hashes (source_id PRIMARY KEY, hash) WITHOUT ROWID")
     same_size = database.execute(
-        f"SELECT {', '.join(SCHEMA.names)} FROM images WHERE problem IS NULL AND bytes IN "
-        "(SELECT bytes FROM images WHERE bytes > 0 GROUP BY bytes HAVING COUNT(*) > 1)"
+        f"SELECT {', '.join(SCHEMA.names)} FROM images WHERE problem IS NULL AND "
+        "duplicate_of IS NULL AND size IN "
+        "(SELECT size FROM images WHERE size > 0 GROUP BY size HAVING COUNT(*) > 1)"
     )
     for values in same_size:
         image = CleanImage(**dict(zip(SCHEMA.names, values, strict=True)))
@@ -291,7 +310,7 @@ def _write_sorted(
     limit: int | None,
 ) -> int:
     cursor = database.execute(
-        f"SELECT {', '.join(SCHEMA.names)}, bytes FROM images ORDER BY source_id LIMIT ?",
+        f"SELECT {', '.join(SCHEMA.names)} FROM images ORDER BY source_id LIMIT ?",
         (-1 if limit is None else limit,),
     )
     digest = blake3()
@@ -302,7 +321,7 @@ def _write_sorted(
         while rows := cursor.fetchmany(ROWS_PER_GROUP):
             digest.update(repr(rows).encode())
             count += len(rows)
-            *columns, _ = (list(column) for column in zip(*rows, strict=True))
+            columns = [list(column) for column in zip(*rows, strict=True)]
             writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=len(rows))
         writer.add_key_value_metadata({"digest": digest.hexdigest()})
     return count

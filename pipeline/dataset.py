@@ -13,7 +13,9 @@ from blake3 import blake3
 from gends.histograms.profile import Profile
 from gends.models.identity import compare
 from gends.pipeline.catalog import Catalog
+from gends.pipeline.catalog_changes import describe_changes
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.damage import DamageError
 from gends.pipeline.manifest import FORMAT_VERSION
 from gends.pipeline.parts import open_parts
 from gends.pipeline.plan import Plan, count_shards
@@ -89,10 +91,17 @@ def _digest(values: dict[str, Any]) -> str:
     return blake3(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = True) -> None:
+def check_identity(
+    store: Store,
+    identity: dict[str, Any],
+    *,
+    catalog: Catalog | None = None,
+    versions: bool = True,
+) -> None:
     """Compare with the identity under the root.
 
-    Without `versions` those of libraries do not count: nothing more is going to be made.
+    Given the identity's `catalog`, it is said how that differs from the root's. Without `versions`
+    those of libraries do not count: nothing more is going to be made.
 
     Raises:
         IdentityError: something that decides the bytes differs; each difference is named.
@@ -101,6 +110,7 @@ def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = T
     # Digests and number repeat the rest. Things may move: what they hold is compared.
     ignored = {"config_digest", "identity_digest", "num_shards", "clean"}
     ignored |= {f"config.{name}" for name in PLACES}
+    ignored |= set() if catalog is None else {"catalog_digest"}  # said in words
     ignored |= {"engine"} if identity["engine"] is None else set()
     ignored |= set() if versions else {f"versions.{name}" for name in identity["versions"]}
     differences = [
@@ -108,12 +118,23 @@ def check_identity(store: Store, identity: dict[str, Any], *, versions: bool = T
         for name, old, new in compare(known, identity)
         if name not in ignored
     ]
+    if catalog is not None and catalog.digest != known["catalog_digest"]:
+        changes = _changes(store, known, catalog)
+        differences.append(f"  photographs were added, removed or changed: {changes}")
     if differences:
         raise IdentityError(
             f"{store.url} holds another dataset:\n"
             + "\n".join(differences)
             + "\nRepeat the root's own settings to resume it, or name a new --out folder."
         )
+
+
+def _changes(store: Store, known: dict[str, Any], catalog: Catalog) -> str:
+    try:
+        old, _ = open_parts(store, known["catalog_digest"], known["profile_digest"])
+        return describe_changes(old, catalog)
+    except DamageError as error:
+        return f"what changed cannot be said: {error}"
 
 
 def write_identity(store: Store, identity: dict[str, Any]) -> None:

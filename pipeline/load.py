@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,7 +46,9 @@ def _open(clean: CleanImage, base: Path, config: BuildConfig) -> tuple[Pillow.Im
     if clean.problem is not None:
         return Failure(code="bad_source", detail=f"{clean.uri}: {clean.problem}"), ""
     if clean.duplicate_of is not None:
-        return Failure(code="duplicate", detail=f"same bytes as {clean.duplicate_of}"), ""
+        first = clean.duplicate_of
+        detail = f"{first} is listed again" if first == clean.uri else f"same bytes as {first}"
+        return Failure(code="duplicate", detail=detail), ""
     try:
         data = read_bytes(base, clean)
     except (OSError, ValueError) as error:
@@ -75,10 +76,7 @@ def decode(data: bytes, config: BuildConfig) -> Pillow.Image:
     """
     smallest = config.min_side or config.resolution
     try:
-        with warnings.catch_warnings():
-            # The header's size is checked below against the configured bound, not Pillow's.
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            photograph = Pillow.open(io.BytesIO(data))
+        photograph = _read_header(data)
         if math.prod(photograph.size) > config.max_pixels:
             raise _UnusableError(
                 "too_large", f"{_size(photograph)} is over max_pixels = {config.max_pixels}"
@@ -94,9 +92,20 @@ def decode(data: bytes, config: BuildConfig) -> Pillow.Image:
         # Its own text holds a memory address, and manifests are reproducible.
         raise _UnusableError("undecodable", "not an image of a known format") from error
     except Pillow.DecompressionBombError as error:
-        raise _UnusableError("too_large", str(error)) from error
+        # Of a picture inside of the file. Pillow's bound is above ours, and its text names it.
+        detail = f"it holds a picture over max_pixels = {config.max_pixels}"
+        raise _UnusableError("too_large", detail) from error
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error
         raise _UnusableError("undecodable", f"{type(error).__name__}: {error}") from error
+
+
+def _read_header(data: bytes) -> Pillow.Image:
+    """Open an image without Pillow's own bound: its size is held against the configured one."""
+    bound, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
+    try:
+        return Pillow.open(io.BytesIO(data))
+    finally:
+        Pillow.MAX_IMAGE_PIXELS = bound
 
 
 def _size(photograph: Pillow.Image) -> str:

@@ -61,9 +61,9 @@ class CleanImage:
     offset: int | None = None
     """Start of the image inside a tar shard; None when the file itself is the image."""
     size: int | None = None
-    """Bytes of the image inside a tar shard."""
+    """Bytes of the encoded image; None where they could not be asked for."""
     duplicate_of: str | None = None
-    """uri of an earlier image with the same bytes."""
+    """uri of an earlier image with the same bytes; its own where it is listed again."""
     problem: str | None = None
     """Why the photograph cannot be used, found while it was listed."""
 

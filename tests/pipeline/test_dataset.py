@@ -108,6 +108,33 @@ def test_another_catalog_or_profile_is_refused(finished, parts, tmp_path):
             check_identity(finished.store, make_identity(**parts | {name: changed}))
 
 
+def test_changed_photographs_are_counted_and_named(photos, build_dataset, parts, tmp_path):
+    source = tmp_path / "photos"
+    shutil.copytree(photos.parent, source)
+    (source / "photos.csv").unlink()
+    root = build_dataset(source, tmp_path / "root", limit=None)
+    (source / "words.png").unlink()
+    shutil.copy(source / "copy.jpg", source / "more.jpg")
+    with open(source / "chelsea left.png", "ab") as file:
+        file.write(b"more")
+    (source / "coffee left.txt").write_text("a caption")
+    write_catalog(read_source(source), tmp_path / "catalog", base=source, default_dataset="photos")
+    catalog = Catalog(tmp_path / "catalog")
+    identity = make_identity(**parts | {"config": root.config, "catalog": catalog})
+    with pytest.raises(IdentityError) as caught:
+        check_identity(root.store, identity, catalog=catalog)
+    assert (
+        "photographs were added, removed or changed: 1 fewer (as words.png), 1 new (as more.jpg), "
+        "1 of another size (as chelsea left.png), 1 described otherwise (as coffee left.jpg)\n"
+    ) in str(caught.value)
+    assert "catalog_digest" not in str(caught.value)
+    root.store.path(CATALOG_NAME).unlink()
+    with pytest.raises(
+        IdentityError, match=r"cannot be said: .*catalog\.parquet: lost"
+    ):
+        check_identity(root.store, identity, catalog=catalog)
+
+
 def test_other_versions_of_libraries_are_refused(copied, parts, monkeypatch):
     identity = make_identity(**parts)
     monkeypatch.setattr(dataset, "version", lambda name: "1.0")

@@ -113,7 +113,11 @@ def test_a_bomb_is_refused_by_its_header(tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
     found = failure(tmp_path, "bomb.png", data)
-    assert found.code == "too_large"
+    assert found == Failure(
+        code="too_large",
+        detail="bomb.png: 20000x20000 is over max_pixels = 150000000",
+        blake3=blake3(data).hexdigest(),
+    )
     assert time.process_time() - start < 0.5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kibibytes
 
