@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.names import spelled
@@ -20,6 +28,8 @@ MOST_DEPTH = 20
 """Of lists and sections within each other."""
 MOST_ERRORS = 20
 """Named in one message."""
+FLAGS = ("address", "grace", "store_timeout", "unit_timeout", "workers")
+"""What a command may be told and changes no byte, and so is no key."""
 
 
 class ConfigError(ValueError):
@@ -28,6 +38,17 @@ class ConfigError(ValueError):
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_a_switch(cls, value: Any, field: ValidationInfo) -> Any:
+        # Python's True is an integer, a YAML file's is not.
+        if (
+            isinstance(value, bool)
+            and cls.model_fields[str(field.field_name)].annotation is not bool
+        ):
+            raise ValueError(f"{str(value).lower()} turns nothing on or off here; give a value")
+        return value
 
 
 class FilterConfig(_Section):
@@ -104,7 +125,8 @@ class BuildConfig(_Section):
     """Everything that decides the bytes of a dataset."""
 
     clean: str = Field(
-        default="", description="Folder, list file, Parquet table or tar shards of photographs."
+        default="",
+        description="Folder, list (one path a line, no comments), table or tar of photographs.",
     )
     outside: bool = Field(
         default=False,
@@ -184,11 +206,21 @@ class BuildConfig(_Section):
     filter: FilterConfig = FilterConfig()
     generator: EngineConfig = EngineConfig()
 
+    @field_validator("degradations", mode="before")
+    @classmethod
+    def _one_or_several(cls, names: Any) -> Any:
+        return [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+
+    @field_validator("filter", "generator", mode="before")
+    @classmethod
+    def _empty_section(cls, section: Any) -> Any:
+        return {} if section is None else section
+
     @field_validator("degradations")
     @classmethod
     def _known_degradations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            _check_degradation(name)
+            check_degradation(name)
         if len(set(names)) != len(names):
             raise ValueError(f"degradations repeat: {', '.join(names)}")
         return names
@@ -197,11 +229,20 @@ class BuildConfig(_Section):
     @classmethod
     def _known_degradation(cls, name: str | None) -> str | None:
         if name is not None:
-            _check_degradation(name)
+            check_degradation(name)
         return name
 
+    @model_validator(mode="after")
+    def _enough_to_draw_from(self) -> BuildConfig:
+        if self.per_image is not None and self.per_image > len(self.degradations):
+            raise ValueError(
+                f"per_image is {self.per_image}, but degradations are only {len(self.degradations)}"
+            )
+        return self
 
-def _check_degradation(name: str) -> None:
+
+def check_degradation(name: str) -> None:
+    """Raise ValueError, with the nearest or all that are known, unless it is one."""
     if name not in DEGRADATIONS:
         raise ValueError(_unknown(name, DEGRADATIONS, "degradation"))
 
@@ -243,6 +284,7 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
         if len(text) > MOST_BYTES:
             raise ConfigError(f"{path}: over {MOST_BYTES} bytes; this is no configuration")
         _check_plain(text)
+        _check_keys(yaml.compose(text, Loader=yaml.SafeLoader))
         values = yaml.safe_load(text)
     except ConfigError:
         raise
@@ -270,14 +312,32 @@ def _check_plain(text: str) -> None:
             raise yaml.YAMLError(f"nested more than {MOST_DEPTH} deep{event.start_mark}")
 
 
+def _check_keys(node: yaml.Node | None) -> None:
+    """Refuse a key that stands twice: YAML itself would take the later one in silence."""
+    if isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_keys(value)
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                name = spelled(reprlib.repr(key.value))
+                raise yaml.YAMLError(f"{name} is given twice{key.start_mark}")
+            seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None)
+            _check_keys(value)
+
+
 def _reason(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         *sections, key = error["loc"]
+        if not sections and (name := str(key).replace("-", "_")) in FLAGS:
+            return f"is no key but the flag --{name.replace('_', '-')}: it changes no byte"
         section: Any = BuildConfig
         for name in sections:
             section = section.model_fields[name].annotation
         return _unknown(str(key), section.model_fields)
-    message = str(error["msg"]).removeprefix("Value error, ")
+    plain = {"tuple_type": "give a list, as [rain, snow]", "model_type": "give keys and values"}
+    message = plain.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
     return (
         message
         if error["type"] == "value_error"

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
+from gends.jobs.drive import ClusterOptions
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.config import BuildConfig, ConfigError, load_config
+from gends.pipeline.config import FLAGS, BuildConfig, ConfigError, load_config
 
 
 def errors(tmp_path, text: str) -> str:
@@ -41,6 +43,19 @@ def test_a_file_and_overrides_over_it(tmp_path):
     assert (config.seed, config.resolution, config.degradations) == (7, 64, ("rain", "haze"))
     assert (config.filter.mu_min, config.filter.mu_max) == (0.01, 0.2)
     assert config.filter.metrics == {"psnr": (10.0, None)}
+
+
+def test_what_is_meant_is_taken(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("degradations: rain, snow\nfilter:\ngenerator: null\ndedupe: false\n")
+    config = load_config(path, {})
+    assert config == BuildConfig(degradations=("rain", "snow"), dedupe=False)
+    path.write_text("degradations: haze")
+    assert load_config(path, {}).degradations == ("haze",)
+
+
+def test_flags_that_are_no_keys_are_all_known():
+    assert set(FLAGS) == {field.name for field in fields(ClusterOptions)}
 
 
 def test_a_configuration_survives_its_own_dump(tmp_path):
@@ -80,7 +95,16 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("degradations: [haze, hazy]", "degradations: unknown degradation 'hazy'; did you mean"),
         ("degradations: [rain, rain]", "degradations: degradations repeat: rain, rain"),
         ("degradations: []", "degradations: .*at least 1"),
-        ("degradations: haze", "degradations: .*tuple.*got 'haze'"),
+        ("degradations: 3", "degradations: give a list, as .rain, snow. .got 3."),
+        ("degradations: fog, rain", "degradations: unknown degradation 'fog'"),
+        ("per_image: 7", "per_image is 7, but degradations are only 6"),
+        ("{per_image: 2, degradations: [haze]}", "per_image is 2, but degradations are only 1"),
+        ("seed: true", "seed: true turns nothing on"),
+        ("generator: {threads: false}", "generator.threads: false turns nothing on"),
+        ("workers: 3", "workers: is no key but the flag --workers"),
+        ("unit-timeout: 3", "unit-timeout: is no key but the flag --unit-timeout"),
+        ("seed: 1\nresolution: 64\nseed: 2", "'seed' is given twice .*line 3"),
+        ("filter: {mu_min: 0.1, mu_min: 0.2}", "'mu_min' is given twice"),
         ("clean_degradation: fog", "clean_degradation: unknown degradation 'fog'; known: haze"),
         ("replicas: 0", "replicas: .*got 0"),
         ("uniform_share: 1.5", "uniform_share: .*got 1.5"),
@@ -89,7 +113,7 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("filter: {mu_min: 0.5}", "filter: mu: the lower bound 0.5 is above the upper bound 0.285"),
         ("filter: {metrics: {psnr: [3, 1]}}", "filter: psnr: the lower bound 3.0 is above"),
         ("filter: {metrics: {psnr: 30}}", "filter.metrics.psnr: "),
-        ("filter: 3", "filter: .*FilterConfig"),
+        ("filter: 3", "filter: give keys and values .got 3."),
         ("generator: {steps: 0}", "generator.steps: .*got 0"),
         ("1: 2", "1: .*string"),
         ("generator: {text_guidance: .inf}", "text_guidance: .*finite"),
