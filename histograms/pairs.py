@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,13 @@ from gends.histograms.severity import measure
 
 GT, LQ = "gt", "lq"
 LAYOUT = "<degradation>/<dataset>/{gt,lq}/<name>.*"
+Skip = Callable[[ValueError], None]
+"""Told what is left out, and why; may raise it."""
+
+
+def refuse(error: ValueError) -> None:
+    """Leave nothing out."""
+    raise error
 
 
 def iterate_pairs(
@@ -23,6 +30,7 @@ def iterate_pairs(
     degradation: str | None = None,
     dataset: str | None = None,
     size: int | None = 256,
+    skip: Skip = refuse,
 ) -> Iterator[Row]:
     """Yield degradation, dataset, mu and sigma of every pair under `root`, in order of path.
 
@@ -31,8 +39,9 @@ def iterate_pairs(
     pair up by path without extension. Both images are resized to `size` × `size` with Lanczos, as
     in the publication, or measured as stored if `size` is None.
 
-    Raises ValueError, naming the file or folder, for another layout, an image without partner or
-    with two, an image that cannot be read, and images of two sizes where `size` is None.
+    Raises ValueError, naming the file or folder, for another layout. `skip` is called with one for
+    a dataset without images, an image without partner or with two, one that cannot be read, and
+    images of two sizes where `size` is None.
     """
     folder = Path(root)
     if (folder / GT).is_dir() or (folder / LQ).is_dir():
@@ -49,13 +58,18 @@ def iterate_pairs(
                 f"dataset ({LAYOUT}): leave them out, or point to one dataset"
             )
         sets = _named_sets(folder)
-    return _measured(sets, size)
+    return _measured(sets, size, skip)
 
 
-def _measured(sets: list[tuple[str, str, Path]], size: int | None) -> Iterator[Row]:
+def _measured(sets: list[tuple[str, str, Path]], size: int | None, skip: Skip) -> Iterator[Row]:
     for degradation, dataset, folder in sets:
-        for gt, lq in _match(folder):
-            yield degradation, dataset, *_severity(gt, lq, size)
+        for gt, lq in _match(folder, skip):
+            try:
+                severity = _severity(gt, lq, size)
+            except ValueError as error:
+                skip(error)
+                continue
+            yield degradation, dataset, *severity
 
 
 def _named_sets(root: Path) -> list[tuple[str, str, Path]]:
@@ -66,20 +80,22 @@ def _named_sets(root: Path) -> list[tuple[str, str, Path]]:
     return [(degradation_name(path.parent.name), path.name, path) for path in folders]
 
 
-def _match(folder: Path) -> list[tuple[Path, Path]]:
-    gts, lqs = _images(folder / GT), _images(folder / LQ)
+def _match(folder: Path, skip: Skip) -> list[tuple[Path, Path]]:
+    for half in (folder / GT, folder / LQ):
+        if not half.is_dir():
+            skip(ValueError(f"{half} is missing: pairs need both {GT} and {LQ}"))
+            return []
+    gts, lqs = _images(folder / GT, skip), _images(folder / LQ, skip)
     for one, other, missing in ((gts, lqs, LQ), (lqs, gts, GT)):
         for stem in sorted(one.keys() - other.keys()):
-            raise ValueError(f"{one[stem]} has no partner {folder / missing / stem}.*")
-    if not gts:
-        raise ValueError(f"{folder} holds no images under {GT} and {LQ}")
-    return [(gts[stem], lqs[stem]) for stem in sorted(gts)]
+            skip(ValueError(f"{one[stem]} has no partner {folder / missing / stem}.*"))
+    if not gts and not lqs:
+        skip(ValueError(f"{folder} holds no images under {GT} and {LQ}"))
+    return [(gts[stem], lqs[stem]) for stem in sorted(gts.keys() & lqs.keys())]
 
 
-def _images(folder: Path) -> dict[str, Path]:
+def _images(folder: Path, skip: Skip) -> dict[str, Path]:
     """Images under `folder` by their path in it without extension."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is missing: pairs need both {GT} and {LQ}")
     suffixes = Image.registered_extensions()
     images: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
@@ -87,7 +103,8 @@ def _images(folder: Path) -> dict[str, Path]:
             continue
         stem = path.relative_to(folder).with_suffix("").as_posix()
         if stem in images:
-            raise ValueError(f"{path} and {images[stem]} have one name: which one is the pair's?")
+            skip(ValueError(f"{path} and {images[stem]} have one name: the first is taken"))
+            continue
         images[stem] = path
     return images
 

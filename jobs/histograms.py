@@ -12,7 +12,7 @@ from rich.table import Table
 
 from gends.histograms.bins import MU_BINS, SIGMA_BINS, Bins
 from gends.histograms.fit import Row, fit
-from gends.histograms.pairs import iterate_pairs
+from gends.histograms.pairs import Skip, iterate_pairs
 from gends.histograms.plot import plot
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.published import read_published
@@ -71,6 +71,19 @@ Output = click.Path(dir_okay=False, path_type=Path)
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
+class LeftOut:
+    """Names what cannot be measured, and counts it."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.count = 0
+
+    def __call__(self, error: ValueError) -> None:
+        """Name one."""
+        self.count += 1
+        click.echo(f"left out: {error}", err=True)
+
+
 @click.group()
 def command() -> None:
     """Severity profiles: how severe the degradations of real datasets are.
@@ -114,16 +127,20 @@ def fit_command(
 ) -> None:
     """Fit a profile to PAIRS: folders DEGRADATION/DATASET/{gt,lq}, or a dataset of gends.
 
-    Pairs of folders are measured. A dataset of gends is not: its manifests hold mu and sigma.
+    Pairs of folders are measured, and what cannot be is named and left out. A dataset of gends is
+    not measured: its manifests hold mu and sigma.
     """
+    left_out = LeftOut()
     profile = fit(
-        _counted(_rows(pairs, **reading)),
+        _counted(_rows(pairs, left_out, **reading)),
         weights=dict(weights),
         mu_bins=Bins(mu_bins, *mu_range),
         sigma_bins=Bins(sigma_bins, *sigma_range),
         source=f"fitted to {pairs.name}",
     )
     _save(profile, out)
+    if left_out.count:
+        click.echo(f"left out: {left_out.count} pairs or datasets, named above", err=True)
 
 
 @command.command(
@@ -159,9 +176,11 @@ def show_command(profile: str, plots: Path | None) -> None:
             click.echo(path)
 
 
-def _rows(pairs: Path, degradation: str | None, dataset: str | None, resize: bool) -> Iterator[Row]:
+def _rows(
+    pairs: Path, skip: Skip, degradation: str | None, dataset: str | None, resize: bool
+) -> Iterator[Row]:
     if not (pairs / IDENTITY_NAME).exists():
-        return iterate_pairs(pairs, degradation, dataset, 256 if resize else None)
+        return iterate_pairs(pairs, degradation, dataset, 256 if resize else None, skip)
     given = {"--degradation": degradation, "--dataset": dataset, "--as-stored": not resize}
     if names := [name for name, value in given.items() if value]:
         raise click.UsageError(

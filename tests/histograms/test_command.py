@@ -57,6 +57,31 @@ def test_bins_that_are_none_are_refused(pairs, tmp_path, arguments, says):
     assert not (tmp_path / "p.json").exists()
 
 
+def test_what_cannot_be_measured_is_named_and_left_out(pairs, tmp_path):
+    good = pairs / "Haze" / "Fog & Sons"
+    (good / "gt" / "alone.png").write_bytes((good / "gt" / "a.png").read_bytes())
+    (good / "gt" / "words.png").write_bytes((good / "gt" / "a.png").read_bytes())
+    (good / "lq" / "words.png").write_text("no image")
+    for folder in ("gt", "lq"):
+        (pairs / "Rain" / "Empty" / folder).mkdir(parents=True)
+    (pairs / "Rain" / "Half" / "lq").mkdir(parents=True)
+    ended = fit(pairs, tmp_path / "p.json")
+    assert ended.exit_code == 0, ended.output
+    for words in (
+        "alone.png has no partner",
+        "words.png is no readable image",
+        "Empty holds no images",
+        "gt is missing",
+        "left out: 4 pairs or datasets",
+    ):
+        assert words in ended.stderr
+    assert list(load_profile(tmp_path / "p.json").degradations) == ["haze"]
+    (good / "lq" / "a.png").unlink()
+    ended = fit(pairs, tmp_path / "none.json")
+    assert "no pairs to fit" in str(ended.exception)
+    assert not (tmp_path / "none.json").exists()
+
+
 def test_a_dataset_of_gends_is_fitted_from_its_manifests(finished, tmp_path):
     root = finished.store.root
     assert fit(root, tmp_path / "p.json", "--mu-bins", 64).exit_code == 0
