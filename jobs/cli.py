@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -93,6 +94,8 @@ def main() -> None:
 
 def run() -> None:
     """Run a command, with one line instead of a traceback for what a user can mend."""
+    # Diffusers imports it wherever it is installed, and it warns of kernels that nobody asked for.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         group.main(prog_name="gends-build", standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import signal
 import socket
@@ -12,11 +11,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
 
+from gends.jobs.cpus import available_cpus
 from gends.jobs.errors import BuildError
 from gends.jobs.watch import limited
 
@@ -99,7 +98,7 @@ def _start(address: str | None, cpus: int) -> None:
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is not None:
         _knock(address)
-        ray.init(address, **quiet)
+        _join(address, quiet)
         return
     try:
         ray.init(
@@ -121,10 +120,22 @@ def _knock(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
-        raise ConnectionError(
-            f"no Ray cluster answers at {address} ({error.strerror or error}); start one with "
-            "'ray start --head', or leave --address out for a Ray of the build's own"
-        ) from error
+        raise _nobody(address, error.strerror or str(error)) from error
+
+
+def _nobody(address: str, why: str) -> ConnectionError:
+    return ConnectionError(
+        f"no Ray cluster answers at {address} ({why}); start one with 'ray start --head', or "
+        "leave --address out for a Ray of the build's own"
+    )
+
+
+def _join(address: str, quiet: dict[str, Any]) -> None:
+    try:
+        with _silent_stderr():  # Ray writes a line each time it knocks in vain
+            ray.init(address, **quiet)
+    except ConnectionError as error:
+        raise _nobody(address, str(error)) from error
 
 
 def _stop() -> None:
@@ -175,15 +186,6 @@ def _cluster() -> tuple[int, int]:
     """CPUs and GPUs of the machines that are in the cluster now."""
     available: dict[str, float] = ray.cluster_resources()
     return int(available.get("CPU", 0)), int(available.get("GPU", 0))
-
-
-def available_cpus() -> int:
-    """CPUs that this process may use: a container's quota counts, and at least one."""
-    cpus = len(os.sched_getaffinity(0))
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        cpus = min(cpus, math.ceil(int(quota) / int(period)))
-    return max(1, cpus)
 
 
 def _temporary_folder() -> str | None:

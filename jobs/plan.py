@@ -13,14 +13,14 @@ from typing import Any
 
 import click
 
+from gends.jobs.cpus import available_cpus
 from gends.jobs.inputs import Inputs, gather
 from gends.jobs.options import ConfigCommand, config_options, nested
 from gends.jobs.progress import duration
 from gends.pipeline.config import load_config
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
-from gends.pipeline.plan import Plan
-from gends.pipeline.types import Picture, Request, View, WorkUnit
+from gends.pipeline.types import CleanImage, Picture, Request, View, WorkUnit
 
 TRIAL_VIEWS = 3
 
@@ -54,20 +54,21 @@ def command(
     """
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
         inputs = gather(load_config(config, nested(flags)), Path(scratch))
-        facts = count(inputs.plan)
+        facts = count(inputs)
         if trial:
-            workers = workers or max(1, (os.cpu_count() or 1) // inputs.config.generator.threads)
+            workers = workers or max(1, available_cpus() // inputs.config.generator.threads)
             facts |= measure(inputs, facts["requests"], workers)
     click.echo(json.dumps(facts) if as_json else _text(facts))
 
 
-def count(plan: Plan) -> dict[str, Any]:
+def count(inputs: Inputs) -> dict[str, Any]:
     """Photographs, those that will fail, requests, shards; streams over the catalog."""
+    plan = inputs.plan
     images: Counter[str] = Counter()
     requests: Counter[str] = Counter()
     for clean in plan.catalog.rows(0, len(plan.catalog)):
         images["duplicates"] += clean.duplicate_of is not None
-        images["unusable"] += clean.problem is not None
+        images["unusable"] += clean.problem is not None or _is_gone(clean, inputs.base)
         for name in plan.degradations(clean):
             requests[name] += plan.config.replicas
     return {
@@ -80,6 +81,11 @@ def count(plan: Plan) -> dict[str, Any]:
         "images_per_shard": plan.images_per_shard,
         "images_per_unit": plan.images_per_unit,
     }
+
+
+def _is_gone(clean: CleanImage, base: Path) -> bool:
+    """Whether a list names a file that is not there."""
+    return clean.offset is None and not os.path.isfile(base / clean.uri)
 
 
 def measure(inputs: Inputs, requests: int, workers: int) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def _line(tally: Tally) -> str:
     finished = tally.resumed + tally.done
     eta = "?" if tally.eta is None else duration(tally.eta)
     return (
-        f"{finished}/{tally.total} pairs ({finished / max(tally.total, 1):.0%})  "
+        f"{finished}/{tally.total} pairs ({finished / max(tally.total, 1):.0%}), now: "
         f"{tally.statuses['accepted']} accepted, {tally.statuses['rejected']} rejected, "
         f"{tally.statuses['failed']} failed  {tally.rate:.2f} pairs/s  "
         f"workers: {tally.num_workers}, {tally.busy_share:.0%} busy  ETA {eta}"

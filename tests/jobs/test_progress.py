@@ -43,7 +43,7 @@ def test_plain_lines_are_few(tally, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     first, last = captured.err.splitlines()
-    assert first.startswith("60/100 pairs (60%)  35 accepted, 4 rejected, 1 failed  4.0")
+    assert first.startswith("60/100 pairs (60%), now: 35 accepted, 4 rejected, 1 failed  4.0")
     assert last == first
 
 

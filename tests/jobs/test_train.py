@@ -91,7 +91,8 @@ def test_from_pairs_to_a_model_that_makes_pairs(pairs, tmp_path):
 @pytest.mark.slow
 def test_a_training_goes_on_where_it_stopped(pairs, tmp_path):
     base = ["train", "autoencoder", pairs, "--run"]
-    run(*base, tmp_path / "whole", "--steps", 6, *SMALL)
+    done = run(*base, tmp_path / "whole", "--steps", 6, *SMALL)
+    assert all(line.startswith("step ") for line in done.stderr.splitlines()), done.stderr
     # the newest checkpoint is lost with its process: the one before it is gone on from
     run(*base, tmp_path / "broken", "--steps", 6, *SMALL)
     newest = sorted((tmp_path / "broken").glob("step-*"))[-1]
