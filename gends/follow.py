@@ -21,7 +21,6 @@ from gends.pipeline.manifest import sealed_shards, shard_name
 from gends.pipeline.reader import ShardReader, read_manifest
 from gends.pipeline.store import Store, open_store
 
-CHECKED = (*COLUMNS, "gt_blake3", "lq_blake3")
 Found = TypeVar("Found")
 Order = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.int64]]
 
@@ -91,7 +90,7 @@ class Follower:
     def _group(self, shards: list[int]) -> tuple[list[int], pa.Table] | None:
         if not shards:
             return None
-        rows = read_manifest(self.root, columns=[*CHECKED, "split"], shards=shards)
+        rows = read_manifest(self.root, columns=[*COLUMNS, "split"], shards=shards)
         rows = keep(rows, "degradation", self.degradations)
         return shards, keep(rows, "split", self.split).combine_chunks()
 
@@ -130,7 +129,7 @@ class _Source:
         def look(sealed: frozenset[int]) -> pa.Table | None:
             if shard not in sealed:
                 return None
-            return read_manifest(self._root, columns=CHECKED, shards=[shard])
+            return read_manifest(self._root, columns=COLUMNS, shards=[shard])
 
         self._renewed[shard] = self._watch.until(look)
         # Its open files may be those of tars that are gone.

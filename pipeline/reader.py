@@ -10,19 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from blake3 import blake3
 
+from gends.models.degrader import Image
+from gends.pipeline.damage import PairError
 from gends.pipeline.dataset import read_identity
 from gends.pipeline.manifest import (
     RANGES,
     SCHEMA,
     STATUSES,
     ManifestError,
+    Row,
     manifest_name,
     open_manifest,
     read_rows,
     sealed_shards,
     shard_name,
 )
-from gends.pipeline.store import Store, open_store
+from gends.pipeline.pack import decode
+from gends.pipeline.store import StorageError, Store, open_store
 
 PARALLEL = 8
 """Manifests read at a time: in an object store each costs a round trip."""
@@ -135,3 +139,21 @@ class ShardReader:
                 "that the manifest recorded: run gends-build verify"
             )
         return data
+
+
+def read_picture(reader: ShardReader, row: Row, part: str) -> Image:
+    """Read, check and decode one picture of a pair, `gt` or `lq`: uint8 (H, W, 3) RGB.
+
+    Raises:
+        PairError: its bytes are missing, not those that were recorded, or no picture.
+        StorageError: the store does not answer.
+    """
+    offset = row[f"{part}_offset"]
+    try:
+        data = reader.read(row["shard"], offset, row[f"{part}_size"], row[f"{part}_blake3"])
+        return decode(data)
+    except StorageError:
+        raise  # which says nothing about the pair
+    except (OSError, ValueError) as error:
+        where = f"{shard_name(row['shard'])} at byte {offset}"
+        raise PairError(f"{row['key']}.{part} in {where}: {error}") from error

@@ -13,14 +13,14 @@ from PIL import ImageDraw, ImageFont
 
 from gends.models.degrader import Image
 from gends.pipeline.manifest import RANGES, Row
-from gends.pipeline.pack import decode
-from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.reader import ShardReader, read_manifest, read_picture
 
 GAP = 6
 CAPTION = 16
 INK = (30, 30, 30)
 COLUMNS = (
-    *("degradation", "source_id", "shard", "mu", "sigma", "mu_target", "sigma_target"),
+    *("key", "degradation", "source_id", "shard", "mu", "sigma", "mu_target", "sigma_target"),
+    *("gt_blake3", "lq_blake3"),
     *RANGES,
 )
 """What a sheet needs of a manifest."""
@@ -42,6 +42,7 @@ def contact_sheet(
     Raises:
         DatasetNotFoundError: no committed shard under `root`.
         ValueError: no pair was accepted, or none of a degradation.
+        DamageError: a manifest or a pair is damaged.
     """
     table = read_manifest(root, columns=COLUMNS)
     if not table.num_rows:
@@ -90,10 +91,7 @@ def _draw_pair(
     corner: tuple[int, int],
     side: int,
 ) -> None:
-    gt, lq = (
-        decode(reader.read(row["shard"], row[f"{part}_offset"], row[f"{part}_size"]))
-        for part in ("gt", "lq")
-    )
+    gt, lq = (read_picture(reader, row, part) for part in ("gt", "lq"))
     difference = np.minimum(np.abs(lq.astype(np.int16) - gt) * 2, 255).astype(np.uint8)
     pictures: list[Image] = [gt, lq, difference]
     for column, picture in enumerate(pictures):

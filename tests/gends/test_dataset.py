@@ -9,6 +9,9 @@ from torch.utils.data import DataLoader
 
 import gends
 from gends import PairDataset
+from gends.dataset import read_pair
+from gends.pipeline.damage import PairError
+from gends.pipeline.manifest import shard_name
 from gends.pipeline.pack import decode
 from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest
 
@@ -88,6 +91,31 @@ def test_a_transform_gets_every_item(root):
     dataset = PairDataset(root, transform=lambda item: (item["key"], item["lq"].mean()))
     plain = PairDataset(root)
     assert dataset[2] == (plain[2]["key"], plain[2]["lq"].mean())
+
+
+@pytest.mark.parametrize("part", ["gt", "lq"])
+def test_damaged_bytes_are_never_a_pair(copied, part):
+    dataset = PairDataset(copied.store.root)
+    row = dataset.rows.slice(3, 1).to_pylist()[0]
+    path = copied.store.path(shard_name(row["shard"]))
+    data = bytearray(path.read_bytes())
+    data[row[f"{part}_offset"] + row[f"{part}_size"] // 2] ^= 1
+    path.write_bytes(data)
+    where = rf"{row['key']}\.{part} in {shard_name(row['shard'])} at byte {row[f'{part}_offset']}: "
+    with pytest.raises(PairError, match=where + ".*not those that the manifest recorded") as caught:
+        dataset[3]
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    with pytest.raises(PairError, match=where):
+        list(DataLoader(dataset, num_workers=1, timeout=60))
+    path.unlink()
+    with pytest.raises(PairError, match=rf"{row['key']}\.gt in .*No such file"):
+        PairDataset(copied.store.root)[3]
+
+
+def test_bytes_that_are_no_picture_name_their_pair(copied):
+    row = read_manifest(copied.store.root).to_pylist()[0] | {"gt_offset": 0, "gt_blake3": None}
+    with pytest.raises(PairError, match=rf"{row['key']}\.gt in .* at byte 0: cannot identify"):
+        read_pair(ShardReader(copied.store.root), row)
 
 
 def test_a_dataset_can_be_pickled(root):

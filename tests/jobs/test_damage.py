@@ -85,3 +85,12 @@ def test_a_manifest_that_is_damaged_anywhere_ends_every_command_in_one_line(
             assert "run gends-build verify, and repair" in ended.err
             assert f"{manifest_name(1)}: " in verified.out
     assert refused > 12
+
+
+def test_a_sheet_of_a_damaged_pair_names_it(cli, copied, tmp_path):
+    for path in copied.store.path("shards").iterdir():
+        path.write_bytes(bytes(path.stat().st_size))
+    ended = cli("show", copied.store.root, "--out", tmp_path / "sheet.png", "--rows", 1)
+    assert ended.code == 1
+    assert ".gt in shards/00000" in one_line(ended)
+    assert "run gends-build verify" in ended.err
