@@ -134,8 +134,15 @@ class Profile:
 def load_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     """The profile called `"reference"` (the embedded one), or the one stored at a path.
 
-    A file that is itself called reference is reached as `./reference`.
+    A file that is itself called reference is reached as `./reference`. ValueError where there is no
+    such file, or it is no profile.
     """
     if name_or_path == "reference":
         return Profile.reference()
-    return Profile.load(name_or_path)
+    try:
+        return Profile.load(name_or_path)
+    except OSError as error:
+        raise ValueError(
+            f"profile {os.fspath(name_or_path)}: {error.strerror}; name 'reference', or a file "
+            "that gends-build histograms wrote"
+        ) from error

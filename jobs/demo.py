@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gends.jobs.drive import ClusterOptions
+from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.progress import Progress
 from gends.jobs.run import build, summary
 from gends.pipeline.dataset import open_dataset
@@ -23,7 +24,8 @@ from gends.pipeline.verify import verify
     metavar="ROOT",
     default="demo",
     show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
+    callback=new_or_old_folder,
     help="Folder of the dataset.",
 )
 @click.option(

@@ -16,6 +16,7 @@ from gends.histograms.pairs import Skip, iterate_pairs
 from gends.histograms.plot import plot
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.published import read_published
+from gends.jobs.outputs import file_in_a_folder
 from gends.pipeline.dataset import IDENTITY_NAME
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.reader import read_manifest
@@ -98,7 +99,9 @@ def command() -> None:
     epilog="\b\nExample:\n  gends-build histograms fit pairs/ --out profile.json",
 )
 @click.argument("pairs", type=Folder)
-@click.option("--out", required=True, type=Output, help="Profile to write.")
+@click.option(
+    "--out", required=True, type=Output, callback=file_in_a_folder, help="Profile to write."
+)
 @click.option(
     "--degradation",
     metavar="NAME",
@@ -149,7 +152,9 @@ def fit_command(
     epilog="\b\nExample:\n  gends-build histograms import GenDeg/histograms/ --out profile.json",
 )
 @click.argument("directory", type=Folder)
-@click.option("--out", required=True, type=Output, help="Profile to write.")
+@click.option(
+    "--out", required=True, type=Output, callback=file_in_a_folder, help="Profile to write."
+)
 @weight_option
 def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float], ...]) -> None:
     """Import histograms in the JSON layout that GenDeg publishes: a folder per degradation."""

@@ -20,7 +20,7 @@ from gends.pipeline.dataset import (
 )
 from gends.pipeline.parts import CATALOG_NAME, write_parts
 from gends.pipeline.plan import Plan
-from gends.pipeline.sources import base_folder, read_source
+from gends.pipeline.sources import SourceError, base_folder, read_source
 from gends.pipeline.store import Store
 
 
@@ -65,18 +65,23 @@ def gather(config: BuildConfig, scratch: Path, root: Store | None = None) -> Inp
         )
     source = Path(config.clean)
     config = _settled(config, source, root)
+    profile = load_profile(config.profile)
     path = scratch / CATALOG_NAME
     base = base_folder(source).absolute()
-    write_catalog(
-        read_source(source, outside=config.outside),
-        path,
-        base=base,
-        default_dataset=config.clean_dataset or "",
-        default_degradation=config.clean_degradation,
-        dedupe=config.dedupe,
-        limit=config.limit,
-    )
-    profile = load_profile(config.profile)
+    try:
+        write_catalog(
+            read_source(source, outside=config.outside),
+            path,
+            base=base,
+            default_dataset=config.clean_dataset or "",
+            default_degradation=config.clean_degradation,
+            dedupe=config.dedupe,
+            limit=config.limit,
+        )
+    except SourceError as error:
+        if str(error).startswith(str(source)):
+            raise
+        raise SourceError(f"{source}: {error}") from error
     return Inputs(config=config, base=base, catalog=Catalog(path), profile=profile)
 
 

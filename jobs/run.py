@@ -13,6 +13,7 @@ from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.engine import check_model
 from gends.jobs.inputs import Inputs, gather, recall
 from gends.jobs.options import ConfigCommand, config_options, nested
+from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.progress import Progress, duration
 from gends.jobs.status import collect, reason_lines
 from gends.jobs.tally import Tally
@@ -41,6 +42,7 @@ Examples:
     "--out",
     required=True,
     metavar="ROOT",
+    callback=new_or_old_folder,
     help="Folder of the dataset, or a URL: s3://BUCKET/PREFIX, gs://, az://.",
 )
 @cluster_options

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gends.jobs.outputs import file_in_a_folder
+from gends.pipeline.config import check_degradation
 from gends.pipeline.sheet import contact_sheet
 
 
@@ -14,7 +16,11 @@ from gends.pipeline.sheet import contact_sheet
 )
 @click.argument("root")
 @click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write."
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=file_in_a_folder,
+    help="PNG to write, whatever its name ends with.",
 )
 @click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
 @click.option(
@@ -40,6 +46,8 @@ def command(root: str, out: Path, degradations: str, rows: int, side: int, seed:
     Pairs of each degradation go from mild to severe. Works while a build is running.
     """
     names = [name.strip() for name in degradations.split(",") if name.strip()]
+    for name in names:
+        check_degradation(name)
     sheet = contact_sheet(root, degradations=names or None, rows=rows, side=side, seed=seed)
     sheet.save(out, "PNG")
     click.echo(f"{out}: {sheet.width}x{sheet.height}")

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from gends.jobs.outputs import new_or_old_folder
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEVICE_HELP = "As torch names it. [default: cuda where there is one]"
 CROP_STEP = 8
@@ -41,6 +43,7 @@ def training_options(
             "run_folder",
             required=True,
             type=folder,
+            callback=new_or_old_folder,
             help="Folder of checkpoints, samples and the result; an existing run goes on.",
         ),
         flag("--steps", "Optimizer steps.", default=steps, type=positive),
@@ -173,6 +176,7 @@ def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
+    callback=new_or_old_folder,
     help="Folder of the calibrated model.",
 )
 @click.option(

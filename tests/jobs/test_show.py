@@ -16,5 +16,13 @@ def test_draws_a_sheet(cli, finished, tmp_path):
 def test_a_degradation_that_is_not_there_is_refused(cli, finished, tmp_path):
     ended = cli("show", finished.store.root, "--out", tmp_path / "s.png", "--degradations", "fog")
     assert ended.code == 2
-    assert "fog" in ended.err
+    assert "unknown degradation 'fog'; known: haze" in ended.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_read(cli, tmp_path):
+    out = tmp_path / "gone" / "result"
+    for command in (["show", tmp_path], ["histograms", "fit", tmp_path]):
+        ended = cli(*command, "--out", out)
+        assert ended.code == 2
+        assert f"'--out': {tmp_path / 'gone'} is no folder" in " ".join(ended.err.split())

@@ -1,0 +1,36 @@
+"""Where a command is to write, checked before it works for minutes; callbacks of options."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Place = TypeVar("Place", bound=Path | str)
+
+
+def file_in_a_folder(ctx: click.Context, parameter: click.Parameter, file: Path) -> Path:
+    """A file whose folder is there and can be written to."""
+    _check_writable(file.absolute().parent)
+    return file
+
+
+def new_or_old_folder(ctx: click.Context, parameter: click.Parameter, folder: Place) -> Place:
+    """A folder that is there or can be made; a URL passes."""
+    if "://" not in str(folder):
+        place: Path = Path(folder).absolute()
+        nearest = next(path for path in [place, *place.parents] if os.path.lexists(path))
+        if nearest != place:
+            _check_writable(nearest)
+        elif not place.is_dir():
+            raise click.BadParameter(f"{folder} is no folder")
+    return folder
+
+
+def _check_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise click.BadParameter(f"{folder} is no folder; make it first, or name another place")
+    if not os.access(folder, os.W_OK):
+        raise click.BadParameter(f"nothing can be written into {folder}; name another place")
