@@ -129,9 +129,7 @@ def test_changed_photographs_are_counted_and_named(photos, build_dataset, parts,
     ) in str(caught.value)
     assert "catalog_digest" not in str(caught.value)
     root.store.path(CATALOG_NAME).unlink()
-    with pytest.raises(
-        IdentityError, match=r"cannot be said: .*catalog\.parquet: lost"
-    ):
+    with pytest.raises(IdentityError, match=r"cannot be said: .*catalog\.parquet: lost"):
         check_identity(root.store, identity, catalog=catalog)
 
 
