@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from torch.utils.data import get_worker_info
 
 from gends.dataset import COLUMNS, Item, check_known, keep, read_pair
 from gends.pipeline.dataset import IDENTITY_NAME, read_identity
@@ -143,7 +142,7 @@ class _Watch:
         self.store = store
         self._poll = poll
         self._timeout = timeout
-        self._parent = None if get_worker_info() is None else os.getppid()
+        self._parent = multiprocessing.parent_process()
 
     def until(self, attempt: Callable[[frozenset[int]], Found | None]) -> Found:
         """Call `attempt` with the numbers of the sealed shards until it returns something.
@@ -164,7 +163,7 @@ class _Watch:
             self._pause(since, len(sealed))
 
     def _pause(self, since: float, num_sealed: int) -> None:
-        if self._parent not in (None, os.getppid()):
+        if self._parent is not None and not self._parent.is_alive():
             raise RuntimeError("the process that this loader worker reads for has ended")
         seconds = self._poll
         if self._timeout is not None:

@@ -18,8 +18,7 @@ from gends.histograms.profile import Profile, load_profile
 from gends.histograms.published import read_published
 from gends.jobs.outputs import file_in_a_folder
 from gends.pipeline.dataset import IDENTITY_NAME
-from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.reader import read_manifest
+from gends.pipeline.reader import read_manifest, readable_shards
 from gends.pipeline.store import open_store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -196,7 +195,7 @@ def _rows(
 
 
 def _manifest_rows(root: Path) -> Iterator[Row]:
-    for shard in sealed_shards(open_store(root)):
+    for shard in readable_shards(open_store(root)):
         columns = ["degradation", "severity_dataset", "source_dataset", "mu", "sigma"]
         for row in read_manifest(root, columns=columns, shards=[shard]).to_pylist():
             dataset = row["severity_dataset"] or row["source_dataset"]

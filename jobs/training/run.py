@@ -30,7 +30,8 @@ from gends.models.training.progress import Progress
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
 from gends.pipeline.dataset import IDENTITY_NAME
-from gends.pipeline.manifest import read_facts, sealed_shards
+from gends.pipeline.manifest import read_facts
+from gends.pipeline.reader import readable_shards
 from gends.pipeline.store import open_store
 
 NAMES = tuple(DEGRADATIONS)
@@ -154,7 +155,7 @@ def source_of(root: Path) -> dict[str, Any]:
     store = open_store(root)
     identity = json.loads(store.read(IDENTITY_NAME))
     shards = blake3()
-    for shard in sealed_shards(store):
+    for shard in readable_shards(store):
         shards.update(f"{shard} {read_facts(store, shard)['shard_blake3']}\n".encode())
     names = ("config_digest", "catalog_digest", "profile_digest", "engine")
     return {name: identity[name] for name in names} | {"shards": shards.hexdigest()}

@@ -105,7 +105,7 @@ def test_an_upload_in_parts_that_fails_leaves_nothing(proxy, harmed, object_serv
     data = os.urandom(2 * PART + 5)
     proxy.choose = lambda method, path: "error" if "partNumber=2" in path else None
     with pytest.raises(StorageError, match="500"):
-        put(harmed.with_timeout(0.5), "shards/0", data)
+        put(harmed.with_timeout(3), "shards/0", data)
     assert proxy.injected["error"] > 1
     client = boto3.client("s3", endpoint_url=object_server)
     prefix = harmed.url.removeprefix("s3://bucket/")
