@@ -10,7 +10,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
-SOAK_ARGS ?= --soak-kills 200 --soak-peer-kills 20
+SOAK_ARGS ?= --soak-kills 200 --soak-peer-kills 6
 FUZZ_INPUTS ?= 100000
 
 BIN := .venv/bin

@@ -22,7 +22,7 @@ from gends.pipeline.dataset import Dataset
 from gends.pipeline.store import open_store
 
 SCRIPT = Path(__file__).with_name("ray_data_build.py")
-REPLICAS = {"replicas": 4, "shard_size": 96}
+REPLICAS = {"replicas": 8, "shard_size": 96}
 
 
 class TarWitness(threading.Thread):
