@@ -59,7 +59,9 @@ def assault(
                 process = None
             else:
                 losses.outlived += 1
-        process = process or start()
+        if process is None:
+            process = start()
+            losses.sessions += 1
         assert process.wait(timeout=3600) == 0
     finally:
         if process is not None and process.poll() is None:
@@ -67,7 +69,6 @@ def assault(
         for each in everyone:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
-    losses.sessions += 1
     losses.seconds = time.monotonic() - began
     return losses
 
