@@ -42,6 +42,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_build_outlives_a_machine_and_uses_a_new_one(
     cluster: Cluster,
     crops: Callable[[Iterable[str]], Path],
@@ -66,7 +67,7 @@ def test_a_build_outlives_a_machine_and_uses_a_new_one(
         cluster.remove_node(lost, allow_graceful=False)  # SIGKILL
         new = cluster.add_node(num_cpus=2)
         _await(build, lambda: _works(new))
-        out, err = build.communicate(timeout=200)
+        out, err = build.communicate(timeout=300)
     assert build.returncode == 0, err
     summary = json.loads(out.splitlines()[-1])
     assert summary["statuses"]["failed"] == 0
@@ -84,7 +85,7 @@ def _works(node: Any) -> bool:
 
 
 def _await(build: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not condition():
         assert build.poll() is None, build.communicate()[1]
         assert time.monotonic() < deadline
