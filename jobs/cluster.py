@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -109,7 +110,12 @@ def _start(address: str | None, cpus: int) -> None:
             **quiet,
         )
     except Exception as error:  # a bare Exception is what Ray raises
-        raise BuildError(f"Ray does not start on this machine: {error}") from error
+        folder = tempfile.gettempdir()
+        room = shutil.disk_usage(folder).free >> 20
+        raise BuildError(
+            f"Ray does not start on this machine: {error} ({folder} has {room} MB free; TMPDIR "
+            "names another folder)"
+        ) from error
 
 
 def _knock(address: str) -> None:

@@ -31,15 +31,18 @@ def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
     still wrong at the end, or a shard came out with other bytes than its manifest had recorded.
     """
     dataset = open_dataset(root)
-    found = _print_problems(dataset, deep)
-    damaged = [shard for shard in found if shard is not None]
-    if not damaged:
+    foreign, found = _print_problems(dataset, deep)
+    if not found:
         click.echo(f"{root}: no damaged shard")
-        sys.exit(1 if found else 0)
-    recorded = {shard: _recorded(dataset, shard) for shard in damaged}
+        sys.exit(1 if foreign else 0)
+    # A manifest that is at fault itself may be that of another shard.
+    recorded = {
+        shard: None if manifest_name(shard) in files else _recorded(dataset, shard)
+        for shard, files in found.items()
+    }
 
     def prepare(lease: Lease) -> None:
-        for shard in damaged:
+        for shard in found:
             lease.check(dataset.store)
             dataset.store.remove(manifest_name(shard))
             dataset.store.remove(shard_name(shard))
@@ -48,18 +51,16 @@ def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
     sys.exit(_report(open_dataset(root), recorded, deep))
 
 
-def _print_problems(dataset: Dataset, deep: bool) -> list[int | None]:
-    """Verify and name what is wrong; returns the shard at fault, None for each foreign file."""
-    found: list[int | None] = []
-    for name, what in foreign_files(dataset):
+def _print_problems(dataset: Dataset, deep: bool) -> tuple[int, dict[int, set[str]]]:
+    """Verify and name what is wrong: how many files are foreign, which of each shard at fault."""
+    foreign, found = list(foreign_files(dataset)), dict[int, set[str]]()
+    for name, what in foreign:
         click.echo(f"{name}: {what}")
-        found.append(None)
     for shard, problems in verify(dataset, deep=deep):
         for problem in problems:
             click.echo(f"{problem.file}: {problem.what}")
-        if problems:
-            found.append(shard)
-    return found
+            found.setdefault(shard, set()).add(problem.file)
+    return len(foreign), found
 
 
 def _recorded(dataset: Dataset, shard: int) -> str | None:
@@ -73,7 +74,8 @@ def _recorded(dataset: Dataset, shard: int) -> str | None:
 
 
 def _report(dataset: Dataset, recorded: dict[int, str | None], deep: bool) -> int:
-    wrong = len(_print_problems(dataset, deep))
+    foreign, found = _print_problems(dataset, deep)
+    wrong = foreign + len(found)
     for shard, before in recorded.items():
         now = _recorded(dataset, shard)
         if before is None:

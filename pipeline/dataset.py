@@ -26,6 +26,9 @@ PLACES = ("clean", "model", "profile")
 """Settings that say where something lies; its content has a digest of its own."""
 
 
+_WAY_OUT = "bring the file back from a copy, or make the dataset again under another --out"
+
+
 class IdentityError(ValueError):
     """A root that holds a different dataset, or none; the message says what differs."""
 
@@ -147,8 +150,8 @@ def open_dataset(root: Path | str) -> Dataset:
     """Open a root that a build founded.
 
     Raises:
-        IdentityError: there is no dataset, its format is another, or its identity was changed.
-        DamageError: its catalog or profile is missing, damaged or changed.
+        IdentityError: there is no dataset, or its format is another.
+        DamageError: its identity, catalog or profile is missing, damaged or changed.
         StorageError: the store does not answer, or the temporary folder is full.
     """
     store = open_store(root)
@@ -168,7 +171,8 @@ def read_identity(store: Store) -> dict[str, Any]:
     """What stands in a root's `dataset.json`.
 
     Raises:
-        IdentityError: it is not there, not a dataset's, of another format, or was changed.
+        IdentityError: it is not there, or of another format.
+        DamageError: it is damaged, or was edited.
     """
     try:
         identity = json.loads(store.read(IDENTITY_NAME))
@@ -177,9 +181,9 @@ def read_identity(store: Store) -> dict[str, Any]:
             f"{store.url}: no {IDENTITY_NAME} here, so no dataset; is the path right?"
         ) from None
     except ValueError as error:
-        raise IdentityError(f"{store.where(IDENTITY_NAME)}: not JSON: {error}") from error
+        raise DamageError(f"{store.where(IDENTITY_NAME)}: not JSON; {_WAY_OUT}") from error
     if not isinstance(identity, dict):
-        raise IdentityError(f"{store.where(IDENTITY_NAME)}: not the identity of a dataset")
+        raise DamageError(f"{store.where(IDENTITY_NAME)}: not a dataset's; {_WAY_OUT}")
     if identity.get("format_version") != FORMAT_VERSION:
         raise IdentityError(
             f"{store.where(IDENTITY_NAME)}: format version {identity.get('format_version')!r:.20}, "
@@ -197,8 +201,7 @@ def _check_unchanged(store: Store, identity: dict[str, Any]) -> None:
     if _identity_digest(identity) != identity.get("identity_digest"):
         changed.append("versions, engine, digests or num_shards")
     if changed:
-        raise IdentityError(
-            f"{store.where(IDENTITY_NAME)}: {' and '.join(changed)} changed since the dataset was "
-            "founded, and going on would mix two datasets; put back what was changed, bring the "
-            "file back from a copy, or make another dataset with another --out"
+        raise DamageError(
+            f"{store.where(IDENTITY_NAME)}: damaged, or edited by hand ({' and '.join(changed)}): "
+            f"going on would mix two datasets; {_WAY_OUT}"
         )

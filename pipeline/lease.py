@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -21,9 +22,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gends.pipeline.damage import DamageError
 from gends.pipeline.store import AlreadyExistsError, Store
 
 FOLDER = "lease"
+_NAME = re.compile(r"([0-9]{6,})\.(?:json|beat)")
 PATIENCE = 20.0
 """Seconds without a beat after which a holder counts as dead."""
 BEATS = 4
@@ -70,14 +73,29 @@ class Lease:
 
 
 def newest_lease(store: Store) -> Lease | None:
-    """Who holds, or last held and did not give back, a root."""
-    names = [name for name in store.names(FOLDER) if name.endswith(".json")]
+    """Who holds, or last held and did not give back, a root.
+
+    Raises:
+        DamageError: the newest lease cannot be read.
+    """
+    names = [name for _, name in _files(store) if name.endswith(".json")]
     if not names:
         return None
+    newest = f"{FOLDER}/{names[-1]}"
     try:
-        return Lease(**json.loads(store.read(f"{FOLDER}/{names[-1]}")))
+        return Lease(**json.loads(store.read(newest)))
     except FileNotFoundError:
         return newest_lease(store)  # given back in between
+    except (ValueError, TypeError) as error:
+        raise DamageError(
+            f"{store.where(newest)}: not a lease; if no build is writing here, delete it"
+        ) from error
+
+
+def _files(store: Store) -> list[tuple[int, str]]:
+    """Numbers and names of leases and beats, in order; what others put there is not ours."""
+    found = (_NAME.fullmatch(name) for name in store.names(FOLDER))
+    return sorted((int(match[1]), match[0]) for match in found if match)
 
 
 @contextlib.contextmanager
@@ -133,8 +151,8 @@ def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> L
             file.write(json.dumps(asdict(lease)).encode())
     except AlreadyExistsError as error:
         raise LeaseHeldError(f"{store.url}: another gends-build has just begun here") from error
-    for name in store.names(FOLDER):
-        if int(name[:6]) < lease.number:
+    for number, name in _files(store):
+        if number < lease.number:
             store.remove(f"{FOLDER}/{name}")
     return lease
 
@@ -182,7 +200,7 @@ class _Beat(threading.Thread):
             with contextlib.suppress(OSError):
                 try:
                     lease.check(store)
-                except LeaseLostError:
+                except (LeaseLostError, DamageError):
                     self._on_lost()
                     return
                 _beat(store, lease, count)

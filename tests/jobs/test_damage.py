@@ -55,8 +55,8 @@ def test_a_changed_identity_ends_every_command(cli, copied, command):
     path.write_text(path.read_text().replace('"seed": 3', '"seed": 5'))
     root = copied.store.root
     ended = cli(command, "--out", root) if command == "run" else cli(command, root)
-    assert ended.code == 2
-    assert "dataset.json: config changed since" in one_line(ended)
+    assert ended.code == 1
+    assert "dataset.json: damaged, or edited by hand (config" in one_line(ended)
 
 
 def test_a_manifest_that_is_damaged_anywhere_ends_every_command_in_one_line(

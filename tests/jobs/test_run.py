@@ -237,7 +237,12 @@ def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path):
     data = bytearray(tars[0].read_bytes())
     data[len(data) // 2] ^= 1
     tars[0].write_bytes(data)
-    untouched = [path.stat().st_mtime_ns for path in tars[1:]]
+    one, two = (damaged / "manifest" / f"00000{shard}.parquet" for shard in (1, 2))
+    swapped = one.read_bytes(), two.read_bytes()
+    two.write_bytes(swapped[0])
+    one.write_bytes(swapped[1])
+    untouched = [path.stat().st_mtime_ns for path in tars[3:]]
+    assert untouched
 
     def repair(code: int, *words: str) -> None:
         done = subprocess.run(
@@ -250,11 +255,17 @@ def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path):
         assert done.returncode == code, done.stdout + done.stderr
         assert all(word in done.stdout for word in words), done.stdout
 
-    repair(0, "000000.tar: checksum differs", "000000.tar: made again, to the same bytes")
+    repair(
+        0,
+        "000000.tar: checksum differs",
+        "000000.tar: made again, to the same bytes",
+        "000001.tar: made again; its old checksum was lost",
+        "000002.tar: made again; its old checksum was lost",
+    )
     for name in ("shards", "manifest"):
         for path in (root / name).iterdir():
             assert (damaged / name / path.name).read_bytes() == path.read_bytes()
-    assert untouched == [path.stat().st_mtime_ns for path in tars[1:]]
+    assert untouched == [path.stat().st_mtime_ns for path in tars[3:]]
     repair(0, "no damaged shard")
     (damaged / "manifest" / "000099.parquet").write_bytes(b"who?")
     repair(1, "no damaged shard", "000099")

@@ -167,12 +167,12 @@ def test_a_changed_identity_is_refused_by_all_who_read_it(copied, parts, change,
     identity = json.loads(path.read_text())
     change(identity)
     path.write_text(json.dumps(identity))
-    says = rf"dataset\.json: {says}.*changed since .* from a copy"
-    with pytest.raises(IdentityError, match=says):
+    says = rf"dataset\.json: damaged, or edited by hand \({says}.* from a copy"
+    with pytest.raises(DamageError, match=says):
         open_dataset(copied.store.root)
-    with pytest.raises(IdentityError, match=says):
+    with pytest.raises(DamageError, match=says):
         check_identity(copied.store, make_identity(**parts))
-    with pytest.raises(IdentityError, match=says):
+    with pytest.raises(DamageError, match=says):
         read_manifest(copied.store.root)
 
 
@@ -196,10 +196,10 @@ def test_no_dataset_is_said(tmp_path):
     with pytest.raises(IdentityError, match=r"no dataset\.json here, so no dataset"):
         open_dataset(tmp_path)
     (tmp_path / IDENTITY_NAME).write_text("{oops")
-    with pytest.raises(IdentityError, match=r"dataset\.json: not JSON"):
+    with pytest.raises(DamageError, match=r"dataset\.json: not JSON; bring the file back"):
         open_dataset(tmp_path)
     (tmp_path / IDENTITY_NAME).write_text("[1]")
-    with pytest.raises(IdentityError, match="not the identity of a dataset"):
+    with pytest.raises(DamageError, match="not a dataset's; bring the file back"):
         open_dataset(tmp_path)
     (tmp_path / IDENTITY_NAME).write_text('{"name": "somebody else\'s"}')
     with pytest.raises(IdentityError, match="format version None"):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from gends.pipeline.damage import DamageError
 from gends.pipeline.lease import LeaseHeldError, LeaseLostError, hold, newest_lease
 from gends.pipeline.store import open_store
 
@@ -115,3 +116,30 @@ def test_of_builds_that_begin_together_one_succeeds(url):
     for thread in threads:
         thread.join()
     assert (len(held), len(refused)) == (1, 3)
+
+
+def test_what_others_put_beside_leases_does_not_matter(tmp_path):
+    store = open_store(tmp_path)
+    for name in ("notes.txt", ".DS_Store", "000009.json.bak", "notes.json", "12.beat"):
+        with store.publish(f"lease/{name}") as file:
+            file.write(b"x")
+    with hold(store, patience=PATIENCE) as lease:
+        assert lease.number == 1
+        lease.check(store)
+    assert newest_lease(store) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", '{"number": 1, "holder": 2, "else": 3}', "{oops"]
+)
+def test_a_lease_that_is_none_is_named_with_the_way_out(tmp_path, text):
+    store = open_store(tmp_path)
+    with store.publish("lease/000003.json") as file:
+        file.write(text.encode())
+    with (
+        pytest.raises(
+            DamageError, match=r"lease/000003\.json: not a lease; if no build .* delete it"
+        ),
+        hold(store, patience=PATIENCE),
+    ):
+        pass
