@@ -17,6 +17,7 @@ from ray.cluster_utils import Cluster
 from witness import published
 
 from gends.pipeline.dataset import Dataset, open_dataset
+from gends.pipeline.faults import VARIABLE
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 SETTINGS: dict[str, Any] = {
@@ -24,16 +25,27 @@ SETTINGS: dict[str, Any] = {
     "engine": "dry",
     "resolution": 64,
     "unit_images": 1,
-    "shard_size": 240,
-    "replicas": 40,
+    "shard_size": 24,
+    "replicas": 4,
     "redraws": 1,
     "seed": 5,
 }
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """Three machines: the driver's has room for one process, each other for two."""
+def holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """A folder for each unit from the sixth on, whose engine waits until `go` appears there."""
+    folders = [tmp_path / "holds" / str(number) for number in range(6, 60)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    faults = ";".join(f"degrade:{folder.name}:hold:{folder}" for folder in folders)
+    monkeypatch.setenv(VARIABLE, faults)  # machines take it from here to their workers
+    return folders
+
+
+@pytest.fixture
+def cluster(holds: list[Path]) -> Iterator[Cluster]:
+    """A cluster with the driver's machine, which has room for one process."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         yield cluster
@@ -45,6 +57,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.mark.timeout(900)
 def test_a_build_outlives_a_machine_and_uses_a_new_one(
     cluster: Cluster,
+    holds: list[Path],
     crops: Callable[[Iterable[str]], Path],
     build_dataset: Callable[..., Dataset],
     tmp_path: Path,
@@ -61,12 +74,14 @@ def test_a_build_outlives_a_machine_and_uses_a_new_one(
         stderr=subprocess.PIPE,
         text=True,
     ) as build:
-        _await(build, lambda: any(root.glob("work/*/[!.]*")))
+        _await(build, (holds[0] / "reached").exists)
         assert _works(first) or _works(second)
         lost = first if _works(first) else second
         cluster.remove_node(lost, allow_graceful=False)  # SIGKILL
         new = cluster.add_node(num_cpus=2)
         _await(build, lambda: _works(new))
+        for folder in holds:
+            (folder / "go").touch()
         out, err = build.communicate(timeout=300)
     assert build.returncode == 0, err
     summary = json.loads(out.splitlines()[-1])
