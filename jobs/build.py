@@ -195,7 +195,7 @@ class Build:
             ) from error
         if self._strikes[place] < STRIKES:
             self._again.append(unit)
-        elif not flight.careful:
+        elif not flight.careful or self._strikes[place] < 2 * STRIKES:
             self._submit_carefully(unit, flight.lane)
         else:
             code = "engine_error" if raised else "worker_died"

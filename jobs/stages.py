@@ -29,6 +29,8 @@ from gends.pipeline.types import Failure, Picture, Request, WorkUnit
 
 RETRIES = 2
 """Times that what killed its process is tried again alone."""
+RETURN_SECONDS = 300.0
+"""For a worker to be back whose process or machine is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +150,29 @@ def _degrade_alone(
     timeout: float,
 ) -> Degraded | Failure:
     alone = replace(batch, requests=(request,))
+
+    def call() -> Any:
+        # While it starts again a worker refuses calls, and no request is to blame for that.
+        _await_return(worker)
+        return worker.degrade.remote(unit, loaded, alone)
+
     made = _alone(
-        lambda: worker.degrade.remote(unit, loaded, alone),
+        call,
         lambda _: ray.kill(worker, no_restart=False),
         "engine",
         timeout,
     )
     return made if isinstance(made, Failure) else made.pairs[0]
+
+
+def _await_return(worker: Any) -> None:
+    deadline = time.monotonic() + RETURN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            ray.get(worker.fingerprint.remote(), timeout=RETURN_SECONDS)
+            return
+        except RayError:
+            time.sleep(0.5)
 
 
 def _alone(
