@@ -3,8 +3,9 @@
 Nothing happens unless GENDS_FAULT is set, and only tests set it. Its value is a list, separated by
 semicolons, of `POINT:COUNT:ACTION:FOLDER`: the COUNT-th pass of POINT, counted over all processes
 of the build, or `every` one, does ACTION; a COUNT of 0 only counts. `kill` and `segv` are that
-signal to itself, `hold` is to wait there until somebody kills it or until FOLDER/go exists. FOLDER
-receives one file per pass, and `reached` when the action begins.
+signal to itself, `hold` is to wait there until somebody kills it or until FOLDER/go exists: an
+empty file lets all passes go on, a number in it those up to that one. FOLDER receives one file per
+pass, and `reached` when the first is held.
 """
 
 from __future__ import annotations
@@ -38,11 +39,19 @@ def _pass(count: str, action: str, folder: Path) -> None:
     _passed[folder] = number
     if count not in ("every", str(number)):
         return
-    _claim(folder / "reached")
     if action in SIGNALS:
         os.kill(os.getpid(), SIGNALS[action])
-    while not (folder / "go").exists():
+    while not _may_go(number, folder / "go"):
+        _claim(folder / "reached")
         time.sleep(0.01)
+
+
+def _may_go(number: int, go: Path) -> bool:
+    try:
+        last = go.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return not last or number <= int(last)
 
 
 def _claim(path: Path) -> bool:

@@ -54,7 +54,7 @@ SMALL = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("soak", "the long forms of tests that are short by default")
     group.addoption("--soak-kills", type=int, default=4, help="processes to kill in test_soak.py")
-    group.addoption("--soak-replicas", type=int, default=16, help="more make the build longer")
+    group.addoption("--soak-replicas", type=int, default=8, help="more make the build longer")
     group.addoption("--soak-peer-kills", type=int, default=0, help="test_soak_peers.py; 0 skips it")
     group.addoption("--soak-photos", help="folder of photographs to build from")
     group.addoption("--soak-seed", type=int, default=0, help="which processes, and when")

@@ -33,18 +33,18 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture
-def holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """A folder for each unit from the sixth on, whose engine waits until `go` appears there."""
-    folders = [tmp_path / "holds" / str(number) for number in range(6, 60)]
-    for folder in folders:
-        folder.mkdir(parents=True)
-    faults = ";".join(f"degrade:{folder.name}:hold:{folder}" for folder in folders)
-    monkeypatch.setenv(VARIABLE, faults)  # machines take it from here to their workers
-    return folders
+def hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder; from the sixth unit on, engines wait until its file `go` is empty."""
+    folder = tmp_path / "hold"
+    folder.mkdir()
+    (folder / "go").write_text("5", encoding="utf-8")
+    # Machines take it from here to their workers.
+    monkeypatch.setenv(VARIABLE, f"degrade:every:hold:{folder}")
+    return folder
 
 
 @pytest.fixture
-def cluster(holds: list[Path]) -> Iterator[Cluster]:
+def cluster(hold: Path) -> Iterator[Cluster]:
     """A cluster with the driver's machine, which has room for one process."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
@@ -57,7 +57,7 @@ def cluster(holds: list[Path]) -> Iterator[Cluster]:
 @pytest.mark.timeout(900)
 def test_a_build_outlives_a_machine_and_uses_a_new_one(
     cluster: Cluster,
-    holds: list[Path],
+    hold: Path,
     crops: Callable[[Iterable[str]], Path],
     build_dataset: Callable[..., Dataset],
     tmp_path: Path,
@@ -74,14 +74,13 @@ def test_a_build_outlives_a_machine_and_uses_a_new_one(
         stderr=subprocess.PIPE,
         text=True,
     ) as build:
-        _await(build, (holds[0] / "reached").exists)
+        _await(build, (hold / "reached").exists)
         assert _works(first) or _works(second)
         lost = first if _works(first) else second
         cluster.remove_node(lost, allow_graceful=False)  # SIGKILL
         new = cluster.add_node(num_cpus=2)
         _await(build, lambda: _works(new))
-        for folder in holds:
-            (folder / "go").touch()
+        (hold / "go").write_text("", encoding="utf-8")
         out, err = build.communicate(timeout=300)
     assert build.returncode == 0, err
     summary = json.loads(out.splitlines()[-1])

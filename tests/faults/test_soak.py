@@ -19,6 +19,9 @@ from gends.pipeline.store import open_store
 
 IN_FLIGHT = 3
 """Units for each worker."""
+WORKERS = (1, 2, 4)
+MOST_RELEASED = 4
+"""Units that engines may begin between two kills, beside those that they have begun."""
 
 
 @pytest.mark.slow
@@ -30,7 +33,8 @@ def test_a_build_survives_a_series_of_kills(
     pytestconfig: pytest.Config,
 ) -> None:
     kills, folder = pytestconfig.getoption("soak_kills"), pytestconfig.getoption("soak_photos")
-    clean = Path(folder) if folder else crops(f"{index:03d}.png" for index in range(4 * kills))
+    names = (f"{index:03d}.png" for index in range(2 * MOST_RELEASED * kills))
+    clean = Path(folder) if folder else crops(names)
     settings = SETTINGS | {"replicas": pytestconfig.getoption("soak_replicas")}
     whole = build_dataset(clean, tmp_path / "whole", **settings)
     root, calls = tmp_path / "killed", tmp_path / "calls"
@@ -41,19 +45,27 @@ def test_a_build_survives_a_series_of_kills(
     workers: list[int] = []
 
     def start() -> subprocess.Popen[str]:
-        workers.append(rng.choice([1, 2, 4]))
-        counting = {VARIABLE: f"degrade:0:kill:{calls}"}  # never strikes
-        return start_build(clean, root, settings | {"workers": workers[-1]}, counting)
+        workers.append(rng.choice(WORKERS))
+        held = {VARIABLE: f"degrade:every:hold:{calls}"}
+        return start_build(clean, root, settings | {"workers": workers[-1]}, held)
+
+    def release(whether_all: bool) -> None:
+        """Let engines go on, but not to the end: a fast build would be over before the kill."""
+        begun = len(list(calls.glob("pass-*")))
+        last = "" if whether_all else str(begun + rng.randint(1, MOST_RELEASED))
+        (tmp_path / "go").write_text(last, encoding="utf-8")
+        (tmp_path / "go").rename(calls / "go")
 
     witness = Witness(open_store(root), pause=0.05)
     witness.start()
     progress = ("work/*/[!.]*", "manifest/[!.]*")
-    losses = assault(start, lambda: made_in(root, *progress), kinds, rng, pause=0.5)
+    losses = assault(start, lambda: made_in(root, *progress), kinds, rng, 0.5, release)
     witness.end()
 
     units = sum(whole.plan.num_units(shard) for shard in range(whole.plan.num_shards))
     facts = vars(losses) | compare(root, whole)
-    facts |= {"torn": len(witness.torn), "units": units, "units_made": len(list(calls.iterdir()))}
+    made = len(list(calls.glob("pass-*")))
+    facts |= {"torn": len(witness.torn), "units": units, "units_made": made}
     report(pytestconfig, "soak", facts | {"workers": dict(Counter(workers))})
     assert not witness.torn
     assert sorted(witness.seen) == list(range(whole.plan.num_shards))

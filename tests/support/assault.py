@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import subprocess
 import time
@@ -34,10 +35,12 @@ def assault(
     kinds: list[str],
     rng: random.Random,
     pause: float,
+    release: Callable[[bool], None] = lambda whether_all: None,
 ) -> Losses:
     """Kill once for each of `kinds`, each time after something new was `made` and a random pause.
 
-    A build that ends is started again, also after the last kill; then it must end well.
+    A build that ends is started again, also after the last kill; then it must end well. `release`
+    is called with False while something new is awaited, and at last with True: let the build go on.
 
     Raises:
         AssertionError: a build ended early, hung, or did not end well.
@@ -50,7 +53,7 @@ def assault(
             if process is None:
                 process = start()
                 losses.sessions += 1
-            _await_progress(process, made)
+            _await_progress(process, made, release)
             time.sleep(rng.uniform(0, pause))
             everyone |= _strike(kind, process, rng)
             losses.kills[kind] += 1
@@ -59,6 +62,7 @@ def assault(
                 process = None
             else:
                 losses.outlived += 1
+        release(True)
         if process is None:
             process = start()
             losses.sessions += 1
@@ -98,12 +102,20 @@ def kill_tree(process: subprocess.Popen[str]) -> None:
     assert not alive
 
 
-def _await_progress(process: subprocess.Popen[str], made: Callable[[], int]) -> None:
+def _await_progress(
+    process: subprocess.Popen[str], made: Callable[[], int], release: Callable[[bool], None]
+) -> None:
     before, deadline = made(), time.monotonic() + 300
+    released = -math.inf
     # What the session before has left running makes progress, too, while Ray starts.
     while made() == before or not any(_is("worker", each, process) for each in family(process)):
         assert process.poll() is None, f"the build ended with {process.returncode} before the kill"
-        assert time.monotonic() < deadline, "the build hangs"
+        now = time.monotonic()
+        assert now < deadline, "the build hangs"
+        # Again and again: workers that outlive their driver for a while use up what was released.
+        if now > released + 2 and made() == before:
+            release(False)
+            released = now
         time.sleep(0.02)
 
 
