@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import numpy as np
 
@@ -39,6 +39,14 @@ def fit(
     )
 
 
+def check_weights(weights: Iterable[str], known: Set[str]) -> None:
+    """Raise ValueError for a weight of a dataset that is not known."""
+    if unknown := sorted(set(weights) - known):
+        raise ValueError(
+            f"weights name {', '.join(unknown)}, but the pairs come from {', '.join(sorted(known))}"
+        )
+
+
 class _Counts:
     """Pairs counted so far."""
 
@@ -62,12 +70,7 @@ class _Counts:
     def tables(self, weights: Mapping[str, float]) -> dict[str, SeverityTable]:
         if not self._joint:
             raise ValueError("there are no pairs to fit a severity profile to")
-        known = {dataset for _, dataset in self._joint}
-        if unknown := sorted(weights.keys() - known):
-            raise ValueError(
-                f"weights name {', '.join(unknown)}, but the pairs come from "
-                f"{', '.join(sorted(known))}"
-            )
+        check_weights(weights, {dataset for _, dataset in self._joint})
         return {
             degradation: self._table(degradation, weights)
             for degradation in {degradation: None for degradation, _ in self._joint}

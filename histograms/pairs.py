@@ -61,6 +61,11 @@ def iterate_pairs(
     return _measured(sets, size, skip)
 
 
+def dataset_names(root: str | os.PathLike[str], dataset: str | None = None) -> set[str]:
+    """Names of the datasets that `iterate_pairs` would give pairs of; raises the same errors."""
+    return {name for _, name, _ in _named_sets(Path(root))} if dataset is None else {dataset}
+
+
 def _measured(sets: list[tuple[str, str, Path]], size: int | None, skip: Skip) -> Iterator[Row]:
     for degradation, dataset, folder in sets:
         for gt, lq in _match(folder, skip):

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from gends.histograms.bins import MU_BINS, SIGMA_BINS, Bins
-from gends.histograms.fit import Row, fit
-from gends.histograms.pairs import Skip, iterate_pairs
+from gends.histograms.fit import Row, check_weights, fit
+from gends.histograms.pairs import Skip, dataset_names, iterate_pairs
 from gends.histograms.plot import plot
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.published import read_published
-from gends.jobs.outputs import file_in_a_folder
+from gends.jobs.outputs import profile_file
 from gends.pipeline.dataset import IDENTITY_NAME
 from gends.pipeline.reader import read_manifest, readable_shards
 from gends.pipeline.store import open_store
@@ -98,9 +98,7 @@ def command() -> None:
     epilog="\b\nExample:\n  gends-build histograms fit pairs/ --out profile.json",
 )
 @click.argument("pairs", type=Folder)
-@click.option(
-    "--out", required=True, type=Output, callback=file_in_a_folder, help="Profile to write."
-)
+@click.option("--out", required=True, type=Output, callback=profile_file, help="Profile to write.")
 @click.option(
     "--degradation",
     metavar="NAME",
@@ -132,6 +130,8 @@ def fit_command(
     Pairs of folders are measured, and what cannot be is named and left out. A dataset of gends is
     not measured: its manifests hold mu and sigma.
     """
+    if not (pairs / IDENTITY_NAME).exists():  # measuring takes hours
+        check_weights(dict(weights), dataset_names(pairs, reading["dataset"]))
     left_out = LeftOut()
     profile = fit(
         _counted(_rows(pairs, left_out, **reading)),
@@ -151,9 +151,7 @@ def fit_command(
     epilog="\b\nExample:\n  gends-build histograms import GenDeg/histograms/ --out profile.json",
 )
 @click.argument("directory", type=Folder)
-@click.option(
-    "--out", required=True, type=Output, callback=file_in_a_folder, help="Profile to write."
-)
+@click.option("--out", required=True, type=Output, callback=profile_file, help="Profile to write.")
 @weight_option
 def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float], ...]) -> None:
     """Import histograms in the JSON layout that GenDeg publishes: a folder per degradation."""

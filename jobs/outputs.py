@@ -17,6 +17,13 @@ def file_in_a_folder(ctx: click.Context, parameter: click.Parameter, file: Path)
     return file
 
 
+def profile_file(ctx: click.Context, parameter: click.Parameter, file: Path) -> Path:
+    """A place for a severity profile, which is JSON and is to be called so."""
+    if file.suffix.lower() != ".json":
+        raise click.BadParameter(f"{file}: a profile is stored as JSON; call it {file.stem}.json")
+    return file_in_a_folder(ctx, parameter, file)
+
+
 def new_or_old_folder(ctx: click.Context, parameter: click.Parameter, folder: Place) -> Place:
     """A folder that is there or can be made; a URL passes."""
     if "://" not in str(folder):

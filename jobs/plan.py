@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from gends.jobs.cpus import available_cpus
+from gends.jobs.engine import check_model, make_engine
 from gends.jobs.inputs import Inputs, gather
 from gends.jobs.options import ConfigCommand, config_options, nested
 from gends.jobs.progress import duration
@@ -54,10 +55,12 @@ def command(
     """
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
         inputs = gather(load_config(config, nested(flags)), Path(scratch))
+        judge = Judge(inputs.config.filter)
+        check_model(inputs.config)
         facts = count(inputs)
         if trial:
             workers = workers or max(1, available_cpus() // inputs.config.generator.threads)
-            facts |= measure(inputs, facts["requests"], workers)
+            facts |= measure(inputs, judge, facts["requests"], workers)
     click.echo(json.dumps(facts) if as_json else _text(facts))
 
 
@@ -88,16 +91,14 @@ def _is_gone(clean: CleanImage, base: Path) -> bool:
     return clean.offset is None and not os.path.isfile(base / clean.uri)
 
 
-def measure(inputs: Inputs, requests: int, workers: int) -> dict[str, Any]:
+def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[str, Any]:
     """Make the first usable views' pairs once and scale up; sizes are those of accepted pairs."""
-    from gends.jobs.engine import make_engine  # noqa: PLC0415  loads the model
     from gends.pipeline.unit import make_unit  # noqa: PLC0415
 
     unit = _trial_unit(inputs)
     if unit is None:
         return {"trial": "none of the first photographs could be loaded"}
     engine = make_engine(inputs.config)
-    judge = Judge(inputs.config.filter)
     loaded = load_views(unit.views, inputs.base, inputs.config)
     start = time.perf_counter()
     rows = make_unit(unit, loaded, engine, judge, inputs.config.model_copy(update={"redraws": 0}))
@@ -139,7 +140,8 @@ def _text(facts: dict[str, Any]) -> str:
     lines = [
         f"{facts['images']} photographs ({facts['duplicates']} duplicates, "
         f"{facts['unusable']} unusable), "
-        f"{facts['requests']} requested pairs in {facts['shards']} shards",
+        f"{facts['requests']} requested pairs in "
+        f"{facts['shards']} shard{'s' * (facts['shards'] != 1)}",
         *(f"  {count:9d}  {name}" for name, count in facts["degradations"].items()),
         f"{facts['images_per_shard']} photographs per shard, {facts['images_per_unit']} per unit",
     ]

@@ -77,7 +77,7 @@ def _facts(tally: Tally) -> dict[str, Any]:
         "sealed_shards": tally.sealed,
         "pairs_per_second": round(tally.rate, 3),
         "workers": tally.num_workers,
-        "worker_busy_share": round(tally.busy_share, 3),
+        "worker_busy_share": None if tally.busy_share is None else round(tally.busy_share, 3),
         "seconds": round(tally.seconds, 1),
         "eta_seconds": None if tally.eta is None else round(tally.eta, 1),
     }
@@ -86,11 +86,12 @@ def _facts(tally: Tally) -> dict[str, Any]:
 def _line(tally: Tally) -> str:
     finished = tally.resumed + tally.done
     eta = "?" if tally.eta is None else duration(tally.eta)
+    busy = "?" if tally.busy_share is None else f"{tally.busy_share:.0%}"
     return (
         f"{finished}/{tally.total} pairs ({finished / max(tally.total, 1):.0%}), now: "
         f"{tally.statuses['accepted']} accepted, {tally.statuses['rejected']} rejected, "
         f"{tally.statuses['failed']} failed  {tally.rate:.2f} pairs/s  "
-        f"workers: {tally.num_workers}, {tally.busy_share:.0%} busy  ETA {eta}"
+        f"workers: {tally.num_workers}, {busy} busy  ETA {eta}"
     )
 
 

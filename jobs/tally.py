@@ -67,8 +67,13 @@ class Tally:
         return self.done / max(self.seconds, 1e-6)
 
     @property
-    def busy_share(self) -> float:
-        """Part of the workers' time that went into the engine."""
+    def busy_share(self) -> float | None:
+        """Part of the workers' time that went into the engine, once a unit says how long it took.
+
+        Of the units on their way it is not known yet: the share is a little low until they land.
+        """
+        if not self.done:
+            return None
         return min(1.0, self.busy / max(self.seconds * self.num_workers, 1e-6))
 
     @property

@@ -28,7 +28,7 @@ MOST_DEPTH = 20
 """Of lists and sections within each other."""
 MOST_ERRORS = 20
 """Named in one message."""
-FLAGS = ("address", "grace", "store_timeout", "unit_timeout", "workers")
+FLAGS = ("address", "grace", "json", "out", "store_timeout", "unit_timeout", "workers")
 """What a command may be told and changes no byte, and so is no key."""
 
 
@@ -140,7 +140,8 @@ class BuildConfig(_Section):
     )
     engine: Literal["gendeg", "parametric", "dry"] = Field(
         default="gendeg",
-        description="Diffusion model, physical formulas, or the weight-free dry run.",
+        description="Diffusion model, physical formulas, or dry: no weights, to rehearse a build "
+        "(what its pairs look like, and which of them are accepted, says nothing).",
     )
     model: str = Field(
         default="gendeg-mini", description="Bundled name, folder, or hub id@revision."

@@ -95,3 +95,10 @@ def test_a_dataset_of_gends_is_fitted_from_its_manifests(finished, tmp_path):
     assert "is a dataset of gends" in ended.output
     assert "leave out --degradation, --dataset, --as-stored" in " ".join(ended.output.split())
     assert not (tmp_path / "q.json").exists()
+
+
+def test_a_weight_of_no_dataset_is_refused_before_pairs_are_measured(pairs, tmp_path):
+    (pairs / "Haze" / "Fog & Sons" / "gt" / "a.png").write_bytes(b"never read")
+    ended = fit(pairs, tmp_path / "p.json", "--weight", "RESIDE=2")
+    assert str(ended.exception) == "weights name RESIDE, but the pairs come from Fog & Sons"
+    assert "left out" not in ended.output

@@ -50,7 +50,8 @@ def test_version(cli):
         (["run", "missing.yaml", "--out", "x"], ["missing.yaml", "does not exist"]),
         (["run", "--out", "x", "--filter-metrics", "niqe=7"], ["niqe=7", "niqe=:6.5"]),
         (["status", "nowhere"], ["nowhere", "no dataset.json here"]),
-        (["histograms", "fit", ".", "--out", "x", "--weight", "a"], ["NAME=WEIGHT"]),
+        (["histograms", "fit", ".", "--out", "x.json", "--weight", "a"], ["NAME=WEIGHT"]),
+        (["histograms", "fit", ".", "--out", "x.parquet"], ["x.parquet", "call it x.json"]),
     ],
     ids=" ".join,
 )

@@ -73,3 +73,10 @@ def test_photographs_that_will_fail_are_counted(cli, photos, tmp_path):
     (tmp_path / "list.txt").write_text("rocket left.png\nmissing.jpg\n# no comment.png\n")
     ended = cli("plan", "--clean", tmp_path / "list.txt", "--no-trial")
     assert "3 photographs (0 duplicates, 2 unusable)" in ended.out
+
+
+def test_what_run_would_refuse_is_refused_without_a_trial_too(cli, photos):
+    for setting, says in (("--model=nope", "nope"), ("--filter-metrics=psnrr=20:", "psnrr")):
+        ended = cli("plan", "--clean", photos, "--no-trial", setting)
+        assert (ended.code, ended.out) == (2, "")
+        assert says in ended.err

@@ -31,7 +31,7 @@ def test_a_tally_counts(tally):
     assert tally.rate == pytest.approx(4)
     assert tally.eta == pytest.approx(10)
     assert tally.busy_share == pytest.approx(0.6)
-    assert Tally(total=5).eta is None
+    assert (Tally(total=5).eta, Tally(total=5).busy_share) == (None, None)
 
 
 def test_plain_lines_are_few(tally, capsys):
