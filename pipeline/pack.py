@@ -38,7 +38,7 @@ def pack(pair: Degraded, config: BuildConfig) -> Packed:
     return Packed(pair=pair, gt_bytes=gt_bytes, lq_bytes=lq_bytes)
 
 
-def decode(data: bytes, window: Window | None = None) -> Image:
+def decode(data: bytes | memoryview, window: Window | None = None) -> Image:
     """Decode stored bytes to uint8 (H, W, 3) RGB, or that window of them.
 
     Raises:
@@ -65,7 +65,7 @@ def _check(size: tuple[int, int], window: Window | None) -> None:
         raise ValueError(f"{tuple(window)} leads outside of {width}x{height} pixels")
 
 
-def _decode_any(data: bytes, window: Window | None) -> Image:
+def _decode_any(data: bytes | memoryview, window: Window | None) -> Image:
     try:
         with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
             _check((image.height, image.width), window)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Window(NamedTuple):
     width: int
 
 
-def size_of(data: bytes) -> tuple[int, int] | None:
+def size_of(data: bytes | memoryview) -> tuple[int, int] | None:
     """Height and width of a file that fpng wrote; None of any other."""
     if len(data) < PIXELS_AT or data[:8] != SIGNATURE or data[37:41] != b"fdEC":
         return None
@@ -44,7 +45,7 @@ def size_of(data: bytes) -> tuple[int, int] | None:
     return (height, width) if plain and height and width else None
 
 
-def decode_png(data: bytes, window: Window) -> Image | None:
+def decode_png(data: bytes | memoryview, window: Window) -> Image | None:
     """Pixels of a window of a file that fpng wrote, uint8 (height, width, 3) RGB.
 
     None if its lines are filtered as fpng does not: then it needs a general decoder. The caller
@@ -62,24 +63,26 @@ def decode_png(data: bytes, window: Window) -> Image | None:
     columns = lines[:, 1 + 3 * window.left : 1 + 3 * (window.left + window.width)]
     shape = (window.height, window.width, 3)
     if not filters.any():
-        return columns[window.top :].reshape(shape).copy()
+        stored: Image = columns[window.top :].reshape(shape).copy()
+        return stored
     if filters[0] not in (STORED, UP) or (filters[1:] != UP).any():
         return None
     pixels = columns[window.top :].copy()
     if window.top:
         pixels[0] += np.add.reduce(columns[: window.top], axis=0, dtype=np.uint8)
     _add_up(pixels)
-    return pixels.reshape(shape)
+    image: Image = pixels.reshape(shape)
+    return image
 
 
-def _inflated(data: bytes, size: int, *, whole: bool) -> npt.NDArray[np.uint8]:
+def _inflated(data: bytes | memoryview, size: int, *, whole: bool) -> npt.NDArray[np.uint8]:
     length = int.from_bytes(data[50:54], "big")
     packed = memoryview(data)[PIXELS_AT : PIXELS_AT + length]
     stream = isal_zlib.decompressobj()
     try:
         # One byte more than there should be, to see the end, where the checksum of zlib is.
         found = stream.decompress(packed, size + whole)
-    except isal_zlib.error as error:
+    except zlib.error as error:
         raise ValueError(f"not an image: its pixels are damaged ({error})") from error
     if len(found) != size or (whole and not stream.eof):
         raise ValueError("not an image: it has not as many pixels as it says")
