@@ -68,8 +68,6 @@ class PairLoader:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.stream = stream
-        self.batch_size = batch_size
-        self.drop_last = drop_last
         self.device = None if device is None else torch.device(device)
         self._batches = Batches(stream, batch_size, drop_last=drop_last)
         self._follows = isinstance(stream.dataset, Follower)
@@ -103,8 +101,8 @@ class PairLoader:
         Raises:
             TypeError: the stream follows a dataset.
         """
-        whole, rest = divmod(len(self.stream), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        whole, rest = divmod(len(self.stream), self._batches.batch_size)
+        return whole + (rest > 0 and not self._batches.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
         """Batches of the epoch, or of the rest of it if a state was loaded.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +81,7 @@ def _inflated(data: bytes | memoryview, size: int, *, whole: bool) -> npt.NDArra
     try:
         # One byte more than there should be, to see the end, where the checksum of zlib is.
         found = stream.decompress(packed, size + whole)
-    except zlib.error as error:
+    except isal_zlib.error as error:  # type: ignore[misc]  # its stub says instance
         raise ValueError(f"not an image: its pixels are damaged ({error})") from error
     if len(found) != size or (whole and not stream.eof):
         raise ValueError("not an image: it has not as many pixels as it says")
