@@ -100,6 +100,8 @@ class Selection:
         tables = [self._read(number, root, shards) for number, root in enumerate(roots)]
         rows = pa.concat_tables(tables)
         where = ", ".join(str(root.url) for root in roots)
+        if strict and self.where is not None and not len(rows):
+            raise ValueError(f"{where}: no pair with where={self.where}")
         for column, wanted in self._wanted():
             if strict:
                 check_known(where, column, wanted, pc.unique(rows[column]).to_pylist())
