@@ -30,7 +30,6 @@ class Condition:
 
     text: str
     """As it was written."""
-    column: str
     expression: pc.Expression
     """Of pyarrow, for `Table.filter` and `gends.PairDataset(where=...)`."""
 
@@ -60,4 +59,4 @@ def parse_condition(text: str) -> Condition:
         wanted = pa.scalar(value).cast(kind)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{spelled(text)!r}: {column} holds {kind}: {error}") from error
-    return Condition(text, column, _COMPARE[operator](found, wanted))
+    return Condition(text, _COMPARE[operator](found, wanted))

@@ -12,8 +12,9 @@ from typing import Any
 
 import fpng
 
-from gends.pipeline.export.pair import PARTS, Pair
+from gends.pipeline.export.pair import Pair
 from gends.pipeline.pack import decode
+from gends.pipeline.reader import PARTS
 
 WORDS = {
     "haze": "hazy",

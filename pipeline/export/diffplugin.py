@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gends.pipeline.export.pair import PARTS, Pair
+from gends.pipeline.export.pair import Pair
+from gends.pipeline.reader import PARTS
 
 HEADER = ("image", "conditioning_image")
 """Clean, degraded. Its code takes the columns by position too, so their order counts; the example

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from gends.pipeline.export.pair import PARTS, Pair
+from gends.pipeline.export.pair import Pair
 from gends.pipeline.manifest import member_json
+from gends.pipeline.reader import PARTS
 
 METADATA_NAME = "metadata.jsonl"
 SIZES_NAME = "meta_info.txt"

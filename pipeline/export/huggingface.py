@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from gends.pipeline.export.pair import PARTS, Pair
+from gends.pipeline.export.pair import Pair
 from gends.pipeline.manifest import RANGES, SCHEMA, member_json
+from gends.pipeline.reader import PARTS
 
 FILE_BYTES = 500_000_000
 """Of pictures in one file: what the hub recommends."""

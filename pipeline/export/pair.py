@@ -14,9 +14,8 @@ import pyarrow as pa
 from gends.pipeline.damage import PairError
 from gends.pipeline.manifest import Row, manifest_name
 from gends.pipeline.names import spelled
-from gends.pipeline.reader import PARALLEL, ShardReader, read_member
+from gends.pipeline.reader import PARALLEL, ShardReader
 
-PARTS = ("gt", "lq")
 _NAME = re.compile(r"[A-Za-z0-9_+-]{1,100}")
 """Of keys and degradations: they become file names."""
 _SIGNATURES = {
@@ -105,8 +104,8 @@ def _read(reader: ShardReader, row: Row) -> Pair:
                 f"{manifest_name(row['shard'])}: {spelled(str(row[column])):.100} is no {column} "
                 "that can name a file; run gends-build verify"
             )
-    gt, lq = (read_member(reader, row, part) for part in PARTS)
-    for part, data in (("gt", gt), ("lq", lq)):
+    found = {part: bytes(data) for part, data in reader.read_pair(row).items()}
+    for part, data in found.items():
         if not any(start.match(data) for start in _SIGNATURES.values()):
             raise PairError(f"{row['key']}.{part}: neither PNG, WebP nor JPEG")
-    return Pair(row=row, gt=gt, lq=lq)
+    return Pair(row=row, **found)

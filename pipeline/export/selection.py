@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +40,9 @@ class Selection:
             ManifestError: a manifest is damaged.
         """
         wanted = list(columns)
-        needed = dict.fromkeys((*wanted, *self._columns()))
-        left = self.limit
+        where, left = self._expression(), self.limit
         for shard in _shards(root):
-            found = self._keep(read_manifest(root, columns=list(needed), shards=[shard]))
-            found = found.slice(0, left).select(wanted)
+            found = read_manifest(root, columns=wanted, shards=[shard], where=where).slice(0, left)
             yield found
             if left is not None:
                 left -= found.num_rows
@@ -58,16 +58,12 @@ class Selection:
             "limit": self.limit,
         }
 
-    def _columns(self) -> tuple[str, ...]:
-        return ("degradation", "split", *(condition.column for condition in self.where))
-
-    def _keep(self, rows: pa.Table) -> pa.Table:
+    def _expression(self) -> pc.Expression | None:
+        terms = [condition.expression for condition in self.where]
         for column, names in (("degradation", self.degradations), ("split", self.splits)):
             if names:
-                rows = rows.filter(pc.is_in(rows[column], value_set=pa.array(names, pa.string())))
-        for condition in self.where:
-            rows = rows.filter(condition.expression)
-        return rows
+                terms.append(pc.field(column).isin(names))
+        return functools.reduce(operator.and_, terms) if terms else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from gends.pipeline.dataset import Dataset
 from gends.pipeline.export.formats import export
 from gends.pipeline.export.selection import Selection
 from gends.pipeline.export.wids import write_wids
-from gends.pipeline.reader import ShardReader, read_manifest, read_picture
+from gends.pipeline.reader import ShardReader, read_manifest, read_pictures
 
 Pairs = dict[str, dict]
 
@@ -28,7 +28,7 @@ def pairs(finished: Dataset) -> Pairs:
     """Accepted rows by key, with `gt` and `lq` as uint8 (H, W, 3) RGB."""
     reader = ShardReader(finished.store.root)
     return {
-        row["key"]: row | {part: read_picture(reader, row, part) for part in ("gt", "lq")}
+        row["key"]: row | read_pictures(reader, row)
         for row in read_manifest(finished.store.root).to_pylist()
     }
 

@@ -31,10 +31,6 @@ def test_rows_that_meet_it(rows, text, meets):
     assert len(found) > 0
 
 
-def test_names_the_column_it_needs():
-    assert parse_condition("metrics.structure>0").column == "metrics"
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [

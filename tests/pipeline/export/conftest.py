@@ -7,7 +7,7 @@ import pytest
 
 from gends.pipeline.export.formats import Exported, export
 from gends.pipeline.export.selection import Selection
-from gends.pipeline.reader import ShardReader, read_manifest, read_member
+from gends.pipeline.reader import ShardReader, read_manifest
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def rows(finished) -> dict[str, dict]:
     reader = ShardReader(finished.store.root)
     found = {}
     for row in read_manifest(finished.store.root).to_pylist():
-        pictures = {f"{part}_bytes": read_member(reader, row, part) for part in ("gt", "lq")}
+        pictures = {f"{part}_bytes": bytes(data) for part, data in reader.read_pair(row).items()}
         found[row["key"]] = row | pictures
     return found
 
