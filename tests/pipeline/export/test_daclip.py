@@ -5,18 +5,19 @@ import csv
 import numpy as np
 import pytest
 
-from gends.pipeline.export.daclip import WORDS, plain
+from gends.models.degradations import DEGRADATIONS
+from gends.pipeline.export.daclip import WORDS, plain, write_daclip
 from gends.pipeline.export.formats import export
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.export.selection import Selection
 from gends.pipeline.pack import decode
+from gends.presets import DACLIP_TYPES
 
 
 def test_every_degradation_has_a_word_of_their_ten():
-    from gends.models.degradations import DEGRADATIONS  # noqa: PLC0415
-
     published = "motion-blurry hazy jpeg-compressed low-light noisy raindrop rainy shadowed snowy "
     assert WORDS.keys() == DEGRADATIONS.keys()
+    assert WORDS == DACLIP_TYPES
     assert set(WORDS.values()) <= {*published.split(), "uncompleted"}
 
 
@@ -82,8 +83,6 @@ def test_what_its_listing_does_not_know_becomes_png_without_loss(build_dataset, 
     [({"degradation": "moire"}, "no word for moire"), ({"split": "a/b"}, "names no folder")],
 )
 def test_what_the_layout_cannot_hold_is_said(rows, tmp_path, change, said):
-    from gends.pipeline.export.daclip import write_daclip  # noqa: PLC0415
-
     row = next(iter(rows.values())) | change
     pair = Pair(row=row, gt=row["gt_bytes"], lq=row["lq_bytes"])
     with pytest.raises(ValueError, match=said):
