@@ -20,14 +20,13 @@ import ray.train
 import ray.train.torch
 import torch
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import l1_loss
 
 from gends import Augment, PairLoader, PairStream
 from gends.models.nafnet import NAFNet
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, FACTS = "model.safetensors", "facts.json"
 
 
 def train_on_rank(config: dict[str, Any]) -> None:
@@ -63,8 +62,9 @@ def train_on_rank(config: dict[str, Any]) -> None:
 
 def report(step: int, l1: float, net: torch.nn.Module, loader: PairLoader) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        facts = {"step": str(step), "reader": json.dumps(loader.state_dict())}
-        save_file(net.state_dict(), Path(folder, WEIGHTS), metadata=facts)
+        facts = {"step": step, "reader": loader.state_dict()}
+        save_file(net.state_dict(), Path(folder, WEIGHTS))
+        Path(folder, FACTS).write_text(json.dumps(facts), encoding="utf-8")
         # All ranks report, and are in step: the checkpoint of one is that of all.
         first = ray.train.get_context().get_world_rank() == 0
         checkpoint = Checkpoint.from_directory(folder) if first else None
@@ -76,12 +76,10 @@ def load(net: torch.nn.Module, loader: PairLoader) -> int:
     if checkpoint is None:
         return 0
     with checkpoint.as_directory() as folder:
-        path = Path(folder, WEIGHTS)
-        net.load_state_dict(load_file(path))
-        with safe_open(path, "pt") as file:
-            facts = file.metadata()
-    loader.load_state_dict(json.loads(facts["reader"]))
-    return int(facts["step"])
+        net.load_state_dict(load_file(Path(folder, WEIGHTS)))
+        facts = json.loads(Path(folder, FACTS).read_text("utf-8"))
+    loader.load_state_dict(facts["reader"])
+    return facts["step"]
 
 
 def main() -> None:
