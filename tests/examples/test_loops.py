@@ -31,7 +31,12 @@ def run(monkeypatch, capsys) -> Callable[..., str]:
 
     def in_process(name: str, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # more wait for each other where cores are busy
+        try:
+            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        finally:
+            torch.set_num_threads(before)
         return capsys.readouterr().out
 
     return in_process
