@@ -26,6 +26,7 @@ COMMANDS = {
     "repair": "Make damaged shards again, to the same bytes.",
     "retry": "Make what failed again.",
     "show": "Draw a contact sheet of a dataset.",
+    "export": "Copy pairs into layouts that other trainers read.",
     "histograms": "Fit, import and look at severity profiles.",
     "train": "Train the parts of a GenDeg model.",
     "demo": "Make a small dataset from bundled photographs.",

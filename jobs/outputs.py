@@ -36,6 +36,15 @@ def new_or_old_folder(ctx: click.Context, parameter: click.Parameter, folder: Pl
     return folder
 
 
+def new_place(ctx: click.Context, parameter: click.Parameter, place: str) -> Path:
+    """A path on a disk at which something can be made."""
+    if "://" in place:
+        raise click.BadParameter(f"{place}: only a disk will do; copy it to a bucket afterwards")
+    path = Path(place).absolute()
+    _check_writable(next(folder for folder in path.parents if os.path.lexists(folder)))
+    return Path(place)
+
+
 def _check_writable(folder: Path) -> None:
     if not folder.is_dir():
         raise click.BadParameter(f"{folder} is no folder; make it first, or name another place")

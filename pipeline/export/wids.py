@@ -1,0 +1,67 @@
+"""An index of the shards themselves for the library `wids`: nothing is copied."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+from gends.pipeline.manifest import read_facts, shard_name
+from gends.pipeline.reader import DatasetNotFoundError, readable_shards
+from gends.pipeline.store import Store, open_store
+
+
+def write_wids(root: Path | str, file: Path) -> int:
+    """Write the index of all sealed shards, and return the number of pairs in them.
+
+    The index is JSON: `wids_version` 1 and a `shardlist` of `url`, `nsamples` and `filesize`. URLs
+    of shards on a disk are relative to the index, so both can move together. Its optional MD5 sums
+    are left out: reading the whole dataset would serve nothing, as wids does not compare them.
+    Shards without an accepted pair are left out.
+
+    Raises:
+        DatasetNotFoundError: no shard is sealed, or none holds a pair.
+        FileExistsError: the file is there.
+        ValueError: a path that wids would take for a URL with a query.
+        IdentityError, ManifestError: the dataset is damaged.
+    """
+    if os.path.lexists(file):
+        raise FileExistsError(f"{file} is there already; remove it, or name a new file")
+    store = open_store(root)
+    shards = [_entry(store, shard, file) for shard in readable_shards(store)]
+    shards = [shard for shard in shards if shard["nsamples"]]
+    if not shards:
+        raise DatasetNotFoundError(f"{root}: no sealed shard with a pair to index")
+    index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        os.link(temporary, file)  # refuses a name that is taken
+    finally:
+        temporary.unlink(missing_ok=True)
+    return sum(shard["nsamples"] for shard in shards)
+
+
+def _entry(store: Store, shard: int, file: Path) -> dict[str, Any]:
+    facts = read_facts(store, shard)
+    return {
+        "url": _url(store, shard, file),
+        "nsamples": int(facts["accepted"]),
+        "filesize": int(facts["shard_size"]),
+    }
+
+
+def _url(store: Store, shard: int, file: Path) -> str:
+    where = store.where(shard_name(shard))
+    if "://" in where:
+        return where
+    url = os.path.relpath(Path(where).resolve(), file.resolve().parent)
+    if re.search(r"[?#;%]|^[^/]*:", url):
+        raise ValueError(
+            f"{url}: wids would read more into this path than a path; rename its folder"
+        )
+    return url
