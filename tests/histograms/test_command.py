@@ -95,3 +95,13 @@ def test_a_dataset_of_gends_is_fitted_from_its_manifests(finished, tmp_path):
     assert "is a dataset of gends" in ended.output
     assert "leave out --degradation, --dataset, --as-stored" in " ".join(ended.output.split())
     assert not (tmp_path / "q.json").exists()
+
+
+def test_some_datasets_of_a_profile_are_a_profile(tmp_path):
+    out = tmp_path / "narrow.json"
+    arguments = ["select", "reference", "--dataset", "haze/RESIDE", "--out", str(out)]
+    ended = CliRunner().invoke(command, arguments)
+    assert ended.exit_code == 0, ended.output
+    assert [(row.degradation, row.dataset) for row in load_profile(out).summary()] == [
+        ("haze", "RESIDE")
+    ]
