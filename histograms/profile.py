@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -62,6 +62,28 @@ class Profile:
         if not 0.0 <= uniform_share <= 1.0:
             raise ValueError(f"uniform_share must lie in [0, 1], got {uniform_share}")
         return sampler.draw(rng, uniform_share)
+
+    def only(self, names: Collection[str]) -> Profile:
+        """The profile of some datasets, each named NAME or DEGRADATION/NAME.
+
+        Degradations without any of them fall away; sigma given mu stays pooled over all that there
+        were. Raises ValueError for a name that no dataset has.
+        """
+        found: set[str] = set()
+        tables = {}
+        for degradation, table in self.degradations.items():
+            kept = {}
+            for name, histogram in table.datasets.items():
+                meant = {name, f"{degradation}/{name}"} & set(names)
+                if meant:
+                    kept[name] = histogram
+                    found |= meant
+            if kept:
+                tables[degradation] = replace(table, datasets=kept)
+        if unknown := sorted(set(names) - found):
+            known = [f"{row.degradation}/{row.dataset}" for row in self.summary()]
+            raise ValueError(f"no dataset {', '.join(unknown)}; there are {', '.join(known)}")
+        return replace(self, degradations=tables)
 
     def summary(self) -> list[SummaryRow]:
         """One row per degradation and dataset, in order of their names."""

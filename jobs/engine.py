@@ -41,7 +41,8 @@ def make_engine(config: BuildConfig) -> Degrader:
     if config.engine == "parametric":
         from gends.models.parametric.engine import ParametricDegrader  # noqa: PLC0415
 
-        return ParametricDegrader(candidates=config.generator.candidates)
+        settings = config.generator
+        return ParametricDegrader(candidates=settings.candidates, variants=settings.variants)
     return _gendeg(config)
 
 

@@ -159,6 +159,29 @@ def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float],
 
 
 @command.command(
+    "select",
+    short_help="Keep some datasets of a profile.",
+    epilog="\b\nExample:\n  gends-build histograms select reference "
+    "--dataset RESIDE --dataset rain/RainDS --out narrow.json",
+)
+@click.argument("profile", default="reference")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    required=True,
+    metavar="[DEGRADATION/]NAME",
+    help="Dataset to keep; may be repeated.",
+)
+@click.option(
+    "--out", required=True, type=Output, callback=file_in_a_folder, help="Profile to write."
+)
+def select_command(profile: str, datasets: tuple[str, ...], out: Path) -> None:
+    """Keep some datasets of a PROFILE (a file, or 'reference', the one that ships)."""
+    _save(load_profile(profile).only(datasets), out)
+
+
+@command.command(
     "show",
     short_help="Print and draw a profile.",
     epilog="\b\nExample:\n  gends-build histograms show reference --plots plots/",

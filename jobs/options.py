@@ -25,6 +25,7 @@ METAVARS = {
     "profile": "NAME|FILE",
     "resolution": "R",
     "seed": "S",
+    "variants": "N,N…",
 }
 """Of fields for which their type's is not telling; the others are N for a count, X for a number."""
 HEADINGS = {
@@ -103,7 +104,7 @@ def _option(path: tuple[str, ...], field: FieldInfo) -> Callable[[Command], Comm
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
-    if value is None or value in ("", {}):
+    if value is None or value in ("", {}, ()):
         return ""
     if isinstance(value, bool):
         value = "on" if value else "off"

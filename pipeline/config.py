@@ -119,6 +119,18 @@ class EngineConfig(_Section):
         ge=1,
         description="Parameter sets the parametric engine tries to come near sigma.",
     )
+    variants: tuple[int, ...] = Field(
+        default=(),
+        description="Numbers of the fixed parameter sets that the parametric engine is kept to, "
+        "as 0,1,2; empty: a new set for every pair.",
+    )
+
+    @field_validator("variants")
+    @classmethod
+    def _numbered_from_0(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        if any(number < 0 for number in numbers) or len(set(numbers)) != len(numbers):
+            raise ValueError("variants are different numbers from 0 on")
+        return numbers
 
 
 class BuildConfig(_Section):

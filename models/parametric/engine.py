@@ -28,6 +28,9 @@ MU_TOLERANCE = 0.7 / 128 / 4
 SIGMA_TOLERANCE = 0.4 / 128
 """One bin of sigma: no further candidates are tried once this near."""
 
+VARIANTS = 0x76617269616E74
+"""Keeps the random numbers of variants apart from those of pairs."""
+
 
 class ParametricDegrader:
     """Degrades by formula, solving each formula's strength for the mu that was asked for.
@@ -35,14 +38,21 @@ class ParametricDegrader:
     Of up to `candidates` draws of parameters, each solved for mu, the one whose sigma is nearest to
     the instruction's is kept. A mu that an image cannot take (a dark one cannot lose 0.25) gives
     the nearest that it can: the recipe holds the strength and the severity achieved.
+
+    With `variants` the parameters of a pair are not drawn anew but taken from one of these numbered
+    sets, which never change: one number is one formula of haze, one kind of rain, and so on. Only
+    strength and noise fields then differ from pair to pair.
     """
 
     engine = "parametric"
 
-    def __init__(self, candidates: int = 3) -> None:
+    def __init__(self, candidates: int = 3, variants: Sequence[int] = ()) -> None:
         if candidates < 1:
             raise ValueError(f"candidates is {candidates}; it must be at least 1")
+        if any(number < 0 for number in variants):
+            raise ValueError(f"variants are {list(variants)}; they are numbered from 0")
         self.candidates = candidates
+        self.variants = tuple(variants)
 
     def fingerprint(self) -> dict[str, str]:
         """Versions of the operations and of the libraries whose arithmetic they use."""
@@ -50,6 +60,7 @@ class ParametricDegrader:
         return {
             "engine": self.engine,
             "candidates": str(self.candidates),
+            "variants": ",".join(map(str, self.variants)),
             "numpy": np.__version__,
             "opencv": cv2.__version__,
             **versions,
@@ -69,7 +80,7 @@ class ParametricDegrader:
         best: tuple[float, Solution, Parameters, int] | None = None
         for candidate in range(self.candidates):
             rng = np.random.default_rng((wanted.seed, candidate))
-            parameters, seed = operation.draw(rng), int(rng.integers(2**63))
+            parameters, seed = self._parameters(operation, rng), int(rng.integers(2**63))
             render = operation.prepare(photo, parameters, seed)
             solution = solve(render, clean, wanted.mu, tolerance=_tolerance(wanted.mu))
             distance = _distance(solution, wanted)
@@ -90,6 +101,12 @@ class ParametricDegrader:
         return Degraded(
             lq=solution.lq, gt=clean, target_kind="clean", scm_applied=False, recipe=[step]
         )
+
+    def _parameters(self, operation: Operation, rng: np.random.Generator) -> Parameters:
+        if not self.variants:
+            return operation.draw(rng)
+        variant = self.variants[rng.integers(len(self.variants))]
+        return operation.draw(np.random.default_rng((VARIANTS, variant)))
 
 
 def to_float(image: Image) -> Photo:

@@ -102,3 +102,13 @@ def test_a_weight_of_no_dataset_is_refused_before_pairs_are_measured(pairs, tmp_
     ended = fit(pairs, tmp_path / "p.json", "--weight", "RESIDE=2")
     assert str(ended.exception) == "weights name RESIDE, but the pairs come from Fog & Sons"
     assert "left out" not in ended.output
+
+
+def test_some_datasets_of_a_profile_are_a_profile(tmp_path):
+    out = tmp_path / "narrow.json"
+    arguments = ["select", "reference", "--dataset", "haze/RESIDE", "--out", str(out)]
+    ended = CliRunner().invoke(command, arguments)
+    assert ended.exit_code == 0, ended.output
+    assert [(row.degradation, row.dataset) for row in load_profile(out).summary()] == [
+        ("haze", "RESIDE")
+    ]

@@ -151,3 +151,20 @@ def test_the_summary_has_a_row_per_dataset():
     assert (low.mu_p5, low.mu_p50, low.mu_p95) == pytest.approx(
         (0.2 + 0.1 * 0.05 / 0.75, 0.2 + 0.1 * 0.5 / 0.75, 0.5 - 0.1 * 0.05 / 0.25)
     )
+
+
+def test_a_profile_of_some_datasets_draws_from_no_others():
+    whole = Profile.reference()
+    some = whole.only(["RESIDE", "rain/RainDS"])
+    assert {name: list(t.datasets) for name, t in some.degradations.items()} == {
+        "haze": ["RESIDE"],
+        "rain": ["RainDS"],  # and not that of raindrops
+    }
+    rng = np.random.default_rng(0)
+    assert {some.draw("haze", rng).dataset for _ in range(50)} == {"RESIDE"}
+    assert some.digest != whole.digest
+
+
+def test_an_unknown_dataset_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"no dataset snow/RESIDE; there are haze/.*haze/RESIDE"):
+        Profile.reference().only(["RESIDE", "snow/RESIDE"])

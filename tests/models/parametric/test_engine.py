@@ -104,3 +104,25 @@ def test_errors_name_the_way_out(photos: list[np.ndarray]):
     step = {"op": "haze", "version": 99, "parameters": {"strength": 0.1}, "seed": 1}
     with pytest.raises(ValueError, match="version 99 of haze"):
         replay([step], photos[0])
+
+
+@pytest.mark.parametrize("degradation", list(OPERATIONS))
+def test_a_variant_has_the_same_parameters_in_every_pair(degradation: str, photos: list):
+    wanted = [[_instruction(degradation, 0.02, seed) for seed in range(8)]]
+
+    def parameters(*variants: int) -> list[dict[str, object]]:
+        pairs = ParametricDegrader(1, variants).degrade(photos[:1], wanted)[0]
+        return [step["parameters"] | {"strength": None} for (step,) in (p.recipe for p in pairs)]
+
+    assert all(each == parameters(0)[0] for each in parameters(0))
+    assert parameters(0)[0] != parameters(1)[0]
+    both = parameters(0, 1)
+    assert {json.dumps(each) for each in both} == {
+        json.dumps(parameters(number)[0]) for number in (0, 1)
+    }
+
+
+def test_variants_belong_to_the_identity_and_are_numbered_from_0():
+    assert ParametricDegrader(variants=[2, 3]).fingerprint()["variants"] == "2,3"
+    with pytest.raises(ValueError, match="numbered from 0"):
+        ParametricDegrader(variants=[-1])
