@@ -174,7 +174,7 @@ def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float],
     help="Dataset to keep; may be repeated.",
 )
 @click.option(
-    "--out", required=True, type=Output, callback=file_in_a_folder, help="Profile to write."
+    "--out", required=True, type=Output, callback=profile_file, help="Profile to write."
 )
 def select_command(profile: str, datasets: tuple[str, ...], out: Path) -> None:
     """Keep some datasets of a PROFILE (a file, or 'reference', the one that ships)."""
