@@ -28,6 +28,8 @@ COMMANDS = {
     "show": "Draw a contact sheet of a dataset.",
     "histograms": "Fit, import and look at severity profiles.",
     "train": "Train the parts of a GenDeg model.",
+    "restore": "Restore pictures with a trained restorer.",
+    "evaluate": "Judge a restorer on datasets: metrics, tables, plots.",
     "demo": "Make a small dataset from bundled photographs.",
 }
 """What each module of that name, here beside this one, is for."""
