@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def command(ctx: click.Context, source: Path, out: Path, kind: str, **flags: Any
     counts = restore_all(source, folder, target=target, suffix=f".{kind}", **flags)
     click.echo(summary(counts, folder if target is None else out))
     if counts["failed"] and not counts["restored"] + counts["there"]:
-        ctx.exit(2)
+        sys.exit(2)
 
 
 def summary(counts: Counter[str], out: Path) -> str:

@@ -10,7 +10,7 @@ from torch import nn
 
 from gends.jobs.errors import BuildError
 from gends.models.degrader import Image
-from gends.models.restorers import load
+from gends.models.restorers.catalogue import load
 from gends.models.tiling import Tiling, restore
 
 
