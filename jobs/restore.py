@@ -40,7 +40,7 @@ FORMATS = ("png", "webp", "jpg")
 )
 @restorer_options
 @click.pass_context
-def command(ctx: click.Context, source: Path, out: Path, kind: str, **flags: Any) -> None:
+def command(ctx: click.Context, /, source: Path, out: Path, kind: str, **flags: Any) -> None:
     """Restore IN with MODEL into OUT.
 
     IN is a picture, a folder tree, a list or tar shard of pictures, or a dataset, whose degraded

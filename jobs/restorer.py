@@ -33,8 +33,9 @@ class Restorer:
             ValueError: it holds no restorer, or the tiles have no middle.
         """
         tiling = Tiling(tile=tile, overlap=overlap)
+        network: nn.Module = load(folder)
         return cls(
-            network=load(folder).to(device).eval(),
+            network=network.to(device).eval(),
             tiling=tiling,
             device=device,
             bf16=device.startswith("cuda") if bf16 is None else bf16,

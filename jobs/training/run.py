@@ -146,7 +146,7 @@ def device_of(name: str | None) -> str:
     return name
 
 
-def source_of(root: Path) -> dict[str, Any]:
+def source_of(root: Path | str) -> dict[str, Any]:
     """Names the data of a run: what a dataset was founded with, and the bytes of its shards.
 
     Raises:

@@ -41,5 +41,7 @@ def _factor(features: Features) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     factor = np.zeros((0, dimensions))
     for start in range(0, count, dimensions):
         block = np.concatenate([factor, features[start : start + dimensions] - mean])
-        factor = np.linalg.qr(block, mode="r") if len(block) > dimensions else block
+        if len(block) > dimensions:
+            block = np.asarray(np.linalg.qr(block, mode="r"))
+        factor = block
     return mean, factor / np.sqrt(count - 1)

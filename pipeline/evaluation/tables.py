@@ -83,8 +83,8 @@ def _rows(
 ) -> Iterator[tuple[tuple[str, ...], tuple[Cell | None, ...]]]:
     groups: dict[tuple[Any, ...], dict[str, dict[str, dict[str, Any]]]] = {}
     for row in found:
-        group = groups.setdefault(tuple(row[name] for name in GROUP), {})
-        group.setdefault(row["images"], {})[row["metric"]] = row
+        by_images = groups.setdefault(tuple(row[name] for name in GROUP), {})
+        by_images.setdefault(row["images"], {})[row["metric"]] = row
     for group, by_images in groups.items():
         pairs = max(row["pairs"] for figures in by_images.values() for row in figures.values())
         for images, figures in by_images.items():
