@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from gends.models.metrics.lpips_alex import open_lpips
+from gends.models.metrics.metric import MissingMetricError
 
 BESIDE = Path(__file__).parents[4] / "shared/data/weights/alexnet_features.safetensors"
 TRUE_WEIGHTS = Path(os.environ.get("GENDS_LPIPS_WEIGHTS", BESIDE))
@@ -97,6 +98,19 @@ def with_pyiqa(monkeypatch, weights):
         _, number, part = name.split(".")
         getattr(convolutions[number], part).data = values
     return network
+
+
+def test_a_hub_out_of_reach_is_a_missing_metric_that_says_how_to_give_the_weights(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    # A port that nobody listens on stands for a hub that cannot be reached.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(
+        MissingMetricError, match=r"out of reach .* give them: --lpips-weights FILE"
+    ):
+        open_lpips()
 
 
 def test_another_file_is_refused_with_what_it_lacks(tmp_path, random_weights):
