@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 WINDOW, SPREAD = 11, 1.5
 """Side of the Gaussian window and its standard deviation, in pixels (section III.B)."""
@@ -38,10 +37,15 @@ def ssim(picture: Tensor, clean: Tensor) -> float:
 
 
 def _blur(maps: Tensor) -> Tensor:
-    """Gaussian means of (K, N, 3, H, W) in windows that lie inside."""
-    distance = torch.arange(WINDOW, dtype=maps.dtype, device=maps.device) - WINDOW // 2
+    """Gaussian means over both axes of (…, H, W), in windows that lie inside."""
+    distance = torch.arange(WINDOW, dtype=maps.dtype) - WINDOW // 2
     window = torch.exp(-(distance**2) / (2 * SPREAD**2))
-    window = window / window.sum()
-    flat = maps.reshape(-1, 1, *maps.shape[-2:])
-    flat = F.conv2d(F.conv2d(flat, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
-    return flat.reshape(*maps.shape[:-2], *flat.shape[-2:])
+    weights = (window / window.sum()).tolist()
+    for axis in (-2, -1):
+        # Sums of shifted maps: convolutions in float64 take five times as long.
+        length = maps.shape[axis] - WINDOW + 1
+        total = torch.zeros_like(maps.narrow(axis, 0, length))
+        for shift, weight in enumerate(weights):
+            total.add_(maps.narrow(axis, shift, length), alpha=weight)
+        maps = total
+    return maps

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 CONFIDENCE = 0.95
+FEWEST = 5
+"""Photographs. Of fewer, drawing gives so few different means that an interval would be far too
+narrow: two photographs give three."""
 _BLOCK = 1 << 22
 """Draws held in memory at a time."""
 
@@ -39,11 +42,11 @@ def mean_interval(
         seed: of the drawing.
 
     Returns:
-        None for pairs of a single photograph, which say nothing of others.
+        None for fewer than `FEWEST` photographs.
     """
     _, codes = np.unique(photographs, return_inverse=True)
     counts = np.bincount(codes).astype(np.float64)
-    if len(counts) < 2:
+    if len(counts) < FEWEST:
         return None
     sums = np.bincount(codes, weights=values)
     rng = np.random.default_rng(seed)

@@ -36,8 +36,8 @@ SCHEMA = pa.schema(
 )
 """One row per dataset, group, metric and `images`: degraded, restored, or gain (restored minus
 degraded, pair by pair). `mu` is the mean over the group. Null in a group's columns: not restricted
-by it; in low and high: no interval, as for the FID, which is no mean, and for groups of one
-photograph."""
+by it; in low and high: no interval, as for the FID, which is no mean, and for groups of fewer
+than `bootstrap.FEWEST` photographs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,5 +49,7 @@ def test_is_a_function_of_values_and_seed_in_blocks_or_not(monkeypatch):
     assert interval(values, photographs) == first
 
 
-def test_one_photograph_says_nothing_of_others():
-    assert interval(np.array([1.0, 2.0, 3.0]), np.array([7, 7, 7])) is None
+def test_a_few_photographs_say_too_little_of_others():
+    values = np.arange(40.0)
+    assert interval(values, np.arange(40) % 4) is None
+    assert interval(values, np.arange(40) % 5) is not None
