@@ -14,7 +14,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
-from gends.models.nafnet import NAFNet
+from gends.models.restorers.nafnet import NAFNet
 
 PRESETS: dict[str, dict[str, Any]] = {
     "published": {

@@ -14,8 +14,8 @@ from gends.dataset import PairDataset
 from gends.jobs.training.run import Options, Run, grid, load_autoencoder, source_of, start_of
 from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degrader import Image
-from gends.models.gendeg.network import seeded
 from gends.models.pixels import to_images, to_tensor
+from gends.models.seeding import seeded
 from gends.models.training.autoencoder import autoencoder_loss, build_optimizer, initialise
 from gends.models.training.randomness import numpy_generator
 from gends.models.training.task import Batch, Task

@@ -25,9 +25,9 @@ from gends.jobs.training.run import (
 from gends.models.autoencoder import STRIDE, decode_latents, target_latents
 from gends.models.degrader import Image
 from gends.models.gendeg.model import GenDeg
-from gends.models.gendeg.network import seeded
 from gends.models.pixels import to_images, to_tensor
 from gends.models.scm import StructureCorrection
+from gends.models.seeding import seeded
 from gends.models.severity import measure
 from gends.models.training.generator import GeneratorParts, degradations_of, drop_and_encode
 from gends.models.training.randomness import numpy_generator, torch_generator

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
-import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
@@ -19,22 +16,12 @@ from gends.models.gendeg.conditioning import SeverityConditioner
 from gends.models.gendeg.parts import Modules, Parts
 from gends.models.gendeg.presets import Preset
 from gends.models.gendeg.tokenizer import build_tokenizer, phrase_words
+from gends.models.seeding import seeded
 
 AUTOENCODERS: dict[str, type[Autoencoder]] = {
     "AutoencoderKL": AutoencoderKL,
     "PatchAutoencoder": PatchAutoencoder,
 }
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Initialise modules from `seed`, and leave the global generator as it was.
-
-    Constructors of torch modules can draw from nowhere else.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def build_parts(preset: Preset, seed: int, tokenizer: CLIPTokenizer | None = None) -> Parts:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +17,6 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
-from transformers.utils import logging as transformers_logging
 
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.conditioning import SeverityConditioner
@@ -29,6 +26,7 @@ from gends.models.gendeg.parts import Parts
 from gends.models.gendeg.sampling_settings import SamplingSettings
 from gends.models.gendeg.target import Target
 from gends.models.gendeg.tokenizer import save_tokenizer
+from gends.models.module_folder import DIFFUSERS, load_module, make_readable, save_module, to_json
 from gends.models.scm import StructureCorrection
 
 INDEX, CALIBRATION = "model_index.json", "calibration.json"
@@ -44,7 +42,6 @@ MODULES: dict[str, dict[str, tuple[str, Any]]] = {
 }
 """Folder → class name → library and class. Nothing else is ever imported for a model's sake."""
 OPTIONAL = {"scm"}
-_DIFFUSERS = {"low_cpu_mem_usage": False}  # without accelerate, True logs advice to install it
 
 
 def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> None:
@@ -75,7 +72,7 @@ def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> No
     (path / CALIBRATION).unlink(missing_ok=True)
     if parts.calibration.curves:
         parts.calibration.save(path / CALIBRATION)
-    (path / INDEX).write_text(_json(index), encoding="utf-8")
+    (path / INDEX).write_text(to_json(index), encoding="utf-8")
 
 
 def load_model(path: Path) -> Parts:
@@ -108,13 +105,9 @@ def _save_module(module: nn.Module, path: Path, dtype: torch.dtype | None) -> No
     stored: Any = module if dtype is None else nn.Module.to(copy.deepcopy(module), dtype)
     if isinstance(stored, CLIPTextModel):
         _save_text_encoder(stored, path)
+        make_readable(path)
     else:
-        stored.save_pretrained(path, safe_serialization=True)
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        config.pop("_name_or_path", None)  # the folder it once came from is nobody's business
-        (path / "config.json").write_text(_json(config), encoding="utf-8")
-    for weights in path.glob("*.safetensors"):
-        weights.chmod(0o644)  # safetensors writes 0600, which would go into a wheel like that
+        save_module(stored, path)
 
 
 def _save_text_encoder(encoder: CLIPTextModel, path: Path) -> None:
@@ -130,10 +123,6 @@ def _save_text_encoder(encoder: CLIPTextModel, path: Path) -> None:
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
 
 
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
-
-
 def _load_module(path: Path, part: str, index: Mapping[str, Any]) -> nn.Module | None:
     name = (index.get(part) or [None, None])[1]
     if name is None and part in OPTIONAL:
@@ -144,37 +133,6 @@ def _load_module(path: Path, part: str, index: Mapping[str, Any]) -> nn.Module |
         )
     if not (path / part).is_dir():
         raise ValueError(f"{path / INDEX} lists {part}, but there is no folder {path / part}")
-    cls = MODULES[part][name][1]
-    # A wrong shape is to be named below (transformers), or where it is met (diffusers).
-    options = {"ignore_mismatched_sizes": True} if part == "text_encoder" else _DIFFUSERS
-    with _quiet():
-        try:
-            module, info = cls.from_pretrained(
-                path / part,
-                torch_dtype=torch.float32,
-                use_safetensors=True,
-                output_loading_info=True,
-                local_files_only=True,
-                **options,
-            )
-        except (OSError, RuntimeError) as error:
-            raise ValueError(f"{path / part}: {error}") from error
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if info[kind]:
-            raise ValueError(f"{path / part}: {kind} {sorted(map(str, info[kind]))}")
-    return cast(nn.Module, module.eval())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no reports on keys: wrong keys are raised, not logged."""
-    bars = transformers_logging.is_progress_bar_enabled()
-    previous = logging.root.manager.disable
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(previous)
-        if bars:
-            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    # A wrong shape is to be named by the library where it can be.
+    options = {"ignore_mismatched_sizes": True} if part == "text_encoder" else DIFFUSERS
+    return load_module(MODULES[part][name][1], path / part, **options)

@@ -4,12 +4,35 @@ arXiv 2204.04676). Parameters are named as in the authors' checkpoints, which lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_SIDD = {"encoder_blocks": (2, 2, 4, 8), "middle_blocks": 12, "decoder_blocks": (2, 2, 2, 2)}
+_GOPRO = {"encoder_blocks": (1, 1, 1, 28), "middle_blocks": 1, "decoder_blocks": (1, 1, 1, 1)}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "w32": {"width": 32, **_SIDD},
+    "w64": {"width": 64, **_SIDD},
+    "w32-gopro": {"width": 32, **_GOPRO},
+    "w64-gopro": {"width": 64, **_GOPRO},
+    "tiny": {
+        "width": 16,
+        "encoder_blocks": (1, 1, 1),
+        "middle_blocks": 1,
+        "decoder_blocks": (1, 1, 1),
+    },
+}
+"""Arguments of `NAFNet`: 29.16, 115.98, 17.11, 67.89 and 0.29 million parameters.
+
+The published sizes are named by width; with `-gopro` they are those trained to remove motion blur
+(GoPro), without it those trained to remove noise (SIDD). The authors judge the former as
+NAFNetLocal, which pools over windows at test time; weights and network are the same but for that.
+"""
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -63,7 +86,7 @@ class NafBlock(nn.Module):
         return x + self.gamma * channelwise
 
 
-class NAFNet(nn.Module):
+class NAFNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Encoder, middle and decoder of `NafBlock`s with additive skips.
 
     Channels double and the side halves with every level of `encoder_blocks`. Any image size is
@@ -79,19 +102,20 @@ class NAFNet(nn.Module):
         global_residual: Whether the input is added to the output; both must be equally wide.
     """
 
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         width: int,
-        encoder_blocks: Sequence[int],
+        encoder_blocks: tuple[int, ...],
         middle_blocks: int,
-        decoder_blocks: Sequence[int],
+        decoder_blocks: tuple[int, ...],
         *,
         in_channels: int = 3,
         out_channels: int = 3,
         global_residual: bool = True,
     ) -> None:
         """Raises ValueError for uneven levels, or a residual between unequal channels."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         if len(encoder_blocks) != len(decoder_blocks):
             raise ValueError(
                 f"encoder_blocks {encoder_blocks} and decoder_blocks {decoder_blocks} differ in "

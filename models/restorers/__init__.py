@@ -1,0 +1,1 @@
+"""Restorers: a degraded picture in, a clean one out. One file for each architecture."""
