@@ -26,6 +26,7 @@ from gends.models.training.checkpoint import (
     Checkpoint,
     latest_checkpoint,
     read_checkpoint,
+    read_state,
     write_checkpoint,
 )
 from gends.models.training.ema import Ema
@@ -69,6 +70,28 @@ def train(
             if stopped:
                 break
     return Trained(step=run.step, finished=run.step >= settings.steps, averaged=run.ema.modules)
+
+
+def newest_step(directory: Path, identity: Mapping[str, Any]) -> int:
+    """Completed steps of the newest checkpoint in `directory`; 0 where there is none.
+
+    Raises:
+        OtherRunError: it belongs to another run.
+    """
+    newest = latest_checkpoint(directory)
+    if newest is None:
+        return 0
+    step, state = read_state(newest)
+    _check_same_run(newest, state, identity)
+    return step
+
+
+def _check_same_run(path: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    if changed := differences(state["identity"], identity):
+        raise OtherRunError(
+            f"{path} belongs to another run: {changed}; "
+            "give the same settings to go on, or another directory to start anew"
+        )
 
 
 class _Run:
@@ -179,11 +202,7 @@ class _Run:
 
     def _restore(self, path: Path) -> None:
         checkpoint = read_checkpoint(path)
-        if changed := differences(checkpoint.state["identity"], self.settings.identity):
-            raise OtherRunError(
-                f"{path} belongs to another run: {changed}; "
-                "give the same settings to go on, or another directory to start anew"
-            )
+        _check_same_run(path, checkpoint.state, self.settings.identity)
         _load(self.task.modules, checkpoint.tensors["model"], path)
         _load(self.ema.modules, checkpoint.tensors["ema"], path)
         _load_optimizer(self.task.optimizer, self.parameters, checkpoint.tensors["optimizer"])
