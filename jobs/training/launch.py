@@ -34,6 +34,9 @@ Work = Callable[[Mapping[str, Any]], None]
 class LostRankError(BuildError):
     """A process of the training died, or broke."""
 
+    stopping = False
+    """Whether the training had been asked to stop."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
@@ -73,7 +76,10 @@ class Launch:
                     told = True
         _hear(desk, listen)
         if fit.error is not None:
-            raise self.blame(fit.error) from fit.error
+            error = self.blame(fit.error)
+            if isinstance(error, LostRankError):
+                error.stopping = told
+            raise error from fit.error
 
     def _trainer(self, desk: Any) -> TorchTrainer:
         # Ray would work in a folder of its own: what this one opens by a relative path moved.
@@ -89,7 +95,7 @@ class Launch:
                 use_gpu=self.on_gpu,
                 resources_per_worker={"CPU": self.cpus, **gpu},
             ),
-            run_config=ray_train.RunConfig(
+            run_config=ray_train.RunConfig(  # type: ignore[call-arg]  # it declares the old one
                 name="train",
                 storage_path=str(self._ray_folder),
                 logging_config=ray_train.LoggingConfig(log_level="ERROR"),

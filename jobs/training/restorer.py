@@ -110,7 +110,7 @@ def _run(launch: Launch, listener: _Listener, identity: Mapping[str, Any]) -> No
             return
         except LostRankError as error:
             step = newest_step(launch.folder, identity)
-            if step <= before:
+            if step <= before or error.stopping:
                 raise
             click.echo(f"{error}; going on from step {step}", err=True)
 

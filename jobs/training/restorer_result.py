@@ -6,13 +6,13 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from gends._version import __version__
 from gends.jobs.training.restorer_settings import RestorerSettings
-from gends.models.restorers.catalogue import save
+from gends.models.restorers.catalogue import Restorer, save
 
 VALIDATIONS = "validation.jsonl"
 """Figures of every validation of a run, beside its checkpoints."""
@@ -26,7 +26,7 @@ def write_result(
     """Write the result's folder whole, in place of what an earlier end of the same run left."""
     partial = settings.folder / ".partial-result"
     shutil.rmtree(partial, ignore_errors=True)
-    save(restorer, partial)
+    save(cast(Restorer, restorer), partial)
     facts = {
         "gends": __version__,
         "parameters": sum(parameter.numel() for parameter in restorer.parameters()),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 
 from gends.dataset import PairDataset
 from gends.jobs.training.pair_feed import PairFeed
@@ -30,9 +31,9 @@ def restorer_task(
 ) -> Task:
     """What one rank does; `on_figures` gets those of every validation, on the first rank."""
     recipe = settings.recipe
-    restorer = create(
-        settings.arch, settings.preset, settings.seed, pretrained=settings.pretrained
-    ).to(device)
+    names = (settings.arch, settings.preset)
+    made = create(*names, settings.seed, pretrained=settings.pretrained)
+    restorer = cast(nn.Module, made).to(device)
     parallel, criterion = ranks.wrap(restorer), LOSSES[recipe.loss]
     return Task(
         modules={NAME: restorer},

@@ -66,14 +66,15 @@ def family(process):
 
 
 def keys(folder, until):
-    """Keys that all ranks were given, step by step, up to one."""
-    steps = {step: [] for step in range(1, until + 1)}
+    """Keys that all ranks were given, in the order of the epochs, up to a step."""
+    steps = {step: [None] * 6 for step in range(1, until + 1)}
     for path in (folder / KEYS).iterdir():
         for line in map(json.loads, path.read_text().splitlines()):
             if line["step"] <= until:
-                steps[line["step"]] += line["keys"]
-    assert all(len(given) == 6 for given in steps.values())
-    return [key for given in steps.values() for key in given]
+                steps[line["step"]][line["rank"] :: line["ranks"]] = line["keys"]
+    found = [key for given in steps.values() for key in given]
+    assert None not in found
+    return found
 
 
 @pytest.mark.slow
