@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from gends._version import __version__
 
 if TYPE_CHECKING:
+    from gends.augment import Augment
     from gends.dataset import PairDataset
+    from gends.loader import PairLoader
     from gends.stream import PairStream
 
-__all__ = ["PairDataset", "PairStream", "__version__"]
+__all__ = ["Augment", "PairDataset", "PairLoader", "PairStream", "__version__"]
+
+_MODULES = {
+    "Augment": "gends.augment",
+    "PairDataset": "gends.dataset",
+    "PairLoader": "gends.loader",
+    "PairStream": "gends.stream",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Lazy, because every process of a build imports this package and most need no torch.
-    if name == "PairDataset":
-        from gends.dataset import PairDataset  # noqa: PLC0415
-
-        return PairDataset
-    if name == "PairStream":
-        from gends.stream import PairStream  # noqa: PLC0415
-
-        return PairStream
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'gends' has no attribute {name!r}")

@@ -1,71 +1,107 @@
-"""Map-style access to the pairs of a dataset."""
+"""Map-style access to the pairs of one or several datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from gends.pipeline.reader import ShardReader, read_manifest, read_picture
+from gends.augment import Augment
+from gends.items import CACHE_BYTES, Items, Numbers
+from gends.pipeline.damage import PairError
+from gends.pipeline.manifest import Row
+from gends.presets import Item
+from gends.rows import Roots, Selection, listed, row_at
 
-COLUMNS = (
-    "key",
-    "degradation",
-    "mu",
-    "sigma",
-    "caption",
-    "shard",
-    "gt_offset",
-    "gt_size",
-    "lq_offset",
-    "lq_size",
-    "gt_blake3",
-    "lq_blake3",
-)
-
-Item = dict[str, Any]
+if TYPE_CHECKING:
+    import torch
 
 
 class PairDataset:
-    """The accepted pairs of a dataset, by index; works with `torch.utils.data.DataLoader`.
+    """The accepted pairs of datasets, by index; works with `torch.utils.data.DataLoader`.
 
-    An item is a dict of `gt` and `lq` (uint8, (H, W, 3), RGB), `key`, `degradation`, `mu`, `sigma`
-    and `caption` (empty when there is none). Only committed shards are seen, as they were when the
-    dataset was opened. All bytes are compared with the checksums of their manifest: that takes
-    0.3 ms per MB, far less than decoding, and 136 bytes of memory per pair.
+    A plain item is a dict of `gt` and `lq` (uint8, (H, W, 3), RGB), `key`, `degradation`, `mu`,
+    `sigma` and `caption` (empty when there is none). Only committed shards are seen, as they were
+    when the dataset was opened. All bytes are compared with the checksums of their manifest: that
+    takes 0.5 ms per MB, a tenth of decoding, and 136 bytes of memory per pair.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a choice of its own
         self,
-        root: Path | str,
+        root: Roots,
         *,
         degradations: Sequence[str] | None = None,
+        severity: tuple[float, float] | None = None,
+        origins: Sequence[str] | None = None,
         split: str | None = None,
-        transform: Callable[[Item], Any] | None = None,
+        where: pc.Expression | None = None,
+        augment: Augment | None = None,
+        preset: str = "plain",
+        transform: Callable[[Any], Any] | None = None,
+        on_damage: str = "raise",
+        cache: Path | str | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        """Open a dataset root.
+        """Open dataset roots: folders that `gends-build run` wrote, or their buckets.
 
         Args:
-            root: folder that `gends-build run` wrote.
+            root: one root, a list of them, or a dict of names to roots or lists of them. The names
+                are then the pairs' origins instead of what their manifests say, as in
+                `{"original": …, "generated": …}`.
             degradations: keep only these; None keeps all.
-            split: keep only pairs whose clean image is of this split; None keeps all.
-            transform: applied to every item.
+            severity: keep pairs whose measured mu is in [low, high].
+            origins: keep only these.
+            split: keep only pairs whose clean image is of this split.
+            where: keep the rows of manifests of which this expression over any of their columns
+                is true, as `pyarrow.compute.field("width") >= 256`. As all of the above, it chooses
+                before any picture is read.
+            augment: how to cut, mirror and turn pairs.
+            preset: shape of the items: plain, tensor, basicsr, promptir, daclip or diffplugin.
+            transform: applied to every item, after the preset.
+            on_damage: "raise" a PairError, or "skip" the pair with a DamagedPairWarning: batches
+                and iteration then are shorter by it. Asked for alone, it always raises.
+            cache: folder on a local disk to keep copies of shards in, for roots in buckets. Shards
+                are fetched whole, so reading in random order needs room for all of them.
+            cache_bytes: how large that folder may become.
 
         Raises:
-            DatasetNotFoundError: no committed shard under `root`.
-            ValueError: a degradation or split that no pair has.
+            DatasetNotFoundError: no committed shard under a root.
+            ValueError: a value that no pair has, or another argument that is none.
         """
-        rows = read_manifest(root, columns=[*COLUMNS, "split"])
-        for column, wanted in (("degradation", degradations), ("split", split)):
-            check_known(root, column, wanted, pc.unique(rows[column]).to_pylist())
-            rows = keep(rows, column, wanted)
+        roots = listed(root)
+        selection = Selection(
+            degradations=degradations, severity=severity, origins=origins, split=split, where=where
+        )
+        self.items = Items(
+            roots,
+            augment=augment,
+            preset=preset,
+            transform=transform,
+            on_damage=on_damage,
+            cache=cache,
+            cache_bytes=cache_bytes,
+        )
         # Arrow columns, not Python objects: forked loader workers then share their pages.
-        self.rows = rows.combine_chunks()
-        self.transform = transform
-        self._reader = ShardReader(root)
+        self.rows = selection.read(roots).combine_chunks()
+        self.items.check(self.rows)
+        self._epoch = None if augment is None else _shared_epoch()
+
+    @property
+    def epoch(self) -> int | None:
+        """What augmentations are drawn by, together with the index; None until it is set."""
+        return None if self._epoch is None or self._epoch < 0 else int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make augmentations a function of epoch and index, here and in loader workers."""
+        if self._epoch is not None:
+            self._epoch.fill_(epoch)
+
+    @property
+    def damaged(self) -> int:
+        """How many damaged pairs this process has passed over."""
+        return self.items.damaged
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -73,8 +109,7 @@ class PairDataset:
 
     def __iter__(self) -> Iterator[Any]:
         """All pairs in order."""
-        for index in range(len(self)):
-            yield self[index]
+        yield from self._read(range(len(self)))
 
     def __getitem__(self, index: int) -> Any:
         """Read and decode one pair.
@@ -83,40 +118,44 @@ class PairDataset:
             PairError: its bytes are missing or not those that its manifest recorded.
             StorageError: the store does not answer.
         """
+        return self.items.finished(self.raw(index, self._numbers(index)))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Several pairs at once, as loaders of torch ask for them.
+
+        Raises:
+            PairError: as `__getitem__`; where damage is skipped only if no pair is whole.
+            StorageError: the store does not answer.
+        """
+        found = list(self._read(indices))
+        if indices and not found:
+            raise PairError(
+                f"all {len(indices)} pairs of a batch are damaged: run gends-build verify"
+            )
+        return found
+
+    def raw(self, index: int, numbers: Numbers) -> Item:
+        """The row of a pair with its pictures, before preset and transform; see `Items.raw`."""
+        return self.items.raw(self._row(index), numbers)
+
+    def attempts(self, places: Iterable[tuple[int, Numbers]]) -> Iterator[Item | PairError]:
+        """What `raw` returns or raises of these indices, each moved by its numbers, in order."""
+        return self.items.attempts((self._row(index), numbers) for index, numbers in places)
+
+    def _read(self, indices: Iterable[int]) -> Iterator[Any]:
+        places = ((index, self._numbers(index)) for index in indices)
+        return self.items.shaped(self.attempts(places))
+
+    def _row(self, index: int) -> Row:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} pairs")
-        item = read_pair(self._reader, self.rows.slice(index % len(self), 1).to_pylist()[0])
-        return item if self.transform is None else self.transform(item)
+        return row_at(self.rows, index % len(self))
+
+    def _numbers(self, index: int) -> Numbers:
+        return None if self.epoch is None else (self.epoch, index % len(self))
 
 
-def check_known(
-    root: Path | str, column: str, wanted: Sequence[str] | None, known: Sequence[str]
-) -> None:
-    """Raise ValueError unless all values that are `wanted` of a column exist."""
-    if missing := [value for value in _listed(wanted or []) if value not in known]:
-        raise ValueError(f"{root}: no pair with {column} {missing}; there are {sorted(known)}")
+def _shared_epoch() -> torch.Tensor:
+    from gends.shared import shared_numbers  # noqa: PLC0415  plain pairs need no torch
 
-
-def keep(rows: pa.Table, column: str, wanted: Sequence[str] | None) -> pa.Table:
-    """Rows with one of the values in a column; None keeps all."""
-    if wanted is None:
-        return rows
-    return rows.filter(pc.is_in(rows[column], value_set=pa.array(_listed(wanted), pa.string())))
-
-
-def _listed(wanted: Sequence[str]) -> list[str]:
-    return [wanted] if isinstance(wanted, str) else list(wanted)
-
-
-def read_pair(reader: ShardReader, row: dict[str, Any]) -> Item:
-    """Read and decode one pair, its bytes compared with the checksums of its row.
-
-    Raises:
-        PairError: the shard is not as its manifest says, or what is stored cannot be decoded.
-        StorageError: the store does not answer.
-    """
-    item = {name: row[name] for name in ("key", "degradation", "mu", "sigma")}
-    item["caption"] = row["caption"] or ""
-    for part in ("gt", "lq"):
-        item[part] = read_picture(reader, row, part)
-    return item
+    return shared_numbers(-1)[0]

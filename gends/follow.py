@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from blake3 import blake3
 
-from gends.dataset import COLUMNS, Item, check_known, keep, read_pair
+from gends.items import Items
+from gends.pipeline.damage import PairError
 from gends.pipeline.dataset import IDENTITY_NAME, read_identity
-from gends.pipeline.manifest import sealed_shards, shard_name
-from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.manifest import Row, sealed_shards, shard_name
 from gends.pipeline.store import Store, open_store
+from gends.presets import Item
+from gends.rows import Root, Roots, Selection, check_known, listed, row_at
 
 Found = TypeVar("Found")
+SELECTORS = [field.name for field in dataclasses.fields(Selection)]
 Order = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.int64]]
 
 
@@ -33,47 +37,47 @@ class Follower:
     their manifest.
     """
 
-    def __init__(
-        self,
-        root: Path | str,
-        *,
-        poll: float,
-        timeout: float | None,
-        degradations: Sequence[str] | None = None,
-        split: str | None = None,
-        transform: Callable[[Item], Any] | None = None,
-    ) -> None:
+    def __init__(self, root: Roots, *, poll: float, timeout: float | None, **options: Any) -> None:
         """Name a root; nothing is read yet. See `PairStream` for the arguments.
 
         Raises:
-            ValueError: `poll` or `timeout` is not above 0, or a URL of an unknown kind.
+            ValueError: `poll` or `timeout` is not above 0, a URL of an unknown kind, several
+                roots, or an option that is none.
         """
         for name, seconds in (("poll", poll), ("timeout", timeout)):
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{name} must be above 0 seconds, got {seconds}")
-        open_store(root)
-        self.root = root
+        roots = listed(root)
+        if len(roots) > 1:
+            raise ValueError(f"follow reads one root, got {len(roots)}: make a stream of each")
+        self.root = roots[0]
+        open_store(self.root.url)
         self.poll = poll
         self.timeout = timeout
-        self.degradations = degradations
-        self.split = split
-        self.transform = transform
+        chosen = {name: options.pop(name) for name in SELECTORS if name in options}
+        self.selection = Selection(**chosen)
+        self.items = Items([self.root], **options)
 
-    def pairs(self, place: int, places: int, order: Order) -> Iterator[Any]:
+    def attempts(
+        self, place: int, places: int, order: Order, numbers: tuple[int, ...]
+    ) -> Iterator[Item | PairError]:
         """Read the shards whose number is `place` modulo `places`, as they come.
 
         `order` is given the shard of each row of a group that was seen together, and says in which
-        order to read the rows.
+        order to read the rows. Each pair is moved by `numbers` and its key.
         """
-        watch = _Watch(open_store(self.root), self.poll, self.timeout)
-        source = _Source(self.root, watch)
+        watch = _Watch(open_store(self.root.url), self.poll, self.timeout)
+        source = _Source(self.root, watch, self.items)
         missing = set(range(self._num_shards(watch))[place::places])
         while missing:
             group, rows = watch.until(lambda sealed: self._group(sorted(missing & sealed)))
             missing.difference_update(group)
             for index in order(rows["shard"].to_numpy()):
-                item = source.read(rows.slice(int(index), 1).to_pylist()[0])
-                yield item if self.transform is None else self.transform(item)
+                row = row_at(rows, int(index))
+                try:
+                    yield source.read(row, (*numbers, _number_of(row["key"])))
+                except PairError as error:
+                    yield error
 
     def _num_shards(self, watch: _Watch) -> int:
         """How many shards there will be, once the dataset is founded."""
@@ -83,40 +87,44 @@ class Follower:
         )
         number: int = identity["num_shards"]
         known = identity["config"]["degradations"]
-        check_known(self.root, "degradation", self.degradations, known)
+        check_known(self.root.url, "degradation", self.selection.degradations, known)
         return number
 
     def _group(self, shards: list[int]) -> tuple[list[int], pa.Table] | None:
         if not shards:
             return None
-        rows = read_manifest(self.root, columns=[*COLUMNS, "split"], shards=shards)
-        rows = keep(rows, "degradation", self.degradations)
-        return shards, keep(rows, "split", self.split).combine_chunks()
+        rows = self.selection.read([self.root], shards=shards, strict=False).combine_chunks()
+        self.items.check(rows)
+        return shards, rows
+
+
+def _number_of(key: str) -> int:
+    return int.from_bytes(blake3(key.encode()).digest(8), "big")
 
 
 class _Source:
     """Reads pairs of shards that may be made again in the meantime."""
 
-    def __init__(self, root: Path | str, watch: _Watch) -> None:
+    def __init__(self, root: Root, watch: _Watch, items: Items) -> None:
         self._root = root
         self._watch = watch
-        self._reader = ShardReader(root)
+        self._items = items
         self._renewed: dict[int, pa.Table] = {}
 
-    def read(self, row: dict[str, Any]) -> Item:
+    def read(self, row: Row, numbers: tuple[int, ...]) -> Item:
         """Read the pair of a row, or of the row that a later manifest of its shard has instead."""
         try:
-            return read_pair(self._reader, self._latest(row))
+            return self._items.raw(self._latest(row), numbers)
         except OSError:
             self._renew(row["shard"])
-        return read_pair(self._reader, self._latest(row))
+        return self._items.raw(self._latest(row), numbers)
 
-    def _latest(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _latest(self, row: Row) -> Row:
         shard, key = row["shard"], row["key"]
         if shard not in self._renewed:
             return row
         table = self._renewed[shard]
-        found: list[dict[str, Any]] = table.filter(pc.equal(table["key"], key)).to_pylist()
+        found: list[Row] = table.filter(pc.equal(table["key"], key)).to_pylist()
         if not found:
             where = self._watch.store.where(shard_name(shard))
             raise OSError(f"{where}: made again without {key}; begin the epoch anew")
@@ -128,11 +136,11 @@ class _Source:
         def look(sealed: frozenset[int]) -> pa.Table | None:
             if shard not in sealed:
                 return None
-            return read_manifest(self._root, columns=COLUMNS, shards=[shard])
+            return Selection().read([self._root], shards=[shard], strict=False)
 
         self._renewed[shard] = self._watch.until(look)
         # Its open files may be those of tars that are gone.
-        self._reader = ShardReader(self._root)
+        self._items.reopen()
 
 
 class _Watch:

@@ -27,7 +27,7 @@ COMMANDS = {
     "retry": "Make what failed again.",
     "show": "Draw a contact sheet of a dataset.",
     "histograms": "Fit, import and look at severity profiles.",
-    "train": "Train the parts of a GenDeg model.",
+    "train": "Train a restorer, or the parts of a GenDeg model.",
     "restore": "Restore pictures with a trained restorer.",
     "evaluate": "Judge a restorer on datasets: metrics, tables, plots.",
     "demo": "Make a small dataset from bundled photographs.",

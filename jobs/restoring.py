@@ -11,7 +11,7 @@ import torch
 from gends.jobs.count import Count
 from gends.jobs.errors import BuildError
 from gends.jobs.restorer import Restorer
-from gends.jobs.training.run import device_of
+from gends.jobs.training.inputs import device_of
 from gends.pipeline.damage import PairError
 from gends.pipeline.names import spelled
 from gends.pipeline.restoring import BadPictureError, Restorable, restorables, write_restored

@@ -9,3 +9,7 @@ class DamageError(ValueError):
 
 class PairError(DamageError, OSError):
     """A pair whose bytes are missing or not those that its manifest recorded."""
+
+
+class DamagedPairWarning(UserWarning):
+    """A pair that was passed over, as asked, because its bytes are damaged."""

@@ -9,7 +9,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from gends.pipeline.faults import fault_point
 from gends.pipeline.store import AlreadyExistsError, Store, room_in
@@ -27,7 +27,7 @@ class LocalStore(Store):
         """Point at a folder, which need not exist yet."""
         self.root = Path(root)
         self.url = str(root)
-        self._files: dict[str, _OpenFile] = {}
+        self._files: dict[str, OpenFile] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the absolute path: the other side may stand in another folder."""
@@ -59,7 +59,7 @@ class LocalStore(Store):
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
         """See `Store`; the files read last are kept open."""
-        file = self._files.pop(name, None) or _OpenFile(self.path(name))
+        file = self._files.pop(name, None) or OpenFile(self.path(name))
         self._files[name] = file  # at the end: the least recently read comes first
         # Another thread may be at the same: then it, or the next read, closes what is too many.
         with contextlib.suppress(RuntimeError, StopIteration):
@@ -101,6 +101,17 @@ class LocalStore(Store):
         path.stat()
         yield path
 
+    def copy_to(self, name: str, file: IO[bytes]) -> None:
+        """See `Store`."""
+        file.seek(0)
+        with open(self.path(name), "rb") as source:
+            shutil.copyfileobj(source, file, 1 << 20)
+
+    def version(self, name: str) -> str:
+        """See `Store`: files are replaced, so each has an inode and a time of its own."""
+        found = self.path(name).stat()
+        return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
     def remove(self, name: str) -> None:
         """See `Store`."""
         self.path(name).unlink(missing_ok=True)
@@ -117,7 +128,7 @@ class LocalStore(Store):
                     os.unlink(entry.path)
 
 
-class _OpenFile:
+class OpenFile:
     """A descriptor that is closed when the last thread reading from it lets go."""
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, BinaryIO, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError as NameTakenError
@@ -174,16 +174,25 @@ class ObjectStore(Store):
     def local_copy(self, name: str) -> Iterator[Path]:
         """See `Store`: a temporary copy."""
         with tempfile.NamedTemporaryFile(prefix="gends-") as file:
-
-            def copy() -> None:
-                file.seek(0)
-                for chunk in obstore.get(self._bucket, name):
-                    file.write(chunk)
-                file.flush()
-
             with _temporary_room(self.where(name)):
-                self._ask(name, copy)
+                self.copy_to(name, file)
             yield Path(file.name)
+
+    def copy_to(self, name: str, file: IO[bytes]) -> None:
+        """See `Store`."""
+
+        def copy() -> None:
+            file.seek(0)
+            for chunk in obstore.get(self._bucket, name):
+                file.write(chunk)
+            file.flush()
+
+        self._ask(name, copy)
+
+    def version(self, name: str) -> str:
+        """See `Store`: what the store says of the object, changed or not."""
+        found = self._ask(name, lambda: obstore.head(self._bucket, name))
+        return f"{found['e_tag']} {found['size']} {found['last_modified']}"
 
     def remove(self, name: str) -> None:
         """See `Store`."""

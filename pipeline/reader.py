@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from blake3 import blake3
+from pyarrow import acero
 
 from gends.models.degrader import Image
 from gends.pipeline.damage import PairError
@@ -26,6 +28,8 @@ from gends.pipeline.manifest import (
     shard_name,
 )
 from gends.pipeline.pack import decode
+from gends.pipeline.png import Window
+from gends.pipeline.shard_cache import ShardCache
 from gends.pipeline.store import StorageError, Store, open_store
 
 PARALLEL = 8
@@ -33,6 +37,12 @@ PARALLEL = 8
 
 MOST_BYTES = 1 << 30
 """Of one member; the largest picture takes far less."""
+
+MOST_BETWEEN = 1 << 20
+"""Bytes between the pictures of a pair that are read along with them: there is its row."""
+
+PARTS = ("gt", "lq")
+Bytes = bytes | memoryview
 
 
 class DatasetNotFoundError(ValueError):
@@ -45,30 +55,47 @@ def read_manifest(
     status: str | None = "accepted",
     columns: Sequence[str] | None = None,
     shards: Sequence[int] | None = None,
+    where: pc.Expression | None = None,
 ) -> pa.Table:
     """Rows of all manifests under a root as one table, in order of shard and key.
 
-    Manifests of shards that are not in the plan are passed over.
+    Manifests of shards that are not in the plan are passed over. `where` is an expression over
+    any columns; only rows of which it is true are kept.
 
     Raises:
         DatasetNotFoundError: no manifest is there.
         IdentityError: manifests are there, and no dataset that they belong to.
         ManifestError: a manifest is damaged, or says what cannot be.
+        ValueError: `where` names a column that manifests do not have, or compares what cannot be.
     """
     store = open_store(root)
     numbers = readable_shards(store) if shards is None else shards
     if not numbers:
         raise DatasetNotFoundError(f"{root}: no manifest/*.parquet, so no shard to read yet")
     names = list(SCHEMA.names if columns is None else columns)
+    read_names = names if where is None else SCHEMA.names
 
     def read(shard: int) -> pa.Table:
-        table = _checked_rows(store, shard, names)
+        table = _checked_rows(store, shard, read_names)
         if status is not None:
             table = table.filter(pc.equal(table["status"], status))
-        return table.select(names)
+        return (table if where is None else _those(table, where)).select(names)
 
     with ThreadPoolExecutor(PARALLEL) as threads:
         return pa.concat_tables(threads.map(read, numbers))
+
+
+def _those(table: pa.Table, where: pc.Expression) -> pa.Table:
+    """Rows of which an expression is true, in their order."""
+    source = acero.Declaration("table_source", acero.TableSourceNodeOptions(table))
+    chosen = acero.Declaration("filter", acero.FilterNodeOptions(where), inputs=[source])
+    try:
+        return chosen.to_table(use_threads=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        what = str(error).partition("\n")[0].partition(" in key: ")[0]
+        raise ValueError(
+            f"where={where}: {what}; the columns are {', '.join(SCHEMA.names)}"
+        ) from error
 
 
 def readable_shards(store: Store) -> list[int]:
@@ -94,7 +121,7 @@ def _checked_rows(store: Store, shard: int, columns: list[str]) -> pa.Table:
         raise ManifestError(where, f"a status is none of {', '.join(STATUSES)}")
     accepted = table.filter(pc.equal(table["status"], "accepted"))
     size = int(facts["shard_size"])
-    for part in ("gt", "lq"):
+    for part in PARTS:
         start, length = accepted[f"{part}_offset"], accepted[f"{part}_size"]
         # Each is looked at first, so that their sum cannot overflow.
         fits = [pc.and_(pc.greater_equal(n, 0), pc.less_equal(n, size)) for n in (start, length)]
@@ -111,9 +138,11 @@ def _all(column: pa.ChunkedArray) -> bool:
 class ShardReader:
     """Reads member bytes from tars. Picklable; safe after a fork on disks; on buckets, spawn."""
 
-    def __init__(self, root: Path | str) -> None:
-        """Read shards under `root`."""
+    def __init__(self, root: Path | str, cache: ShardCache | None = None) -> None:
+        """Read shards under `root`; with a `cache` from the copies that it keeps."""
         self._store = open_store(root)
+        self._cache = cache
+        self.is_remote = "://" in str(root)
 
     def read(self, shard: int, offset: int, size: int, checksum: str | None = None) -> bytes:
         """Bytes of one member, compared with their BLAKE3 checksum if one is given.
@@ -122,38 +151,94 @@ class ShardReader:
             OSError: the shard is missing or shorter than its manifest says, the range is none, or
                 the checksum is another.
         """
+        data = self._range(shard, offset, size)
+        self._check(data, shard, offset, size, checksum)
+        return data
+
+    def read_pair(self, row: Row) -> dict[str, Bytes]:
+        """Bytes of both pictures of a pair, `gt` and `lq`, compared with their checksums.
+
+        They are read at once where they stand together, as in all shards of a build.
+
+        Raises:
+            PairError: they are missing, or not those that were recorded.
+            StorageError: the store does not answer.
+        """
+        if self._cache is None:
+            return self._read_pair(row)
+        try:
+            return self._read_pair(row)
+        except PairError:  # perhaps the copy is damaged and the shard is not
+            with _naming(row, "gt"):
+                self._cache.drop(self._store, shard_name(row["shard"]))
+            return self._read_pair(row)
+
+    def _read_pair(self, row: Row) -> dict[str, Bytes]:
+        first, last = row["gt_offset"], row["lq_offset"] + row["lq_size"]
+        between = last - first - row["gt_size"] - row["lq_size"]
+        if not 0 <= between <= MOST_BETWEEN or last - first > MOST_BYTES:
+            return {part: self._read_part(row, part) for part in PARTS}
+        with _naming(row, "gt"):
+            data = memoryview(self._range(row["shard"], first, last - first))
+        found: dict[str, Bytes] = {}
+        for part in PARTS:
+            offset, size = row[f"{part}_offset"], row[f"{part}_size"]
+            found[part] = data[offset - first : offset - first + size]
+            with _naming(row, part):
+                self._check(found[part], row["shard"], offset, size, row[f"{part}_blake3"])
+        return found
+
+    def _read_part(self, row: Row, part: str) -> bytes:
+        place = (row["shard"], row[f"{part}_offset"], row[f"{part}_size"], row[f"{part}_blake3"])
+        with _naming(row, part):
+            return self.read(*place)
+
+    def _range(self, shard: int, offset: int, size: int) -> bytes:
+        name = shard_name(shard)
         if offset < 0 or not 0 <= size <= MOST_BYTES:
             raise OSError(
-                f"{self._store.where(shard_name(shard))}: no member has {size} bytes at {offset}; "
+                f"{self._store.where(name)}: no member has {size} bytes at {offset}; "
                 "the manifest is wrong: run gends-build verify"
             )
-        data = self._store.read_range(shard_name(shard), offset, size)
+        if self._cache is not None:
+            return self._cache.read_range(self._store, name, offset, size)
+        return self._store.read_range(name, offset, size)
+
+    def _check(self, data: Bytes, shard: int, offset: int, size: int, checksum: str | None) -> None:
+        where = self._store.where(shard_name(shard))
         if len(data) != size:
             raise OSError(
-                f"{self._store.where(shard_name(shard))}: {len(data)} of {size} bytes at {offset}; "
+                f"{where}: {len(data)} of {size} bytes at {offset}; "
                 "the shard is shorter than its manifest says: run gends-build verify"
             )
         if checksum is not None and blake3(data).hexdigest() != checksum:
             raise OSError(
-                f"{self._store.where(shard_name(shard))}: {size} bytes at {offset} are not those "
+                f"{where}: {size} bytes at {offset} are not those "
                 "that the manifest recorded: run gends-build verify"
             )
-        return data
 
 
-def read_picture(reader: ShardReader, row: Row, part: str) -> Image:
-    """Read, check and decode one picture of a pair, `gt` or `lq`: uint8 (H, W, 3) RGB.
-
-    Raises:
-        PairError: its bytes are missing, not those that were recorded, or no picture.
-        StorageError: the store does not answer.
-    """
-    offset = row[f"{part}_offset"]
+@contextlib.contextmanager
+def _naming(row: Row, part: str) -> Iterator[None]:
+    """Say of which picture an error is."""
     try:
-        data = reader.read(row["shard"], offset, row[f"{part}_size"], row[f"{part}_blake3"])
-        return decode(data)
+        yield
     except StorageError:
         raise  # which says nothing about the pair
     except (OSError, ValueError) as error:
-        where = f"{shard_name(row['shard'])} at byte {offset}"
+        where = f"{shard_name(row['shard'])} at byte {row[f'{part}_offset']}"
         raise PairError(f"{row['key']}.{part} in {where}: {error}") from error
+
+
+def read_pictures(reader: ShardReader, row: Row, window: Window | None = None) -> dict[str, Image]:
+    """Read, check and decode a pair, or a window of it: `gt` and `lq`, uint8 (H, W, 3) RGB.
+
+    Raises:
+        PairError: its bytes are missing, not those that were recorded, or no pictures.
+        StorageError: the store does not answer.
+    """
+    pictures = {}
+    for part, data in reader.read_pair(row).items():
+        with _naming(row, part):
+            pictures[part] = decode(data, window)
+    return pictures

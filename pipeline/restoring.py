@@ -15,16 +15,16 @@ from gends.models.degrader import Image
 from gends.pipeline.catalog import read_bytes
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.dataset import IDENTITY_NAME
+from gends.pipeline.evaluation.pairs import PLACES
 from gends.pipeline.load import UnusableError, decode
 from gends.pipeline.pack import encode
-from gends.pipeline.reader import ShardReader, read_manifest, read_picture
+from gends.pipeline.reader import ShardReader, read_manifest, read_pictures
 from gends.pipeline.sources import base_folder, read_source
 from gends.pipeline.store import AlreadyExistsError, Store
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 
 FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpg", ".jpeg": "jpg"}
 """Ending of a restored picture → how it is encoded. PNG and WebP are lossless."""
-PLACES = ("key", "shard", "lq_offset", "lq_size", "lq_blake3")
 
 
 class BadPictureError(ValueError):
@@ -90,7 +90,7 @@ def write_restored(store: Store, target: str, image: Image, *, overwrite: bool) 
 
 
 def _of_dataset(root: Path, suffix: str) -> Iterator[Restorable]:
-    reader, rows = ShardReader(root), read_manifest(root, columns=PLACES)
+    reader, rows = ShardReader(root), read_manifest(root, columns=["key", *PLACES])
     for index in range(len(rows)):
         row: dict[str, Any] = rows.slice(index, 1).to_pylist()[0]
         yield Restorable(
@@ -99,7 +99,7 @@ def _of_dataset(root: Path, suffix: str) -> Iterator[Restorable]:
 
 
 def _pair_reader(reader: ShardReader, row: dict[str, Any]) -> Callable[[], Image]:
-    return lambda: read_picture(reader, row, "lq")
+    return lambda: read_pictures(reader, row)["lq"]
 
 
 def _is_picture(source: Path) -> bool:

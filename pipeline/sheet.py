@@ -13,7 +13,7 @@ from PIL import ImageDraw, ImageFont
 
 from gends.models.degrader import Image
 from gends.pipeline.manifest import RANGES, Row
-from gends.pipeline.reader import ShardReader, read_manifest, read_picture
+from gends.pipeline.reader import ShardReader, read_manifest, read_pictures
 
 GAP = 6
 CAPTION = 16
@@ -91,7 +91,7 @@ def _draw_pair(
     corner: tuple[int, int],
     side: int,
 ) -> None:
-    gt, lq = (read_picture(reader, row, part) for part in ("gt", "lq"))
+    gt, lq = read_pictures(reader, row).values()
     difference = np.minimum(np.abs(lq.astype(np.int16) - gt) * 2, 255).astype(np.uint8)
     pictures: list[Image] = [gt, lq, difference]
     for column, picture in enumerate(pictures):

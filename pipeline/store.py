@@ -7,7 +7,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 
 class StorageError(OSError):
@@ -72,6 +72,14 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def local_copy(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """A local file with the bytes of `name`, there for the duration of the block."""
+
+    @abc.abstractmethod
+    def copy_to(self, name: str, file: IO[bytes]) -> None:
+        """Write the bytes of `name` into an open file, from its beginning on."""
+
+    @abc.abstractmethod
+    def version(self, name: str) -> str:
+        """A text that is another one once something else was published under the name."""
 
     @abc.abstractmethod
     def remove(self, name: str) -> None:

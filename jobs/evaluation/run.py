@@ -15,7 +15,7 @@ from gends.jobs.evaluation.judged import Judged, open_judged
 from gends.jobs.evaluation.notes import notes
 from gends.jobs.evaluation.settings import Settings
 from gends.jobs.evaluation.sources import check_sources
-from gends.jobs.training.run import device_of, source_of
+from gends.jobs.training.inputs import device_of, source_of
 from gends.models.metrics.catalog import Metrics, open_metrics
 from gends.pipeline.evaluation.groups import check_edges
 from gends.pipeline.evaluation.markdown import to_markdown

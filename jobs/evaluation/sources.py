@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gends.jobs.evaluation.settings import Settings
+from gends.jobs.training.restorer_result import FACTS
 from gends.pipeline.dataset import IdentityError
 from gends.pipeline.disjoint import refuse_shared
 from gends.pipeline.reader import DatasetNotFoundError
-
-RECORD = "training.json"
-"""In the result of a restorer's training: where its data were, and which split was used."""
 
 
 def check_sources(settings: Settings) -> str:
@@ -24,9 +22,9 @@ def check_sources(settings: Settings) -> str:
     """
     if settings.train_data:
         return _check(settings, settings.train_data, settings.train_split)
-    record = settings.judged / RECORD
+    record = settings.judged / FACTS
     if not record.exists():
-        return _unchecked(f"{settings.judged} has no {RECORD} that says what it was trained on")
+        return _unchecked(f"{settings.judged} has no {FACTS} that says what it was trained on")
     roots, split = _recorded(record)
     try:
         return _check(settings, roots, split)

@@ -18,14 +18,14 @@ from gends.models.restorers.padding import mirrored
 PRESETS: dict[str, dict[str, Any]] = {
     "published": {},
     "tiny": {
-        "width": 16,
+        "width": 8,
         "blocks": (1, 1, 1, 2),
         "refinement_blocks": 1,
         "prompt_widths": (16, 32, 64),
         "prompt_sizes": (16, 8, 4),
     },
 }
-"""Arguments of `PromptIR`: 35.38 and 0.73 million parameters."""
+"""Arguments of `PromptIR`: 35.38 and 0.57 million parameters."""
 
 UNUSED = frozenset(
     f"{name}{level}.weight"
@@ -196,8 +196,7 @@ class PromptIR(ModelMixin, ConfigMixin):  # type: ignore[misc]
             )
 
         channels = [width * 2**level for level in range(4)]
-        self.patch_embed = nn.Module()
-        self.patch_embed.proj = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, 3, padding=1, bias=False)})
         for level in (1, 2, 3):
             here, below = channels[level - 1], channels[level]
             # The decoder's features at full resolution stay twice as wide, as published.
@@ -229,7 +228,7 @@ class PromptIR(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """Degraded images (N, 3, H, W), RGB in [0, 1], to restored ones, same shape, unclamped."""
         height, width = image.shape[-2:]
         padded = mirrored(image, MULTIPLE)
-        x = self.patch_embed.proj(padded)
+        x = self.patch_embed["proj"](padded)
         skips: list[Tensor] = []
         for level in (1, 2, 3):
             x = self._part(f"encoder_level{level}", x)

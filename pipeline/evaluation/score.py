@@ -16,7 +16,7 @@ from gends.models.metrics.catalog import Metrics
 from gends.models.metrics.inception import DIMENSIONS
 from gends.models.metrics.metric import Metric
 from gends.pipeline.evaluation.pairs import FACTS
-from gends.pipeline.reader import ShardReader, read_picture
+from gends.pipeline.reader import ShardReader, read_pictures
 
 Restore = Callable[[dict[str, Any], Image], Image]
 """(row of a pair, its degraded picture) to the restored one, all uint8 (H, W, 3)."""
@@ -104,7 +104,7 @@ def _pictures(
     reader = ShardReader(root)
     for index in range(len(rows)):
         row: dict[str, Any] = rows.slice(index, 1).to_pylist()[0]
-        clean, degraded = read_picture(reader, row, "gt"), read_picture(reader, row, "lq")
+        clean, degraded = read_pictures(reader, row).values()
         restored = restore(row, degraded)
         if restored.shape != clean.shape:
             raise ValueError(

@@ -9,11 +9,10 @@ from torch.utils.data import DataLoader
 
 import gends
 from gends import PairDataset
-from gends.dataset import read_pair
 from gends.pipeline.damage import PairError
 from gends.pipeline.manifest import shard_name
 from gends.pipeline.pack import decode
-from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest
+from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest, read_pictures
 
 # From Python 3.12 on, forking loader workers beside Arrow's threads is worth a warning to Python.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-thread:DeprecationWarning")
@@ -115,7 +114,7 @@ def test_damaged_bytes_are_never_a_pair(copied, part):
 def test_bytes_that_are_no_picture_name_their_pair(copied):
     row = read_manifest(copied.store.root).to_pylist()[0] | {"gt_offset": 0, "gt_blake3": None}
     with pytest.raises(PairError, match=rf"{row['key']}\.gt in .* at byte 0: cannot identify"):
-        read_pair(ShardReader(copied.store.root), row)
+        read_pictures(ShardReader(copied.store.root), row)
 
 
 def test_a_dataset_can_be_pickled(root):
@@ -147,7 +146,13 @@ def test_default_collation_warns_about_nothing(root):
 
 def test_the_public_names():
     assert gends.PairDataset is PairDataset
-    assert set(gends.__all__) == {"PairDataset", "PairStream", "__version__"}
+    assert set(gends.__all__) == {
+        "Augment",
+        "PairDataset",
+        "PairLoader",
+        "PairStream",
+        "__version__",
+    }
     assert all(hasattr(gends, name) for name in gends.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Pairs'"):
         _ = gends.Pairs

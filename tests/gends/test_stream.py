@@ -5,10 +5,7 @@ from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from gends import PairDataset, PairStream
@@ -120,41 +117,6 @@ def test_spawned_workers_get_the_epoch(root):
         stream, batch_size=None, num_workers=1, multiprocessing_context="spawn", timeout=120
     )
     assert list(loader) == list(stream)
-
-
-@pytest.fixture(scope="module")
-def stream(root):
-    return PairStream(root)
-
-
-class Rows:
-    """Stands for a dataset of which only the shards matter."""
-
-    def __init__(self, sizes: list[int]) -> None:
-        self.shards = np.repeat(np.arange(len(sizes), dtype=np.int32) * 3, sizes)
-        self.rows = {"shard": pa.chunked_array([self.shards])}
-
-    def __len__(self) -> int:
-        return len(self.shards)
-
-
-@given(
-    sizes=st.lists(st.integers(1, 9), max_size=12),
-    buffer=st.integers(1, 5),
-    seed=st.integers(0, 1000),
-)
-def test_reads_stay_within_a_few_shards(stream, sizes, buffer, seed):
-    stream.dataset, stream.shards_in_buffer, stream.seed = Rows(sizes), buffer, seed
-    order = stream.order()
-    assert sorted(order) == list(range(sum(sizes)))
-    # Shards come in groups: once another group has begun, none of the last is read again.
-    shards = stream.dataset.shards[order]
-    seen: list[set[int]] = []
-    for shard in shards.tolist():
-        if not seen or (shard not in seen[-1] and len(seen[-1]) == buffer):
-            seen.append(set())
-        seen[-1].add(shard)
-    assert all(not a & b for i, a in enumerate(seen) for b in seen[i + 1 :])
 
 
 def test_bad_arguments_are_named(root):

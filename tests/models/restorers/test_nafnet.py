@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gends.models.nafnet import LayerNorm2d, NAFNet
+from gends.models.restorers.nafnet import PRESETS, LayerNorm2d, NAFNet
 
 
 def randomised(network):
@@ -16,19 +16,39 @@ def randomised(network):
 
 
 @pytest.mark.parametrize(
-    ("width", "encoder", "middle", "decoder", "millions"),
+    ("preset", "width", "encoder", "middle", "millions"),
     [
-        (32, (1, 1, 1, 28), 1, (1, 1, 1, 1), 17.11),
-        (64, (1, 1, 1, 28), 1, (1, 1, 1, 1), 67.89),
-        (32, (2, 2, 4, 8), 12, (2, 2, 2, 2), 29.16),
-        (64, (2, 2, 4, 8), 12, (2, 2, 2, 2), 115.98),
+        ("w32-gopro", 32, (1, 1, 1, 28), 1, 17.11),
+        ("w64-gopro", 64, (1, 1, 1, 28), 1, 67.89),
+        ("w32", 32, (2, 2, 4, 8), 12, 29.16),
+        ("w64", 64, (2, 2, 4, 8), 12, 115.98),
     ],
 )
-def test_published_parameter_counts(width, encoder, middle, decoder, millions):
+def test_published_parameter_counts(preset, width, encoder, middle, millions):
     with torch.device("meta"):
-        network = NAFNet(width, encoder, middle, decoder)
+        network = NAFNet(**PRESETS[preset])
+    assert network.config["width"] == width
+    assert network.config["encoder_blocks"] == encoder
+    # 7 c² + 33 c to a block; what leads down and up, and the ends, on top
+    blocks = {width * 2**level: n + (2 if middle == 12 else 1) for level, n in enumerate(encoder)}
+    blocks[16 * width] = middle
+    formula = sum(n * (7 * c * c + 33 * c) for c, n in blocks.items())
+    formula += sum(8 * c * c + 2 * c + 8 * c * c for c in list(blocks)[:-1])
+    formula += 54 * width + width + 3
     count = sum(p.numel() for p in network.parameters())
+    assert count == formula
     assert round(count / 1e6, 2) == millions
+
+
+def test_it_computes_what_the_authors_network_does(fill, image):
+    """Reference values: the class of megvii-research/NAFNet at 2b4af71, same weights, float64."""
+    network = fill(NAFNet(8, (1, 2), 1, (1, 1)).double())
+    x = image(12, 20, dtype=torch.float64)
+    with torch.inference_mode():
+        change = network(x) - x
+    found = [change.mean(), change.std(), *change[0, :, 6, 10]]
+    expected = [-0.521891, 2.387249, 2.614476, -2.053674, 0.054919]
+    assert [float(value) for value in found] == pytest.approx(expected, abs=2e-6)
 
 
 def test_parameters_are_named_as_in_the_authors_checkpoints():

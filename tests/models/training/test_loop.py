@@ -295,5 +295,9 @@ def test_schedule_shapes():
     assert cosine.factor(55, 100) == pytest.approx(0.6)
     assert cosine.factor(100, 100) == pytest.approx(0.2)
     assert Schedule(kind="constant", warmup=2).factor(99, 100) == 1.0
+    stretched = Schedule(kind="cosine", stretch=2.0)
+    assert stretched.factor(100, 100) == pytest.approx(0.5)  # half of the way down
+    with pytest.raises(ValueError, match="stretch"):
+        Schedule(stretch=0.9)
     with pytest.raises(ValueError, match="linear"):
         Schedule(kind="linear")

@@ -9,7 +9,7 @@ from gends.models.metrics.catalog import open_metrics
 from gends.pipeline.evaluation.pairs import select_pairs
 from gends.pipeline.evaluation.score import score_pairs
 from gends.pipeline.evaluation.summary import Bootstrap, summarise
-from gends.pipeline.reader import ShardReader, read_picture
+from gends.pipeline.reader import ShardReader, read_pictures
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def halfway(finished):
     reader = ShardReader(finished.store.root)
 
     def restore(row, lq):
-        gt = read_picture(reader, row, "gt")
+        gt = read_pictures(reader, row)["gt"]
         return ((gt.astype(int) + lq) // 2).astype(np.uint8)
 
     return restore

@@ -1,0 +1,139 @@
+"""Copies of shards on a local disk, shared by all processes of a machine, with a size cap."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from gends.pipeline.local_store import OpenFile
+from gends.pipeline.store import StorageError, Store, room_in
+
+MOST_OPEN = 16
+"""Copies that a process keeps open, and so can read on from after they were thrown out."""
+LOCKS = 16
+"""Files to lock while a shard is fetched, so that it is fetched once; few shards share one."""
+COPY = re.compile(r"[0-9a-f]{32}\.tar")
+UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tar\.[0-9a-f]{32}")
+
+
+class ShardCache:
+    """A folder with copies of shards; the least recently opened make room for others.
+
+    Several processes may use a folder at once, also for different roots. A copy is named after its
+    root, its shard and the version of that which the store tells: a shard that was made again is
+    fetched again by processes that open it later.
+    """
+
+    def __init__(self, folder: Path | str, most_bytes: int) -> None:
+        """Keep copies in `folder`, which need not exist yet, of at most `most_bytes` together.
+
+        Raises:
+            ValueError: `most_bytes` is below 1.
+        """
+        if most_bytes < 1:
+            raise ValueError(f"cache_bytes must be at least 1, got {most_bytes}")
+        self.folder = Path(folder)
+        self.most_bytes = most_bytes
+        self._open: dict[tuple[str, str], OpenFile] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel without open files, and as the absolute path."""
+        return ShardCache, (self.folder.absolute(), self.most_bytes)
+
+    def read_range(self, store: Store, name: str, offset: int, size: int) -> bytes:
+        """Some bytes of a shard, which is fetched whole if it is not there.
+
+        Raises:
+            FileNotFoundError: the store has no such shard.
+            StorageError: it does not answer, the disk of the folder is full, or the shard alone has
+                more bytes than the folder may.
+        """
+        place = (store.url, name)
+        # Taken out and put back at the end: the least recently read comes first.
+        file = self._open.pop(place, None) or self._opened(store, name)
+        self._open[place] = file
+        with contextlib.suppress(RuntimeError, StopIteration):  # another thread does the same
+            while len(self._open) > MOST_OPEN:
+                self._open.pop(next(iter(self._open)), None)
+        return os.pread(file.descriptor, size, offset)
+
+    def drop(self, store: Store, name: str) -> None:
+        """Throw a copy away: its bytes are not those that they should be."""
+        self._open.pop((store.url, name), None)
+        self._path(store, name).unlink(missing_ok=True)
+
+    def _path(self, store: Store, name: str) -> Path:
+        known = "\n".join((store.url, name, store.version(name)))
+        return self.folder / f"{blake3(known.encode()).hexdigest(16)}.tar"
+
+    def _opened(self, store: Store, name: str) -> OpenFile:
+        path = self._path(store, name)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._locked(str(int(path.stem, 16) % LOCKS)):
+            if not path.exists():
+                self._fetch(store, name, path)
+            file = OpenFile(path)
+        os.utime(path)  # not the time of access, which many disks do not keep
+        return file
+
+    def _fetch(self, store: Store, name: str, path: Path) -> None:
+        temporary = self.folder / f".{path.name}.{uuid.uuid4().hex}"
+        advice = "make room there, or lower cache_bytes"
+        try:
+            with room_in(self.folder, advice), open(temporary, "xb") as file:
+                # Held while this process lives: others tell by it what a killed one left behind.
+                fcntl.flock(file, fcntl.LOCK_EX)
+                with self._locked("room"):
+                    size = store.size(name)
+                    self._make_room(size, store.where(name))
+                    file.truncate(size)  # so that others count it
+                store.copy_to(name, file)
+                file.flush()
+                os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _make_room(self, size: int, where: str) -> None:
+        if size > self.most_bytes:
+            raise StorageError(
+                f"{where} has {size} bytes, more than cache_bytes={self.most_bytes}: "
+                "allow more, or read without a cache"
+            )
+        copies = []
+        total = size
+        for path in self.folder.iterdir():
+            if UNFINISHED.fullmatch(path.name) and _is_left_behind(path):
+                path.unlink(missing_ok=True)
+            elif COPY.fullmatch(path.name) or UNFINISHED.fullmatch(path.name):
+                with contextlib.suppress(FileNotFoundError):
+                    found = path.stat()
+                    total += found.st_size
+                    if COPY.fullmatch(path.name):
+                        copies.append((found.st_mtime_ns, found.st_size, path))
+        for _, freed, path in sorted(copies):
+            if total <= self.most_bytes:
+                break
+            path.unlink(missing_ok=True)
+            total -= freed
+
+    @contextlib.contextmanager
+    def _locked(self, what: str) -> Iterator[None]:
+        with open(self.folder / f"{what}.lock", "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _is_left_behind(path: Path) -> bool:
+    """Whether the process that was writing the file has ended."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
