@@ -68,7 +68,7 @@ $(READY): setup.cfg pyproject.toml requirements.lock
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	uv pip compile setup.cfg --extra test --extra quality --extra train --extra export --universal \
+	uv pip compile setup.cfg --extra test --extra quality --extra train --extra export --extra lpips --universal \
 	  --python-version 3.10 --no-emit-package opencv-python --no-annotate \
 	  --custom-compile-command "make lock" $(LOCK_ARGS) -o requirements.lock
 

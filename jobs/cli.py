@@ -28,7 +28,9 @@ COMMANDS = {
     "show": "Draw a contact sheet of a dataset.",
     "export": "Copy pairs into layouts that other trainers read.",
     "histograms": "Fit, import and look at severity profiles.",
-    "train": "Train the parts of a GenDeg model.",
+    "train": "Train a restorer, or the parts of a GenDeg model.",
+    "restore": "Restore pictures with a trained restorer.",
+    "evaluate": "Judge a restorer on datasets: metrics, tables, plots.",
     "demo": "Make a small dataset from bundled photographs.",
 }
 """What each module of that name, here beside this one, is for."""
@@ -98,9 +100,9 @@ def run() -> None:
     # Diffusers imports it wherever it is installed, and it warns of kernels that nobody asked for.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
-        group.main(prog_name="gends-build", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = group.main(prog_name="gends-build", standalone_mode=False)
+        if isinstance(code, int):  # of an Exit, which click turns into what it returns
+            sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""`gends-build train`: the parts of a GenDeg model, on datasets that `run` made."""
+"""`gends-build train`: restorers and the parts of a GenDeg model, on datasets that `run` made."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from gends.jobs.outputs import new_or_old_folder
+from gends.jobs.train_restorer import restorer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEVICE_HELP = "As torch names it. [default: cuda where there is one]"
@@ -86,10 +87,10 @@ def training_options(
 
 @click.group()
 def command() -> None:
-    """Train a GenDeg model from datasets of pairs.
+    """Train a restorer, or a GenDeg model, from datasets of pairs.
 
     \b
-    In this order:
+    The parts of a GenDeg model, in this order:
       gends-build run --engine parametric --fit random --replicas 32 --clean photos/ --out pairs/
       gends-build train autoencoder pairs/ --run runs/autoencoder
       gends-build train generator pairs/ --autoencoder runs/autoencoder/result --run runs/generator
@@ -99,6 +100,9 @@ def command() -> None:
 
     Every training resumes from its newest checkpoint when the same command is given again.
     """
+
+
+command.add_command(restorer)
 
 
 @command.command(

@@ -22,3 +22,8 @@ def to_images(tensor: Tensor) -> npt.NDArray[np.uint8]:
     """The inverse of `to_tensor`: rounded to the nearest level, values outside [-1, 1] clamped."""
     levels = ((tensor.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def grid(rows: Sequence[npt.NDArray[np.uint8]]) -> Image:
+    """Rows of equally many pictures (N, H, W, 3) as one picture."""
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)

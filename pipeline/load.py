@@ -19,7 +19,9 @@ from gends.pipeline.faults import fault_point
 from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
 
 
-class _UnusableError(Exception):
+class UnusableError(Exception):
+    """A photograph that cannot be used; `code` is the reason as manifests name it."""
+
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
@@ -61,7 +63,7 @@ def _open(clean: CleanImage, base: Path, config: BuildConfig) -> tuple[Pillow.Im
     fault_point(f"decode.{clean.uri}")
     try:
         return decode(data, config), digest
-    except _UnusableError as error:
+    except UnusableError as error:
         return Failure(code=error.code, detail=f"{clean.uri}: {error}", blake3=digest), digest
 
 
@@ -72,31 +74,31 @@ def decode(data: bytes, config: BuildConfig) -> Pillow.Image:
     own conversion would clip them), an embedded colour profile is followed.
 
     Raises:
-        _UnusableError: not decodable, too large (checked before decoding) or too small.
+        UnusableError: not decodable, too large (checked before decoding) or too small.
     """
     smallest = config.min_side or config.resolution
     try:
         photograph = _read_header(data)
         if math.prod(photograph.size) > config.max_pixels:
-            raise _UnusableError(
+            raise UnusableError(
                 "too_large", f"{_size(photograph)} is over max_pixels = {config.max_pixels}"
             )
         if min(photograph.size) < smallest:
-            raise _UnusableError(
+            raise UnusableError(
                 "too_small", f"{_size(photograph)} has a side under {smallest} (see min_side)"
             )
         return _to_rgb(ImageOps.exif_transpose(photograph))
-    except _UnusableError:
+    except UnusableError:
         raise
     except UnidentifiedImageError as error:
         # Its own text holds a memory address, and manifests are reproducible.
-        raise _UnusableError("undecodable", "not an image of a known format") from error
+        raise UnusableError("undecodable", "not an image of a known format") from error
     except Pillow.DecompressionBombError as error:
         # Of a picture inside of the file. Pillow's bound is above ours, and its text names it.
         detail = f"it holds a picture over max_pixels = {config.max_pixels}"
-        raise _UnusableError("too_large", detail) from error
+        raise UnusableError("too_large", detail) from error
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error
-        raise _UnusableError("undecodable", f"{type(error).__name__}: {error}") from error
+        raise UnusableError("undecodable", f"{type(error).__name__}: {error}") from error
 
 
 def _read_header(data: bytes) -> Pillow.Image:

@@ -13,7 +13,8 @@ import torch
 from gends.dataset import PairDataset
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.severity import measure
-from gends.jobs.training.run import NAMES, device_of
+from gends.jobs.training.inputs import device_of
+from gends.jobs.training.run import NAMES
 from gends.models.degrader import Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader

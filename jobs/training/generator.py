@@ -10,14 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from gends.dataset import PairDataset
+from gends.jobs.training.inputs import source_of, start_of
 from gends.jobs.training.run import (
     NAMES,
     Run,
-    grid,
     load_autoencoder,
     load_generator,
-    source_of,
-    start_of,
     with_modules,
 )
 from gends.models.autoencoder import STRIDE, Autoencoder, target_latents
@@ -25,7 +23,7 @@ from gends.models.degrader import Image, Instruction
 from gends.models.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.target import Target
-from gends.models.pixels import to_images
+from gends.models.pixels import grid, to_images
 from gends.models.training.generator import GeneratorParts, degradations_of, generator_loss
 from gends.models.training.latent_writer import with_flips
 from gends.models.training.latents import LatentCache

@@ -1,38 +1,26 @@
-"""What all trainings share: flags, identity of the data, reporting, pictures."""
+"""What the trainings of a GenDeg model share: flags, loop and the models they begin with."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import click
-import numpy as np
-import numpy.typing as npt
 import torch
-from blake3 import blake3
 from torch import nn
 
 from gends.dataset import PairDataset
-from gends.jobs import sigterm
-from gends.jobs.progress import duration
+from gends.jobs.training.inputs import device_of
+from gends.jobs.training.report import reporter, stopped
 from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
-from gends.models.degrader import Image
-from gends.models.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import OtherRunError, train
-from gends.models.training.progress import Progress
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
-from gends.pipeline.dataset import IDENTITY_NAME
-from gends.pipeline.manifest import read_facts
-from gends.pipeline.reader import readable_shards
-from gends.pipeline.store import open_store
 
 NAMES = tuple(DEGRADATIONS)
 
@@ -108,7 +96,7 @@ class Run:
                 "ema": flags["ema"],
             },
         )
-        on_progress = _reporter(self.folder if flags["tensorboard"] else None)
+        on_progress = reporter(self.folder if flags["tensorboard"] else None)
         with stop_on_signals() as should_stop:
             try:
                 trained: Trained = train(
@@ -122,48 +110,8 @@ class Run:
                     f"--model {self.result}"
                 ) from error
         if not trained.finished:
-            click.echo(f"stopped at step {trained.step}; the same command goes on", err=True)
-            raise click.exceptions.Exit(os.EX_TEMPFAIL if sigterm.noted() else 130)
+            raise stopped(trained.step)
         return dict(trained.averaged)
-
-
-def device_of(name: str | None) -> str:
-    """The device of that name; where none is given, a GPU if there is one.
-
-    Raises:
-        click.BadParameter: there is no such device here.
-    """
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    # A build without CUDA asserts that it has none.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise click.BadParameter(
-            f"no device {name!r} here ({reason}); give cpu, cuda or cuda:N", param_hint="--device"
-        ) from error
-    return name
-
-
-def source_of(root: Path) -> dict[str, Any]:
-    """Names the data of a run: what a dataset was founded with, and the bytes of its shards.
-
-    Raises:
-        OSError: there is no dataset.json.
-    """
-    store = open_store(root)
-    identity = json.loads(store.read(IDENTITY_NAME))
-    shards = blake3()
-    for shard in readable_shards(store):
-        shards.update(f"{shard} {read_facts(store, shard)['shard_blake3']}\n".encode())
-    names = ("config_digest", "catalog_digest", "profile_digest", "engine")
-    return {name: identity[name] for name in names} | {"shards": shards.hexdigest()}
-
-
-def start_of(folder: Path | None) -> dict[str, Any]:
-    """Names the weights that a run begins with."""
-    return {"starts_from": None if folder is None else digest_folder(folder)}
 
 
 def load_generator(folder: Path) -> GenDeg:
@@ -200,46 +148,3 @@ def load_autoencoder(folder: Path) -> PatchAutoencoder:
 def with_modules(model: GenDeg, modules: Mapping[str, nn.Module]) -> GenDeg:
     """The model with some of its modules exchanged."""
     return replace(model, modules=model.modules | dict(modules), folder=None)
-
-
-def grid(rows: Sequence[npt.NDArray[np.uint8]]) -> Image:
-    """Rows of equally many pictures (N, H, W, 3) as one picture."""
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
-
-
-def _reporter(tensorboard: Path | None) -> Callable[[Progress], None]:
-    if tensorboard is None:
-        return _print
-    try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
-    except ImportError as error:
-        raise click.UsageError(
-            "--tensorboard needs the tensorboard package: pip install 'gends[train]'"
-        ) from error
-    # A resumed run writes a new file; steps that run again replace those of the lost process.
-    writer = SummaryWriter(tensorboard / "tensorboard")
-
-    def report(progress: Progress) -> None:
-        _print(progress)
-        figures = {
-            "loss": progress.loss,
-            "learning_rate": progress.learning_rate,
-            "images_per_second": progress.images_per_second,
-            **progress.metrics,
-        }
-        for name, value in figures.items():
-            writer.add_scalar(name, value, progress.step)
-        writer.flush()
-
-    return report
-
-
-def _print(progress: Progress) -> None:
-    """One line."""
-    metrics = "  ".join(f"{name} {value:.4g}" for name, value in progress.metrics.items())
-    click.echo(
-        f"step {progress.step}/{progress.steps}  loss {progress.loss:.4f}  {metrics}  "
-        f"{progress.images_per_second:.1f} images/s  rate {progress.learning_rate:.2e}  "
-        f"ETA {duration(progress.seconds_left)}",
-        err=True,
-    )

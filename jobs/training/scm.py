@@ -12,20 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from gends.dataset import PairDataset
+from gends.jobs.training.inputs import source_of, start_of
 from gends.jobs.training.run import (
     NAMES,
     Options,
     Run,
-    grid,
     load_generator,
-    source_of,
-    start_of,
     with_modules,
 )
 from gends.models.autoencoder import STRIDE, decode_latents, target_latents
 from gends.models.degrader import Image
 from gends.models.gendeg.model import GenDeg
-from gends.models.pixels import to_images, to_tensor
+from gends.models.pixels import grid, to_images, to_tensor
 from gends.models.scm import StructureCorrection
 from gends.models.seeding import seeded
 from gends.models.severity import measure

@@ -62,14 +62,20 @@ def latest_checkpoint(directory: Path) -> Path | None:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read one checkpoint folder onto the CPU. Raises ValueError for another format version."""
+    tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
+    step, state = read_state(path)
+    return Checkpoint(step=step, tensors=tensors, state=state)
+
+
+def read_state(path: Path) -> tuple[int, dict[str, Any]]:
+    """Completed steps and JSON values of a checkpoint, without its tensors; raises as above."""
     record = json.loads((path / "state.json").read_text(encoding="utf-8"))
     if record["format"] != FORMAT:
         raise ValueError(
             f"checkpoint {path} has format {record['format']}, this version reads {FORMAT}: "
             "go on with the version that wrote it, or start in another directory"
         )
-    tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
-    return Checkpoint(step=record["step"], tensors=tensors, state=record["state"])
+    return record["step"], record["state"]
 
 
 def _checkpoints(directory: Path) -> list[Path]:

@@ -1,16 +1,20 @@
-"""The one training loop: any modules, one device, exact resume.
+"""The one training loop: any modules, one device for each rank, exact resume.
 
-A run is a pure function of its inputs. Step k trains on `batches(k)` and draws its random numbers
-from generators made for step k (`gends.models.training.randomness`), so a run that was killed goes
-on from its last checkpoint to the very weights of an uninterrupted one: bit for bit on a CPU with
-as many threads, up to the device's own nondeterministic kernels on a GPU. Modules must therefore
-not draw from the global generator: no `nn.Dropout` with p > 0.
+A run is a pure function of its inputs. Step k trains on `batches(k)`, or on the k-th batch of a
+feed, and draws its random numbers from generators made for step k
+(`gends.models.training.randomness`), so a run that was killed goes on from its last checkpoint to
+the very weights of an uninterrupted one: bit for bit on CPUs with as many threads and ranks, up to
+the device's own nondeterministic kernels on a GPU. Modules must therefore not draw from the global
+generator: no `nn.Dropout` with p > 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image as PillowImage
@@ -22,11 +26,14 @@ from gends.models.training.checkpoint import (
     Checkpoint,
     latest_checkpoint,
     read_checkpoint,
+    read_state,
     write_checkpoint,
 )
 from gends.models.training.ema import Ema
-from gends.models.training.prefetch import prefetched
-from gends.models.training.progress import Meter, MetricsLog, Progress
+from gends.models.training.prefetch import fed, prefetched
+from gends.models.training.progress import Meter, Progress
+from gends.models.training.ranks import ALONE, Ranks
+from gends.models.training.step_log import StepLog
 from gends.models.training.task import Batch, LoopSettings, Task, Trained
 
 
@@ -40,28 +47,51 @@ def train(
     *,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Train, or go on from the newest checkpoint in `settings.directory`, until `settings.steps`.
 
-    `should_stop` is asked after every step; when it says so, a checkpoint is written first.
+    `should_stop` is asked after every step; when it says so, a checkpoint is written first. All
+    ranks call this; only the first one writes and reports. Their number may change in between.
 
     Raises:
         OtherRunError: the checkpoint belongs to another run (`identity`).
-        ValueError: the checkpoint belongs to other modules or another optimizer; or the optimizer
-            holds parameters that are not in `task.modules`.
+        ValueError: the checkpoint belongs to other modules or another optimizer; the optimizer
+            holds parameters that are not in `task.modules`; or ranks see different checkpoints.
         FloatingPointError: the loss is no longer finite. No checkpoint is written after that.
     """
-    run = _Run(task, settings, on_progress)
+    run = _Run(task, settings, on_progress, ranks)
     stopped = False
-    steps = range(run.step, settings.steps)
-    with prefetched(task.batches, steps, run.device, settings.prefetch) as batches:
+    with run.batches() as batches:
         for batch in batches:
             run.advance(batch)
-            stopped = should_stop()
+            stopped = ranks.any(should_stop())
             run.record(last=stopped or run.step == settings.steps)
             if stopped:
                 break
     return Trained(step=run.step, finished=run.step >= settings.steps, averaged=run.ema.modules)
+
+
+def newest_step(directory: Path, identity: Mapping[str, Any]) -> int:
+    """Completed steps of the newest checkpoint in `directory`; 0 where there is none.
+
+    Raises:
+        OtherRunError: it belongs to another run.
+    """
+    newest = latest_checkpoint(directory)
+    if newest is None:
+        return 0
+    step, state = read_state(newest)
+    _check_same_run(newest, state, identity)
+    return step
+
+
+def _check_same_run(path: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    if changed := differences(state["identity"], identity):
+        raise OtherRunError(
+            f"{path} belongs to another run: {changed}; "
+            "give the same settings to go on, or another directory to start anew"
+        )
 
 
 class _Run:
@@ -72,8 +102,10 @@ class _Run:
         task: Task,
         settings: LoopSettings,
         on_progress: Callable[[Progress], None] | None,
+        ranks: Ranks,
     ) -> None:
         self.task, self.settings, self.on_progress = task, settings, on_progress
+        self.ranks = ranks
         self.parameters = _trained_parameters(task)
         self.device = self.parameters[0].device
         self.base_rates = [group["lr"] for group in task.optimizer.param_groups]
@@ -83,10 +115,19 @@ class _Run:
         newest = latest_checkpoint(settings.directory)
         if newest is not None:
             self._restore(newest)
-        self.log = MetricsLog(settings.directory / "metrics.jsonl", self.step)
+        ranks.check_same("the newest checkpoint's step", self.step)
+        if ranks.first:
+            self.log = StepLog(settings.directory / "metrics.jsonl", self.step)
         self.meter = Meter()
         for module in task.modules.values():
             module.train()
+
+    def batches(self) -> AbstractContextManager[Iterator[Batch]]:
+        """What the steps that are left train on."""
+        source, steps = self.task.batches, range(self.step, self.settings.steps)
+        if callable(source):
+            return prefetched(source, steps, self.device, self.settings.prefetch)
+        return fed(source, steps, self.device)
 
     def advance(self, batch: Batch) -> None:
         """One optimizer step."""
@@ -106,21 +147,29 @@ class _Run:
         self.meter.add(loss, {**metrics, "gradient_norm": norm}, images)
 
     def record(self, *, last: bool) -> None:
-        """Report, checkpoint and draw a picture where this step asks for it."""
+        """Report, checkpoint, draw a picture and validate where this step asks for it."""
         settings, step = self.settings, self.step
         checkpoint = last or step % settings.checkpoint_every == 0
         if checkpoint or step % settings.report_every == 0:
             self._report()  # before the checkpoint: weights after a lost loss are never written
-        if checkpoint:
+        if checkpoint and self.ranks.first:
             self._write()
-        finished = step == settings.steps
-        if settings.sample_every and (finished or step % settings.sample_every == 0):
+        if self._due(settings.sample_every) and self.ranks.first:
             self._sample()
+        if self._due(settings.validate_every) and self.task.validate is not None:
+            with torch.inference_mode():
+                self.task.validate(step, self.ema.modules)
+
+    def _due(self, every: int) -> bool:
+        """Whether something is done now that is done `every` so many steps (0: never), and last."""
+        return bool(every) and (self.step == self.settings.steps or self.step % every == 0)
 
     def _report(self) -> None:
         rate = self.task.optimizer.param_groups[0]["lr"]
-        progress = self.meter.report(self.step, self.settings.steps, rate)
-        self.log.write(progress)
+        progress = self.meter.report(self.step, self.settings.steps, rate, self.ranks)
+        if not self.ranks.first:
+            return
+        self.log.write(asdict(progress))
         if self.on_progress is not None:
             self.on_progress(progress)
 
@@ -145,20 +194,20 @@ class _Run:
             "ema": nn.ModuleDict(self.ema.modules).state_dict(),
             "optimizer": optimizer,
         }
-        state = {"identity": dict(self.settings.identity)}
+        state: dict[str, Any] = {"identity": dict(self.settings.identity)}
+        if not callable(self.task.batches):
+            state["feed"] = dict(self.task.batches.state_dict())
         checkpoint = Checkpoint(step=self.step, tensors=tensors, state=state)
         write_checkpoint(self.settings.directory, checkpoint, keep=self.settings.keep)
 
     def _restore(self, path: Path) -> None:
         checkpoint = read_checkpoint(path)
-        if changed := differences(checkpoint.state["identity"], self.settings.identity):
-            raise OtherRunError(
-                f"{path} belongs to another run: {changed}; "
-                "give the same settings to go on, or another directory to start anew"
-            )
+        _check_same_run(path, checkpoint.state, self.settings.identity)
         _load(self.task.modules, checkpoint.tensors["model"], path)
         _load(self.ema.modules, checkpoint.tensors["ema"], path)
         _load_optimizer(self.task.optimizer, self.parameters, checkpoint.tensors["optimizer"])
+        if not callable(self.task.batches):
+            self.task.batches.load_state_dict(checkpoint.state["feed"])
         self.step = checkpoint.step
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from gends.models.training.task import Batch
+from gends.models.training.task import Batch, Feed
 
 
 @contextmanager
@@ -38,3 +38,13 @@ def prefetched(
         yield ordered(pool)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def fed(feed: Feed, steps: range, device: torch.device) -> Iterator[Iterator[Batch]]:
+    """Batches of `steps` from a feed, on the device."""
+    with feed.batches(steps) as batches:
+        yield (
+            {name: values.to(device, non_blocking=True) for name, values in batch.items()}
+            for batch in batches
+        )

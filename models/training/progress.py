@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gends.models.training.ranks import ALONE, Ranks
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One line of a training run. Loss and metrics are means over the steps since the last one."""
+    """One line of a training run.
+
+    Loss and metrics are means over the steps since the last one, and over all ranks.
+    """
 
     step: int
     """Completed steps."""
@@ -41,12 +44,13 @@ class Meter:
         for name, value in {**metrics, "loss": loss}.items():
             self._values.setdefault(name, []).append(torch.as_tensor(value).detach())
 
-    def report(self, step: int, steps: int, learning_rate: float) -> Progress:
-        """Close the window. Raises FloatingPointError when a loss or metric is not finite."""
-        means = {
-            name: float(torch.stack([value.double() for value in values]).mean())
-            for name, values in self._values.items()
-        }
+    def report(self, step: int, steps: int, learning_rate: float, ranks: Ranks = ALONE) -> Progress:
+        """Close the window, on all ranks at once.
+
+        Raises:
+            FloatingPointError: a loss or metric is not finite, on whichever rank.
+        """
+        means = _means(self._values, ranks)
         elapsed = max(time.monotonic() - self._since, 1e-9)
         done = len(self._values["loss"])
         progress = Progress(
@@ -55,7 +59,7 @@ class Meter:
             loss=means.pop("loss"),
             metrics=means,
             learning_rate=learning_rate,
-            images_per_second=self._images / elapsed,
+            images_per_second=self._images * ranks.count / elapsed,
             seconds_left=(steps - step) * elapsed / done,
         )
         for name, value in {"loss": progress.loss, **means}.items():
@@ -73,26 +77,8 @@ class Meter:
         self._since = time.monotonic()
 
 
-class MetricsLog:
-    """A JSON-lines file of `Progress`, cut back to the checkpoint that a run resumes from."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        """Keep the lines of `path` up to `step`; later ones belong to steps that run again."""
-        self._path = path
-        if path.exists():
-            kept = [line for line in path.read_text("utf-8").splitlines() if _within(line, step)]
-            partial = path.with_name(f".partial-{path.name}")
-            partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-            partial.replace(path)
-
-    def write(self, progress: Progress) -> None:
-        """Append one line."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(progress)) + "\n")
-
-
-def _within(line: str, step: int) -> bool:
-    try:
-        return bool(json.loads(line)["step"] <= step)
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return False  # the torn last line of a killed run
+def _means(values: Mapping[str, list[Tensor]], ranks: Ranks) -> dict[str, float]:
+    means = torch.stack(
+        [torch.stack([v.double() for v in few]).mean().cpu() for few in values.values()]
+    )
+    return dict(zip(values, (ranks.total(means) / ranks.count).tolist(), strict=True))

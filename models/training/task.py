@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -19,6 +20,19 @@ Loss = tuple[Tensor, Mapping[str, Tensor | float]]
 """The scalar to minimise, and figures to report beside it."""
 
 
+class Feed(Protocol):
+    """Batches whose place in the data is a state, as a loader's is; stored in checkpoints."""
+
+    def batches(self, steps: range) -> AbstractContextManager[Iterator[Batch]]:
+        """One batch on the CPU for each of these steps, the first where the state is."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """JSON values: the place after the batch that was delivered last, the same on all ranks."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to a place, with whatever number of ranks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What is trained, on what, towards what."""
@@ -29,10 +43,13 @@ class Task:
     """Over parameters of `modules`; the groups' learning rates are the base rates."""
     loss: Callable[[int, Batch], Loss]
     """(step, batch on the device) → loss. A pure function of both and of the weights."""
-    batches: Callable[[int], Batch]
-    """Step → batch on the CPU: a pure function of the step, called from several threads at once."""
+    batches: Callable[[int], Batch] | Feed
+    """Step → batch on the CPU: a pure function of the step, called from several threads at once.
+    Or a feed, which several ranks need: each gives this rank's share of every batch."""
     sample: Callable[[int, Mapping[str, nn.Module]], Image] | None = None
     """(completed steps, averaged modules) → a picture to look at."""
+    validate: Callable[[int, Mapping[str, nn.Module]], None] | None = None
+    """(completed steps, averaged modules): judge them. Called on all ranks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +57,12 @@ class LoopSettings:
     """How long, how fast, and what is written when."""
 
     directory: Path
-    """Receives step-*/ (checkpoints), samples/*.png and metrics.jsonl."""
+    """Receives step-*/ (checkpoints), samples/*.png and metrics.jsonl; the same for all ranks."""
     steps: int
     schedule: Schedule = field(default_factory=Schedule)
     ema_decay: float = 0.999
     clip_norm: float = 1.0
-    """Bound of the global gradient norm."""
+    """Bound of the global gradient norm; infinity bounds nothing."""
     bf16: bool = False
     """Compute the loss under bfloat16 autocast; weights stay as they are."""
     report_every: int = 50
@@ -54,8 +71,10 @@ class LoopSettings:
     """Checkpoints kept."""
     sample_every: int = 0
     """0: no pictures."""
+    validate_every: int = 0
+    """0: never."""
     prefetch: int = 2
-    """Batches prepared ahead, each on a thread of its own; 0: none."""
+    """Batches prepared ahead, each on a thread of its own; 0: none. A feed sees to that itself."""
     identity: Mapping[str, Any] = field(default_factory=dict)
     """JSON values that decide the result (seed, data, model). Going on under others is refused."""
 
@@ -64,7 +83,7 @@ class LoopSettings:
         for name in ("steps", "report_every", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 1 or more")
-        for name in ("sample_every", "prefetch"):
+        for name in ("sample_every", "validate_every", "prefetch"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import click
 import pytest
 
 from gends.jobs.cli import COMMANDS
@@ -34,6 +36,15 @@ def test_help_lists_commands_and_exit_codes(cli):
         assert help_text in " ".join(ended.out.split())
     for code in ("0", "1", "2", "130"):
         assert f"\n    {code} " in ended.out
+
+
+def test_the_code_that_a_command_exits_with_is_the_process_own(cli, monkeypatch):
+    def stop():
+        raise click.exceptions.Exit(75)
+
+    command = click.Command("show", callback=stop)
+    monkeypatch.setitem(sys.modules, "gends.jobs.show", SimpleNamespace(command=command))
+    assert cli("show").code == 75
 
 
 def test_version(cli):

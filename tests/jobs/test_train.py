@@ -17,7 +17,8 @@ from gends import PairDataset
 from gends.jobs.train import CROP_STEP, SIZES
 from gends.jobs.training.autoencoder import ImagePool, autoencoder_task
 from gends.jobs.training.generator import latent_cache
-from gends.jobs.training.run import Options, source_of
+from gends.jobs.training.inputs import source_of
+from gends.jobs.training.run import Options
 from gends.jobs.training.scm import CorrectionData, begin, correction_task
 from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS

@@ -1,0 +1,1 @@
+"""What `gends-build evaluate` does."""

@@ -1,0 +1,89 @@
+"""Restores the pictures of a source one after another, and counts what became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from gends.jobs.count import Count
+from gends.jobs.errors import BuildError
+from gends.jobs.restorer import Restorer
+from gends.jobs.training.inputs import device_of
+from gends.pipeline.damage import PairError
+from gends.pipeline.names import spelled
+from gends.pipeline.restoring import BadPictureError, Restorable, restorables, write_restored
+from gends.pipeline.store import Store, open_store
+
+
+def restore_all(  # noqa: PLR0913  the flags of a command
+    source: Path,
+    folder: Path,
+    *,
+    model: Path,
+    target: str | None,
+    suffix: str,
+    overwrite: bool,
+    max_pixels: int,
+    tile: int,
+    overlap: int,
+    device: str | None,
+    bf16: bool | None,
+    threads: int | None,
+) -> Counter[str]:
+    """Restore into a folder; returns how many are `restored`, `there` already, and `failed`.
+
+    Args:
+        source: see `restorables`.
+        folder: where to write.
+        model: folder of a restorer.
+        target: name in the folder of a single picture; None takes those of the source.
+        suffix: of the names that follow from the source.
+        overwrite: write over what is there.
+        max_pixels: of the largest picture decoded.
+        tile: side of a tile.
+        overlap: of neighbouring tiles.
+        device: as torch names it; None takes a GPU where there is one.
+        bf16: None is on for GPUs.
+        threads: of the CPU; None leaves them as they are.
+
+    Raises:
+        ValueError: source or model cannot be used, or a single picture is there already.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    pictures = restorables(source, max_pixels=max_pixels, suffix=suffix)
+    store = open_store(folder)
+    if target is not None:
+        if store.exists(target) and not overwrite:
+            raise ValueError(f"{folder / target} is there already; --overwrite replaces it")
+        pictures = [replace(picture, target=target) for picture in pictures]
+    chosen = device_of(device)
+    restorer = Restorer.open(model, tile=tile, overlap=overlap, device=chosen, bf16=bf16)
+    counts: Counter[str] = Counter()
+    with Count(len(pictures), "pictures") as count:
+        for picture in pictures:
+            counts[_restore(picture, store, restorer, count, overwrite=overwrite)] += 1
+            count.step()
+    return counts
+
+
+def _restore(
+    picture: Restorable, store: Store, restorer: Restorer, count: Count, *, overwrite: bool
+) -> str:
+    """What became of a picture."""
+    if not overwrite and store.exists(picture.target):
+        return "there"
+    try:
+        restored = restorer(picture.read())
+    except BuildError:
+        raise  # no memory for a tile is no fault of this picture
+    # RuntimeError is what networks say of sizes that they cannot take.
+    except (BadPictureError, PairError, FloatingPointError, RuntimeError) as error:
+        reason = spelled(str(error).strip().partition("\n")[0])
+        count.say(f"failed: {picture.name}: {reason}")
+        return "failed"
+    written = write_restored(store, picture.target, restored, overwrite=overwrite)
+    return "restored" if written else "there"

@@ -1,0 +1,41 @@
+"""Flags of the commands that run a restorer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FLAGS = [
+    click.option(
+        "--tile",
+        metavar="N",
+        default=512,
+        show_default=True,
+        type=click.IntRange(min=8),
+        help="Side in pixels of the tiles that larger pictures are cut into.",
+    ),
+    click.option(
+        "--overlap",
+        metavar="N",
+        default=64,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Pixels that tiles share and that are blended; at most half a tile.",
+    ),
+    click.option("--device", help="As torch names it. [default: cuda where there is one]"),
+    click.option(
+        "--bf16/--fp32", default=None, help="Compute in bfloat16. [default: on a GPU only]"
+    ),
+    click.option("--threads", metavar="N", type=click.IntRange(min=1), help="CPU threads."),
+]
+
+
+def restorer_options(command: Command) -> Command:
+    """Add --tile, --overlap, --device, --bf16 and --threads."""
+    for option in reversed(FLAGS):
+        command = option(command)
+    return command

@@ -1,0 +1,168 @@
+"""Run the ranks of a training on Ray Train, and listen to them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import train as ray_train
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from gends.jobs.cause import last_line
+from gends.jobs.errors import BuildError
+from gends.jobs.training.desk import open_desk
+from gends.models.training.interruption import stop_on_signals
+from gends.pipeline.damage import PairError
+
+LISTEN = 0.3
+"""Seconds between two looks at what the ranks have told."""
+USER_ERRORS = (ValueError, OSError, FloatingPointError, BuildError)
+"""What a rank raises of its input; all else is a rank that was lost."""
+FAILURE = "failure.txt"
+
+Work = Callable[[Mapping[str, Any]], None]
+
+
+class LostRankError(BuildError):
+    """A process of the training died, or broke."""
+
+    stopping = False
+    """Whether the training had been asked to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One training's function, and where and how wide it runs.
+
+    Ray calls `work(settings | {"desk": desk})` on each rank, with torch's process group joined; the
+    first rank tells the desk what it has to say.
+    """
+
+    work: Work
+    settings: Mapping[str, Any]
+    ranks: int
+    cpus: int
+    """Of each rank."""
+    on_gpu: bool
+    folder: Path
+    """Of the run, which all machines see."""
+
+    def run(self, listen: Callable[[Any], None]) -> None:
+        """Start the ranks and wait for their end; `listen` gets what they tell.
+
+        The first SIGTERM or Ctrl-C asks them to stop after a step, the second Ctrl-C interrupts.
+
+        Raises:
+            LostRankError: a rank died or broke; its last words are in `folder`/failure.txt.
+            ValueError, OSError, FloatingPointError, BuildError: what a rank raised.
+        """
+        desk = open_desk()
+        fit = _Background(self._trainer(desk).fit)
+        told = False
+        with self._scratch(), stop_on_signals() as asked:
+            fit.start()
+            while not fit.ended(LISTEN):
+                _hear(desk, listen)
+                if asked() and not told:
+                    ray.get(desk.stop.remote())
+                    told = True
+        _hear(desk, listen)
+        if fit.error is not None:
+            error = self.blame(fit.error)
+            if isinstance(error, LostRankError):
+                error.stopping = told
+            raise error from fit.error
+
+    def _trainer(self, desk: Any) -> TorchTrainer:
+        # Ray would work in a folder of its own: what this one opens by a relative path moved.
+        os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+        gpu = {"GPU": 1} if self.on_gpu else {}
+        return TorchTrainer(
+            self.work,
+            train_loop_config={**self.settings, "desk": desk},
+            # What ranks tell each other beside gradients does not pass through the GPU.
+            torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if self.on_gpu else "gloo"),
+            scaling_config=ray_train.ScalingConfig(
+                num_workers=self.ranks,
+                use_gpu=self.on_gpu,
+                resources_per_worker={"CPU": self.cpus, **gpu},
+            ),
+            run_config=ray_train.RunConfig(  # type: ignore[call-arg]  # it declares the old one
+                name="train",
+                storage_path=str(self._ray_folder),
+                logging_config=ray_train.LoggingConfig(log_level="ERROR"),
+            ),
+        )
+
+    @property
+    def _ray_folder(self) -> Path:
+        return self.folder / ".ray"
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[None]:
+        """Give Ray Train a folder for its own records, which mean nothing to the next run."""
+        shutil.rmtree(self._ray_folder, ignore_errors=True)
+        try:
+            yield
+        finally:
+            shutil.rmtree(self._ray_folder, ignore_errors=True)
+
+    def blame(self, error: BaseException) -> BaseException:
+        """What a training ended with, out of what Ray Train ended with.
+
+        The error that a rank raised of its input, as it was raised; or else a LostRankError.
+        """
+        if not isinstance(error, ray_train.TrainingFailedError):
+            return error
+        failures: Mapping[int, Exception] = getattr(error, "worker_failures", {})
+        for failure in failures.values():
+            if isinstance(failure, USER_ERRORS):
+                return _in_short(failure)
+        words = "".join(traceback.format_exception(error))
+        (self.folder / FAILURE).write_text(words, encoding="utf-8")
+        rank, why = next(iter(failures.items()), (None, error))
+        who = "the training" if rank is None else f"rank {rank} of {self.ranks}"
+        return LostRankError(f"{who} was lost: {last_line(why)} (more in {self.folder / FAILURE})")
+
+
+class _Background:
+    """A call on a thread of its own that the process does not wait for when it ends."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.error: BaseException | None = None
+        self._call = call
+        self._thread = threading.Thread(target=self._run, name="trainer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ended(self, seconds: float) -> bool:
+        """Wait so long at most."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:
+            self.error = error
+
+
+def _in_short(failure: Exception) -> Exception:
+    """A damaged pair without the traceback of the loader worker that found it."""
+    if isinstance(failure, PairError) and "Original Traceback" in str(failure):
+        return PairError(last_line(failure).partition(": ")[2])
+    return failure
+
+
+def _hear(desk: Any, listen: Callable[[Any], None]) -> None:
+    for note in ray.get(desk.take.remote()):
+        listen(note)

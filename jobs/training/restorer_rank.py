@@ -1,0 +1,73 @@
+"""One rank of a restorer's training: what Ray Train calls in each of its processes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import torch
+from ray.train.torch import get_device
+
+from gends.jobs.training.desk import watching
+from gends.jobs.training.hold import held
+from gends.jobs.training.restorer_result import VALIDATIONS, write_result
+from gends.jobs.training.restorer_settings import RestorerSettings
+from gends.jobs.training.restorer_task import loop_settings, restorer_task
+from gends.jobs.training.validation import Figures
+from gends.models.training.loop import newest_step, train
+from gends.models.training.ranks import Ranks
+from gends.models.training.step_log import StepLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The last thing that the first rank tells."""
+
+    step: int
+    finished: bool
+
+
+def train_rank(config: Mapping[str, Any]) -> None:
+    """Train until the end, or until the desk says stop; the first rank tells the desk how it goes.
+
+    `config` has `settings` (RestorerSettings), `identity` (what the run is, as JSON values) and the
+    `desk`.
+    """
+    settings: RestorerSettings = config["settings"]
+    desk, identity, ranks = config["desk"], config["identity"], Ranks.joined()
+    torch.set_num_threads(settings.threads)
+    with contextlib.ExitStack() as stack:
+        should_stop: Callable[[], bool] = lambda: False  # noqa: E731
+        if ranks.first:
+            stack.enter_context(held(settings.folder))
+            should_stop = stack.enter_context(watching(desk))
+        on_figures = _teller(settings, identity, desk) if ranks.first else desk.tell.remote
+        device = torch.device(get_device())
+        trained = train(
+            restorer_task(settings, ranks, device, on_figures),
+            loop_settings(settings, identity),
+            on_progress=desk.tell.remote,
+            should_stop=should_stop,
+            ranks=ranks,
+        )
+        if ranks.first and trained.finished:
+            (restorer,) = trained.averaged.values()
+            write_result(restorer, settings, identity)
+    if ranks.first:
+        ray.get(desk.tell.remote(Ended(step=trained.step, finished=trained.finished)))
+
+
+def _teller(
+    settings: RestorerSettings, identity: Mapping[str, Any], desk: Any
+) -> Callable[[Figures], None]:
+    """Writes the figures of validations down, after those up to the step that is gone on from."""
+    log = StepLog(settings.folder / VALIDATIONS, newest_step(settings.folder, identity))
+
+    def tell(figures: Figures) -> None:
+        log.write(figures)
+        desk.tell.remote(figures)
+
+    return tell

@@ -1,0 +1,121 @@
+"""The folder that a restorer's training ends with: weights, what they were trained on, a card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from gends._version import __version__
+from gends.jobs.training.restorer_settings import RestorerSettings
+from gends.models.restorers.catalogue import Restorer, save
+
+VALIDATIONS = "validation.jsonl"
+"""Figures of every validation of a run, beside its checkpoints."""
+FACTS = "training.json"
+"""Which data and settings made the weights, for programs."""
+
+
+def write_result(
+    restorer: nn.Module, settings: RestorerSettings, identity: Mapping[str, Any]
+) -> None:
+    """Write the result's folder whole, in place of what an earlier end of the same run left."""
+    partial = settings.folder / ".partial-result"
+    shutil.rmtree(partial, ignore_errors=True)
+    save(cast(Restorer, restorer), partial)
+    facts = {
+        "gends": __version__,
+        "parameters": sum(parameter.numel() for parameter in restorer.parameters()),
+        "train": {"roots": list(settings.data.all_roots), "split": settings.data.split},
+        "run": dict(identity),
+        "validation": _last_line(settings.folder / VALIDATIONS),
+    }
+    (partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", "utf-8")
+    (partial / "README.md").write_text(card(facts), encoding="utf-8")
+    shutil.rmtree(settings.result, ignore_errors=True)
+    partial.rename(settings.result)
+
+
+def card(facts: Mapping[str, Any]) -> str:
+    """A model card of a result's facts, in Markdown."""
+    run = facts["run"]
+    return "\n".join(
+        [
+            f"# {run['arch']} {run['preset']}",
+            "",
+            f"A restorer of {facts['parameters']:,} parameters, trained by gends {facts['gends']}: "
+            "RGB in [0, 1], (N, 3, H, W), to the same shape, any size.",
+            "",
+            "## Data",
+            "",
+            *_data(facts),
+            "",
+            "## Training",
+            "",
+            *(f"* {line}" for line in _settings(run)),
+            "",
+            "## Figures",
+            "",
+            *_figures(facts["validation"]),
+            "",
+        ]
+    )
+
+
+def _data(facts: Mapping[str, Any]) -> list[str]:
+    run, train = facts["run"], facts["train"]
+    mix = "all pairs alike" if run["mix"] is None else f"mixed by {run['mix']}"
+    lines = [
+        f"Split {train['split'] or 'all'}, degradations {_words(run['degradations'])}, {mix}.",
+        "",
+        "| dataset | engine | digest of its shards |",
+        "|---|---|---|",
+    ]
+    for number, root in enumerate(train["roots"]):
+        source = run["data"][str(number)]
+        engine = (source["engine"] or {}).get("engine", "?")
+        lines.append(f"| {root} | {engine} | `{source['shards'][:16]}` |")
+    return lines
+
+
+def _words(values: Iterable[str] | None) -> str:
+    return "all" if values is None else ", ".join(values)
+
+
+def _settings(run: Mapping[str, Any]) -> Iterable[str]:
+    recipe = run["recipe"]
+    yield (
+        f"{recipe['steps']} steps of {recipe['batch_size']} crops of {recipe['crop']} pixels, seed "
+        f"{run['seed']}, {'bfloat16' if run['bf16'] else 'float32'}"
+    )
+    ema = f"averaged with decay {recipe['ema_decay']}" if recipe["ema_decay"] else "not averaged"
+    yield f"{recipe['loss']} loss, AdamW at {recipe['rate']:g}; weights {ema}"
+    said = ("steps", "batch_size", "crop", "loss", "rate", "ema_decay")
+    yield ", ".join(f"{name} {value}" for name, value in recipe.items() if name not in said)
+
+
+def _figures(figures: Mapping[str, Any] | None) -> list[str]:
+    if figures is None:
+        return ["It was not validated."]
+    lines = [
+        "PSNR in dB on pairs of photographs that it was not trained on, at step "
+        f"{figures['step']}.",
+        "",
+        "| degradation | pairs | degraded | restored |",
+        "|---|---|---|---|",
+    ]
+    for name, value in figures["psnr"].items():
+        pairs, before = figures["pairs"][name], figures["psnr_lq"][name]
+        lines.append(f"| {name} | {pairs} | {before:.2f} | {value:.2f} |")
+    return lines
+
+
+def _last_line(path: Path) -> Any:
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return json.loads(lines[-1]) if lines else None

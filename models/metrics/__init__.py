@@ -1,0 +1,1 @@
+"""How good a restored picture is: the metrics that restoration papers report."""

@@ -1,0 +1,1 @@
+"""How well a restorer does on datasets: pairs are scored, grouped, tabled and plotted."""

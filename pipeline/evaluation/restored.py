@@ -1,0 +1,67 @@
+"""Pictures that were restored elsewhere, in a folder, by the keys of their pairs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from gends.models.degrader import Image
+
+SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+NAMED = 5
+
+
+class RestoredFolder:
+    """`FOLDER/<dataset>/<key>.png`, or `FOLDER/<key>.png` where there is no such subfolder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Point at a folder."""
+        self._folder = folder
+
+    def check(self, dataset: str, keys: Iterable[str]) -> None:
+        """Raise ValueError unless every pair of a dataset has its picture."""
+        place = self._place(dataset)
+        missing = [key for key in keys if _file(place, key) is None]
+        if missing:
+            shown = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+            raise ValueError(
+                f"{place}: {len(missing)} pairs of {dataset} have no restored picture KEY.png: "
+                f"{shown}. Figures of the others would be of another set: restore these too, or "
+                "evaluate fewer with --degradations, --split or --limit"
+            )
+
+    def read(self, dataset: str, key: str, size: tuple[int, ...]) -> Image:
+        """The restored picture of a pair, uint8 (H, W, 3) RGB, of the pair's own size (H, W).
+
+        Raises:
+            ValueError: it is not there, no picture, or of another size.
+        """
+        place = self._place(dataset)
+        file = _file(place, key)
+        if file is None:
+            raise ValueError(f"{place / key}.png is gone")
+        try:
+            with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
+                image = np.array(picture.convert("RGB"))
+        except Exception as error:  # decoders raise anything from SyntaxError to struct.error
+            raise ValueError(f"{file}: no readable picture ({error})") from error
+        if image.shape[:2] != size:
+            height, width = image.shape[:2]
+            raise ValueError(
+                f"{file} has {width}x{height} pixels, its pair {size[1]}x{size[0]}: restore "
+                "without resizing"
+            )
+        return image
+
+    def _place(self, dataset: str) -> Path:
+        own = self._folder / Path(dataset).name
+        return own if own.is_dir() else self._folder
+
+
+def _file(folder: Path, key: str) -> Path | None:
+    files = (folder / f"{key}{suffix}" for suffix in SUFFIXES)
+    return next((file for file in files if file.is_file()), None)

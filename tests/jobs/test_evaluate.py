@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from gends.models.restorers.catalogue import create, save
+
+
+@pytest.fixture(scope="module")
+def sets(photos, build_dataset, tmp_path_factory):
+    """Two datasets of four photographs each, and none in both."""
+    folder = tmp_path_factory.mktemp("sets")
+    lines = photos.read_text().splitlines()
+    roots = []
+    for name, rows in (("first", lines[1:5]), ("second", lines[5:9])):
+        source = photos.parent / f"{name}.csv"
+        source.write_text("\n".join([lines[0], *rows]) + "\n")
+        settings = {"degradations": ["rain", "motion_blur"], "replicas": 2}
+        roots.append(build_dataset(source, folder / name, **settings).store.root)
+    return roots
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    save(create("nafnet", "tiny", seed=0), folder)
+    return folder
+
+
+FAST = ("--metrics", "psnr,ssim", "--resamples", 100)
+
+
+def test_a_model_on_two_datasets_gives_tables_plots_and_every_pair(cli, model, sets, tmp_path):
+    out = tmp_path / "out"
+    data = [argument for root in sets for argument in ("--data", root)]
+    ended = cli("evaluate", model, *data, *FAST, "--out", out)
+    assert ended.code == 0, ended.err
+    assert "## first" in ended.out
+    assert "## second" in ended.out
+    assert ended.out == (out / "tables.md").read_text()
+    assert r"\toprule" in (out / "tables.tex").read_text()
+    pairs = pq.read_table(out / "pairs.parquet").to_pandas()
+    assert set(pairs.data) == {"first", "second"}
+    assert pairs.key.nunique() == len(pairs) > 20
+    assert {"psnr_degraded", "psnr_restored", "mu", "source_blake3"} <= set(pairs.columns)
+    groups = pq.read_table(out / "groups.parquet").to_pandas()
+    whole = groups[groups.degradation.isna() & (groups.images == "restored")]
+    means = pairs.groupby("data").psnr_restored.mean()
+    for row in whole[whole.metric == "psnr"].itertuples():
+        assert row.value == pytest.approx(means[row.data])
+    plots = {path.name for path in (out / "plots").iterdir()}
+    assert {"first-psnr.png", "first-psnr.svg", "second-ssim.svg"} <= plots
+    record = json.loads((out / "evaluation.json").read_text())
+    assert record["data"]["first"]["shards"]
+    assert record["model_digest"]
+    assert record["sources"].startswith("NOT checked")
+    assert "NOT checked whether photographs were trained on" in ended.out
+    again = cli("evaluate", model, *data, *FAST, "--out", out)
+    assert again.code == 2
+    assert "holds an evaluation; name another folder, or --overwrite it" in again.err
+
+
+def test_restored_pictures_of_a_folder_score_as_the_model_that_made_them(
+    cli, model, sets, tmp_path
+):
+    restored = tmp_path / "restored"
+    assert cli("restore", model, sets[0], restored).code == 0
+    of_folder = cli("evaluate", restored, "--data", sets[0], *FAST)
+    of_model = cli("evaluate", model, "--data", sets[0], *FAST)
+    assert of_folder.code == of_model.code == 0
+    tables = [ended.out.partition("## first")[2] for ended in (of_folder, of_model)]
+    assert tables[0] == tables[1] != ""
+    next(restored.glob("*-rain-*")).unlink()
+    ended = cli("evaluate", restored, "--data", sets[0], *FAST)
+    assert ended.code == 2
+    assert "1 pairs of first have no restored picture" in ended.err
+    ended = cli("evaluate", restored, "--data", sets[0], *FAST, "--degradations", "motion_blur")
+    assert ended.code == 0
+
+
+def test_photographs_that_were_trained_on_are_refused_by_name(cli, model, sets, tmp_path):
+    first, second = sets
+    ended = cli("evaluate", model, "--data", first, "--data", second, "--train-data", second, *FAST)
+    assert ended.code == 2
+    assert "4 photographs to test on are in the training data" in ended.err
+    assert f"{second}: chelsea left" in ended.err or f"{second}: rocket left" in ended.err
+    ended = cli("evaluate", model, "--data", first, "--train-data", second, *FAST)
+    assert ended.code == 0
+    assert f"No photograph is in the training data ({second}), by content." in ended.out
+
+
+def test_the_training_data_of_a_models_own_record_count(cli, sets, tmp_path):
+    save(create("nafnet", "tiny", seed=0), tmp_path)
+    record = tmp_path / "training.json"
+    for root, split, code, words in (
+        (sets[0], None, 2, "photographs to test on are in the training data"),
+        (sets[1], "train", 0, "No photograph is in the training data"),
+        (tmp_path / "gone", None, 0, "NOT checked whether photographs were trained on: the train"),
+    ):
+        record.write_text(json.dumps({"train": {"roots": [str(root)], "split": split}}))
+        ended = cli("evaluate", tmp_path, "--data", sets[0], *FAST)
+        assert ended.code == code
+        assert words in ended.out + ended.err
+    record.write_text("{}")
+    ended = cli("evaluate", tmp_path, "--data", sets[0], *FAST)
+    assert ended.code == 2
+    assert "training.json: damaged" in ended.err
+
+
+def test_metrics_that_cannot_be_had_are_named_everywhere(cli, model, sets, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    out = tmp_path / "out"
+    ended = cli(
+        "evaluate", model, "--data", sets[0], "--limit", 2, "--resamples", 100, "--out", out
+    )
+    assert ended.code == 0, ended.err
+    for name in ("LPIPS", "DISTS", "FID", "NIQE", "MUSIQ", "CLIPIQA"):
+        assert f"{name} is missing: needs" in ended.out
+        assert f"{name} is missing" in (out / "tables.tex").read_text()
+    assert "| PSNR ↑ | SSIM ↑ |\n" in ended.out
+    missing = json.loads((out / "evaluation.json").read_text())["missing"]
+    assert set(missing) == {"lpips", "dists", "fid", "niqe", "musiq", "clipiqa"}
+    ended = cli("evaluate", model, "--data", sets[0], "--metrics", "lpips,fid")
+    assert ended.code == 2
+    assert "no metric can be computed: lpips: needs" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--metrics", ""], "none was asked for"),
+        (["--severities", "0,x"], "'0,x' is not numbers"),
+        (["--severities", "0,0.5"], "must rise from 0 to 1"),
+        (["--degradations", "fog"], "unknown degradation 'fog'"),
+        (["--split", "dev"], "no pair with split"),
+        (["--overlap", "500"], "half of the tile"),
+        (["--device", "quantum"], "no device 'quantum' here"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_said_before_anything_is_computed(cli, model, sets, arguments, words):
+    ended = cli("evaluate", model, "--data", sets[0], *FAST, *arguments)
+    assert ended.code == 2
+    assert words in " ".join(ended.err.split())

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import io
+import tarfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gends import PairDataset
+from gends.models.restorers.catalogue import create, save
+from gends.models.tiling import Tiling, restore
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A folder of a small NAFNet that changes pictures visibly."""
+    folder = tmp_path_factory.mktemp("model")
+    restorer = create("nafnet", "tiny", seed=0)
+    with torch.no_grad():
+        restorer.ending.bias += 0.1
+    save(restorer, folder)
+    return folder
+
+
+@pytest.fixture
+def pictures(photographs, tmp_path):
+    """A tree of pictures of odd sizes, and two files that are none."""
+    folder = tmp_path / "in"
+    (folder / "deeper" / "still").mkdir(parents=True)
+    Image.fromarray(photographs["chelsea"][:101, :77]).save(folder / "a cat.png")
+    Image.fromarray(photographs["coffee"][:1, :3]).save(folder / "deeper" / "tiny.bmp")
+    Image.fromarray(photographs["rocket"][:90, :200]).save(folder / "deeper/still/wide.jpg")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    (folder / "notes.md").write_text("no picture, and not taken for one")
+    return folder
+
+
+def open_picture(path):
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def test_a_tree_keeps_its_structure_and_what_cannot_be_read_is_named_and_counted(
+    cli, model, pictures, tmp_path
+):
+    out = tmp_path / "out"
+    ended = cli("restore", model, pictures, out, "--tile", 64, "--overlap", 16)
+    assert ended.code == 0
+    assert "3 restored, 1 failed, named above" in ended.out
+    assert "failed: broken.jpg: " in ended.err
+    found = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert found == {"a cat.png", "deeper/tiny.png", "deeper/still/wide.png"}
+    assert open_picture(out / "deeper/tiny.png").shape == (1, 3, 3)
+    cat = open_picture(pictures / "a cat.png")
+    by_hand = restore(load_network(model), cat, Tiling(tile=64, overlap=16))
+    assert (open_picture(out / "a cat.png") == by_hand).all()
+    assert np.abs(by_hand.astype(int) - cat).mean() > 3
+
+
+def load_network(folder):
+    from gends.models.restorers.catalogue import load  # noqa: PLC0415
+
+    return load(folder)
+
+
+def test_what_is_there_stays_unless_it_is_asked_for(cli, model, pictures, tmp_path):
+    out = tmp_path / "out"
+    (out / "deeper").mkdir(parents=True)
+    mine = out / "deeper" / "tiny.png"
+    mine.write_text("mine")
+    ended = cli("restore", model, pictures, out)
+    assert ended.code == 0
+    assert "2 restored, 1 there already (--overwrite makes them again), 1 failed" in ended.out
+    assert mine.read_text() == "mine"
+    assert "3 restored, 1 failed" in cli("restore", model, pictures, out, "--overwrite").out
+    assert open_picture(mine).shape == (1, 3, 3)
+    assert not list(out.rglob(".*"))
+
+
+def test_a_single_picture_to_a_file_or_into_a_folder(cli, model, pictures, tmp_path):
+    source, out = pictures / "a cat.png", tmp_path / "clear.webp"
+    assert cli("restore", model, source, out).code == 0
+    assert out.read_bytes()[8:12] == b"WEBP"
+    ended = cli("restore", model, source, out)
+    assert ended.code == 2
+    assert "clear.webp is there already; --overwrite replaces it" in ended.err
+    assert cli("restore", model, source, tmp_path / "folder").code == 0
+    assert (open_picture(tmp_path / "folder" / "a cat.png") == open_picture(out)).all()
+
+
+def test_an_input_that_is_all_bad_exits_2(cli, model, pictures, tmp_path):
+    ended = cli("restore", model, pictures / "broken.jpg", tmp_path / "out.png")
+    assert ended.code == 2
+    assert "failed: broken.jpg" in ended.err
+    assert "0 restored, 1 failed" in ended.out
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_the_pairs_of_a_dataset_by_key_and_members_of_a_tar(cli, model, finished, tmp_path):
+    out = tmp_path / "restored"
+    ended = cli("restore", model, finished.store.root, out)
+    keys = {pair["key"] for pair in PairDataset(finished.store.root)}
+    assert f"{len(keys)} restored" in ended.out
+    assert {path.stem for path in out.iterdir()} == keys
+    with tarfile.open(tmp_path / "some.tar", "w") as tar:
+        data = (out / f"{min(keys)}.png").read_bytes()
+        member = tarfile.TarInfo("inside/one.png")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    assert cli("restore", model, tmp_path / "some.tar", tmp_path / "of tar").code == 0
+    assert (tmp_path / "of tar" / "some" / "inside" / "one.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("in/out", "in/out lies in"),
+        ("in", "lies in"),
+        ("clear.png", "names one picture, and IN is not one"),
+    ],
+)
+def test_places_that_would_end_badly_are_refused(cli, model, pictures, tmp_path, out, words):
+    before = sorted(tmp_path.rglob("*"))
+    ended = cli("restore", model, pictures, tmp_path / out)
+    assert ended.code == 2
+    assert words in " ".join(ended.err.split())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_two_pictures_of_one_name_are_refused(cli, model, pictures, tmp_path):
+    Image.new("RGB", (8, 8)).save(pictures / "a cat.jpg")
+    ended = cli("restore", model, pictures, tmp_path / "out")
+    assert ended.code == 2
+    assert "a cat.jpg and a cat.png would both become a cat.png" in ended.err
+
+
+def test_no_model_and_no_pictures_are_refused(cli, model, pictures, tmp_path):
+    (tmp_path / "empty").mkdir()
+    ended = cli("restore", tmp_path / "empty", pictures, tmp_path / "out")
+    assert ended.code == 2
+    assert "holds no restorer" in ended.err
+    ended = cli("restore", model, tmp_path / "empty", tmp_path / "out")
+    assert ended.code == 2
+    assert "no pictures" in ended.err

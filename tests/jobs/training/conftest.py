@@ -1,0 +1,44 @@
+"""Trainings of a tiny restorer on the dataset that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gends.jobs.training.restorer_settings import Data, RestorerSettings
+from gends.models.restorers.recipe import find_recipe
+
+
+@pytest.fixture
+def make_settings(finished, tmp_path) -> Callable[..., RestorerSettings]:
+    """(**changes) -> settings of a training of 7 steps of 6 crops; of a recipe's fields, too."""
+    tiny = replace(find_recipe("nafnet", "tiny"), steps=7, batch_size=6, crop=32)
+    fields = set(RestorerSettings.__dataclass_fields__)
+
+    def make(folder: Path = tmp_path / "run", **changes: Any) -> RestorerSettings:
+        of_recipe = {name: value for name, value in changes.items() if name not in fields}
+        values: dict[str, Any] = {
+            "folder": folder,
+            "arch": "nafnet",
+            "preset": "tiny",
+            "pretrained": False,
+            "recipe": replace(tiny, **of_recipe),
+            "data": Data(roots=(str(finished.store.root),)),
+            "validation": None,
+            "seed": 0,
+            "bf16": False,
+            "checkpoint_every": 2,
+            "sample_every": 0,
+            "report_every": 1,
+            "loader_workers": 0,
+            "threads": 1,
+            "log_keys": True,
+        }
+        changes = {name: value for name, value in changes.items() if name in fields}
+        return RestorerSettings(**values | changes)
+
+    return make
