@@ -173,9 +173,7 @@ def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float],
     metavar="[DEGRADATION/]NAME",
     help="Dataset to keep; may be repeated.",
 )
-@click.option(
-    "--out", required=True, type=Output, callback=profile_file, help="Profile to write."
-)
+@click.option("--out", required=True, type=Output, callback=profile_file, help="Profile to write.")
 def select_command(profile: str, datasets: tuple[str, ...], out: Path) -> None:
     """Keep some datasets of a PROFILE (a file, or 'reference', the one that ships)."""
     _save(load_profile(profile).only(datasets), out)
