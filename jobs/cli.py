@@ -97,9 +97,9 @@ def run() -> None:
     # Diffusers imports it wherever it is installed, and it warns of kernels that nobody asked for.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
-        group.main(prog_name="gends-build", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = group.main(prog_name="gends-build", standalone_mode=False)
+        if isinstance(code, int):  # of an Exit, which click turns into what it returns
+            sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
