@@ -137,7 +137,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("promptir", "published"): _PROMPTIR,
     ("promptir", "tiny"): replace(
         _PROMPTIR,
-        **_TINY,
+        **_TINY | {"steps": 400},
         rate=1e-3,
         warmup=0.05,
         stretch=1.0,
