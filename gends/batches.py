@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -147,11 +148,17 @@ def _stacked(groups: list[list[Image]], channels_first: bool) -> torch.Tensor:
         )
     height, width, channels = shapes.pop()
     shape = (channels, height, width) if channels_first else (height, width, channels)
-    stack = torch.empty((len(groups), len(groups[0]), *shape), dtype=torch.uint8)
-    if get_worker_info() is not None:
-        stack.share_memory_()  # type: ignore[no-untyped-call]
+    stack = _empty((len(groups), len(groups[0]), *shape))
     pixels = stack.numpy()
     for place, group in zip(pixels, groups, strict=True):
         for target, picture in zip(place, group, strict=True):
             target[:] = picture.transpose(2, 0, 1) if channels_first else picture
     return stack
+
+
+def _empty(shape: tuple[int, ...]) -> torch.Tensor:
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    # As torch's own collation does: share_memory_() would copy what is not there yet.
+    storage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)

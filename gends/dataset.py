@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from gends.items import CACHE_BYTES, Items, Numbers
 from gends.pipeline.damage import PairError
 from gends.pipeline.manifest import Row
 from gends.presets import Item
-from gends.rows import Roots, Selection, listed, row_at
+from gends.rows import Columns, Roots, Selection, columns_of, listed, row_at
 
 if TYPE_CHECKING:
     import torch
@@ -149,7 +150,14 @@ class PairDataset:
     def _row(self, index: int) -> Row:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} pairs")
-        return row_at(self.rows, index % len(self))
+        return row_at(self._columns, index % len(self))
+
+    @functools.cached_property
+    def _columns(self) -> Columns:
+        return columns_of(self.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_columns"}
 
     def _numbers(self, index: int) -> Numbers:
         return None if self.epoch is None else (self.epoch, index % len(self))

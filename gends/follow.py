@@ -21,7 +21,7 @@ from gends.pipeline.dataset import IDENTITY_NAME, read_identity
 from gends.pipeline.manifest import Row, sealed_shards, shard_name
 from gends.pipeline.store import Store, open_store
 from gends.presets import Item
-from gends.rows import Root, Roots, Selection, check_known, listed, row_at
+from gends.rows import Root, Roots, Selection, check_known, columns_of, listed, row_at
 
 Found = TypeVar("Found")
 SELECTORS = [field.name for field in dataclasses.fields(Selection)]
@@ -72,8 +72,9 @@ class Follower:
         while missing:
             group, rows = watch.until(lambda sealed: self._group(sorted(missing & sealed)))
             missing.difference_update(group)
-            for index in order(rows["shard"].to_numpy()):
-                row = row_at(rows, int(index))
+            columns = columns_of(rows)
+            for index in order(rows["shard"].to_numpy()).tolist():
+                row = row_at(columns, index)
                 try:
                     yield source.read(row, (*numbers, _number_of(row["key"])))
                 except PairError as error:

@@ -63,10 +63,9 @@ def preset_of(name: str) -> Preset:
 def clip_view(lq: Image) -> Image:
     """What CLIP is shown: the shorter side resized to 224 (bicubic), the middle of the longer."""
     height, width, _ = lq.shape
-    scale = CLIP_SIDE / min(height, width)
-    size = max(CLIP_SIDE, int(width * scale)), max(CLIP_SIDE, int(height * scale))
-    resized = Pillow.fromarray(lq).resize(size, Pillow.Resampling.BICUBIC)
-    left, top = (round((side - CLIP_SIDE) / 2) for side in size)
+    wide, tall = (CLIP_SIDE * side // min(height, width) for side in (width, height))
+    resized = Pillow.fromarray(lq).resize((wide, tall), Pillow.Resampling.BICUBIC)
+    left, top = (round((side - CLIP_SIDE) / 2) for side in (wide, tall))
     return np.array(resized.crop((left, top, left + CLIP_SIDE, top + CLIP_SIDE)))
 
 
