@@ -130,7 +130,8 @@ class Launch:
         (self.folder / FAILURE).write_text(words, encoding="utf-8")
         rank, why = next(iter(failures.items()), (None, error))
         who = "the training" if rank is None else f"rank {rank} of {self.ranks}"
-        return LostRankError(f"{who} was lost: {last_line(why)} (more in {self.folder / FAILURE})")
+        what = last_line(why).partition(". ")[0]
+        return LostRankError(f"{who} was lost: {what} (more in {self.folder / FAILURE})")
 
 
 class _Background:

@@ -72,13 +72,12 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     lines = [
         f"Split {train['split'] or 'all'}, degradations {_words(run['degradations'])}, {mix}.",
         "",
-        "| dataset | engine | digest of its shards |",
-        "|---|---|---|",
+        "| dataset | digest of its shards |",
+        "|---|---|",
     ]
     for number, root in enumerate(train["roots"]):
         source = run["data"][str(number)]
-        engine = (source["engine"] or {}).get("engine", "?")
-        lines.append(f"| {root} | {engine} | `{source['shards'][:16]}` |")
+        lines.append(f"| {root} | `{source['shards'][:16]}` |")
     return lines
 
 

@@ -1,9 +1,13 @@
 """The whole way from photographs to a trained model and its first dataset, in a few steps each."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,6 +243,21 @@ def test_a_run_is_not_gone_on_with_on_other_data_or_from_another_model(
         assert ended.code == 2
         assert word in ended.err
     assert cli("train", "autoencoder", root, *flags).code == 0
+
+
+def test_ctrl_c_ends_a_training_that_goes_on_later(cli, finished, tmp_path):
+    flags = ["--run", tmp_path, "--steps", 1000, "--sample-every", 0, *SMALL]
+
+    def interrupt():
+        while not (tmp_path / "metrics.jsonl").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    ended = cli("train", "autoencoder", finished.store.root, *flags)
+    assert ended.code == 130
+    assert "the same command goes on" in ended.err
+    assert list(tmp_path.glob("step-*"))
 
 
 def test_latents_of_other_data_or_another_autoencoder_are_not_read(finished, other, tmp_path):
