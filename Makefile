@@ -52,7 +52,8 @@ $(TYPED): $(READY) $(SOURCES)
 	touch $(TYPED)
 
 # --no-deps: exactly the lock and nothing else. facexlib asks for opencv-python, which the lock leaves
-# out: opencv-python-headless is the same cv2 and needs no graphics libraries of the system.
+# out: opencv-python-headless is the same cv2 and needs no graphics libraries of the system. pyiqa asks for
+# bitsandbytes and never imports it; diffusers imports it wherever it is, two seconds of every start.
 # --use-pep517: the few source distributions are built with a fresh setuptools of their own.
 $(READY): setup.cfg pyproject.toml requirements.lock
 	@python=$(BIN)/python; test -x $$python || python="$(PYTHON)"; \
@@ -68,8 +69,9 @@ $(READY): setup.cfg pyproject.toml requirements.lock
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	uv pip compile setup.cfg --extra test --extra quality --extra train --extra export --extra lpips --universal \
-	  --python-version 3.10 --no-emit-package opencv-python --no-annotate \
+	uv pip compile setup.cfg --extra test --extra quality --extra train --extra export --extra lpips \
+	  --universal --python-version 3.10 --no-annotate \
+	  --no-emit-package opencv-python --no-emit-package bitsandbytes \
 	  --custom-compile-command "make lock" $(LOCK_ARGS) -o requirements.lock
 
 clean:

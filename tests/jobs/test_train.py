@@ -34,11 +34,22 @@ from gends.models.scm import PRESETS
 SMALL = ["--batch-size", "4", "--crop", "64", "--threads", "1", "--checkpoint-every", "2"]
 
 
-def run(*arguments, expect=0):
-    command = [str(Path(sys.executable).with_name("gends-build")), *map(str, arguments)]
+def build(*arguments):
+    command = [str(Path(sys.executable).with_name("gends-build")), "run", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done
+    assert done.returncode == 0, done.stdout + done.err
+
+
+@pytest.fixture
+def train(cli):
+    """(*arguments) runs `gends-build train` in this process: importing torch takes longer."""
+
+    def run(*arguments, expect=0):
+        ended = cli("train", *arguments)
+        assert ended.code == expect, ended.out + ended.err
+        return ended
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -48,45 +59,45 @@ def pairs(tmp_path_factory):
     for name in ("astronaut", "coffee", "chelsea"):
         Image.fromarray(getattr(data, name)()).save(folder / "photos" / f"{name}.png")
     settings = ["--engine", "parametric", "--resolution", 64, "--fit", "random", "--replicas", 4]
-    run("run", "--clean", folder / "photos", "--out", folder / "pairs", *settings)
+    build("--clean", folder / "photos", "--out", folder / "pairs", *settings)
     return folder / "pairs"
 
 
 @pytest.mark.slow
-def test_from_pairs_to_a_model_that_makes_pairs(pairs, tmp_path):
+def test_from_pairs_to_a_model_that_makes_pairs(pairs, train, tmp_path):
     autoencoder, generator, scm = (tmp_path / name for name in ("autoencoder", "generator", "scm"))
-    run("train", "autoencoder", pairs, "--run", autoencoder, "--steps", 4, "--tensorboard", *SMALL)
+    train("autoencoder", pairs, "--run", autoencoder, "--steps", 4, "--tensorboard", *SMALL)
     assert list((autoencoder / "tensorboard").glob("events.*"))
-    run(
-        *("train", "generator", pairs, "--autoencoder", autoencoder / "result"),
+    train(
+        *("generator", pairs, "--autoencoder", autoencoder / "result"),
         *("--run", generator, "--steps", 4, "--sample-every", 4, *SMALL),
     )
     assert list((generator / "samples").glob("*.png"))
-    done = run(
-        *("train", "generator", pairs, "--model", generator / "result"),
+    done = train(
+        *("generator", pairs, "--model", generator / "result"),
         *("--run", generator, "--steps", 4, *SMALL),
         expect=2,
     )
-    assert "starts_from was" in done.stderr
-    run(
-        *("train", "scm", pairs, "--model", generator / "result"),
+    assert "starts_from was" in done.err
+    train(
+        *("scm", pairs, "--model", generator / "result"),
         *("--run", scm, "--steps", 3, "--sample-every", 3, *SMALL),
     )
     (sample,) = (scm / "samples").glob("*.png")
     with Image.open(sample) as picture:
         assert picture.size == (8 * 64, 4 * 64)
-    done = run(
-        *("train", "calibration", pairs, "--model", scm / "result"),
+    done = train(
+        *("calibration", pairs, "--model", scm / "result"),
         *("--out", tmp_path / "model", "--samples", 8, "--device", "cpu"),
     )
-    assert "low_light" in done.stderr
+    assert "low_light" in done.err
     model = GenDeg.from_pretrained(tmp_path / "model")
     assert model.scm is not None
     assert set(model.calibration.curves) == {
         *("haze", "rain", "snow", "motion_blur", "low_light", "raindrop")
     }
-    run(
-        *("run", "--clean", pairs.parent / "photos", "--out", tmp_path / "made", "--model"),
+    build(
+        *("--clean", pairs.parent / "photos", "--out", tmp_path / "made", "--model"),
         *(tmp_path / "model", "--resolution", 64, "--steps", 2, "--filter-structure-min", -1),
     )
     rows = PairDataset(tmp_path / "made").rows.to_pylist()
@@ -94,17 +105,17 @@ def test_from_pairs_to_a_model_that_makes_pairs(pairs, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_training_goes_on_where_it_stopped(pairs, tmp_path):
-    base = ["train", "autoencoder", pairs, "--run"]
-    done = run(*base, tmp_path / "whole", "--steps", 6, *SMALL)
-    assert all(line.startswith("step ") for line in done.stderr.splitlines()), done.stderr
+def test_a_training_goes_on_where_it_stopped(pairs, train, tmp_path):
+    base = ["autoencoder", pairs, "--run"]
+    done = train(*base, tmp_path / "whole", "--steps", 6, *SMALL)
+    assert all(line.startswith("step ") for line in done.err.splitlines()), done.err
     # the newest checkpoint is lost with its process: the one before it is gone on from
-    run(*base, tmp_path / "broken", "--steps", 6, *SMALL)
+    train(*base, tmp_path / "broken", "--steps", 6, *SMALL)
     newest = sorted((tmp_path / "broken").glob("step-*"))[-1]
     for file in newest.iterdir():
         file.unlink()
     newest.rmdir()
-    run(*base, tmp_path / "broken", "--steps", 6, *SMALL)
+    train(*base, tmp_path / "broken", "--steps", 6, *SMALL)
     weights = [
         (tmp_path / name / "result" / "diffusion_pytorch_model.safetensors").read_bytes()
         for name in ("whole", "broken")
@@ -116,27 +127,27 @@ def test_a_training_goes_on_where_it_stopped(pairs, tmp_path):
 
 
 @pytest.mark.slow
-def test_other_settings_are_refused(pairs, tmp_path):
-    base = ["train", "autoencoder", pairs, "--run", tmp_path, *SMALL]
-    run(*base, "--steps", 2)
-    done = run(*base, "--steps", 2, "--seed", 1, expect=2)
-    assert "seed" in done.stderr
+def test_other_settings_are_refused(pairs, train, tmp_path):
+    base = ["autoencoder", pairs, "--run", tmp_path, *SMALL]
+    train(*base, "--steps", 2)
+    done = train(*base, "--steps", 2, "--seed", 1, expect=2)
+    assert "seed" in done.err
 
 
 @pytest.mark.slow
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_everything_trains_on_a_gpu(pairs, tmp_path):
+def test_everything_trains_on_a_gpu(pairs, train, tmp_path):
     flags = ["--steps", 2, "--sample-every", 2, "--device", "cuda", *SMALL]
     autoencoder, generator, scm = (tmp_path / name for name in ("autoencoder", "generator", "scm"))
-    run("train", "autoencoder", pairs, "--run", autoencoder, *flags)
+    train("autoencoder", pairs, "--run", autoencoder, *flags)
     start = ["--autoencoder", autoencoder / "result"]
-    run("train", "generator", pairs, *start, "--run", generator, *flags)
-    run("train", "scm", pairs, "--model", generator / "result", "--run", scm, *flags)
+    train("generator", pairs, *start, "--run", generator, *flags)
+    train("scm", pairs, "--model", generator / "result", "--run", scm, *flags)
     for folder in (autoencoder, generator, scm):
         assert list((folder / "samples").glob("*.png"))
     flags = ["--out", tmp_path / "model", "--samples", 8, "--device", "cuda"]
-    run("train", "calibration", pairs, "--model", scm / "result", *flags)
+    train("calibration", pairs, "--model", scm / "result", *flags)
     assert GenDeg.from_pretrained(tmp_path / "model").calibration.curves
 
 
