@@ -80,8 +80,8 @@ def keys(folder, until):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_and_gone_on_with_by_fewer_it_has_seen_every_pair_once(start, finished, tmp_path):
-    folder, steps = tmp_path / "run", 24
-    validated = ["--validation-split", "test", "--validation-pairs", 6, "--validate-every", 16]
+    folder, steps = tmp_path / "run", 240  # it must not be over before it is killed
+    validated = ["--validation-split", "test", "--validation-pairs", 6, "--validate-every", 160]
     flags = ["--steps", steps, "--checkpoint-every", 4, *validated]
     killed = start(folder, "--workers", 2, *flags)
     await_step(killed, folder, 5)
@@ -93,7 +93,7 @@ def test_killed_and_gone_on_with_by_fewer_it_has_seen_every_pair_once(start, fin
     out, err = done.communicate(timeout=300)
     assert done.returncode == 0, err
     assert out == f"{folder / 'result'}\n"
-    assert "step 24 validated  PSNR  all " in err
+    assert f"step {steps} validated  PSNR  all " in err
     expected = PairDataset(finished.store.root, split="train").rows["key"].to_pylist()
     seen = keys(folder, steps)
     for first in range(0, len(seen) - len(expected) + 1, len(expected)):
