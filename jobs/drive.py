@@ -152,7 +152,6 @@ def _drive(
         else:
             _check_empty(store)
             inputs.found(store, engine)
-        _sweep(store)
         with progress, stop.on_signals():
             tally = job.run()
             progress(tally, final=True)
@@ -183,8 +182,3 @@ def _check_empty(store: Store) -> None:
                 f"{store.where(folder)} holds {names[0]!r}, but the root has no {IDENTITY_NAME}: "
                 "it is not a dataset of gends, or lost its identity; name an empty --out"
             )
-
-
-def _sweep(store: Store) -> None:
-    for folder in ("shards", "manifest", *(f"work/{name}" for name in store.names("work"))):
-        store.sweep(folder)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any
 
 import pyarrow as pa
-from blake3 import blake3
 
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.faults import fault_point
 from gends.pipeline.manifest import (
     SCHEMA,
+    ManifestError,
     Row,
+    as_manifest,
+    facts_of,
     manifest_name,
-    member_json,
     numbers,
+    read_facts,
     shard_name,
     write_manifest,
 )
 from gends.pipeline.row import BYTES
-from gends.pipeline.store import Store
+from gends.pipeline.shard import ShardWriter
+from gends.pipeline.store import AlreadyExistsError, Store
 
+TRIES = 3
+"""Times that a shard is published when predecessors that slept and woke up come in between."""
 UNIT_SCHEMA = pa.schema([*SCHEMA, *((name, pa.binary()) for name in BYTES)])
 
 
@@ -93,77 +97,58 @@ def seal(
 
     Units are concatenated in order, which is the order of keys; memory holds one unit. `check` is
     called before anything is published, and raises when another build has taken the root over.
-
-    Raises:
-        AlreadyExistsError: another build sealed the shard in the meantime.
+    A manifest that a build before this one publishes when it wakes up is replaced.
     """
-    # A sealing that is tried again may find its own manifest, and the units already removed.
-    if not store.exists(manifest_name(shard)):
-        with store.publish(shard_name(shard)) as file:
-            writer = ShardWriter(file, config.image_format)
-            rows = [
-                writer.add(row)
-                for index in range(num_units)
-                for row in _read_rows(store, _unit_name(shard, index))
-            ]
-            writer.close()
-            check()
-        check()
-        write_manifest(
-            store,
-            shard,
-            rows,
-            shard_size=writer.num_bytes,
-            shard_blake3=writer.blake3,
-            config_digest=config_digest,
-        )
+    # A sealing that is tried again may find its own manifest, and units already removed.
+    again = store.exists(manifest_name(shard))
+    if not again or durable_units(store, shard) >= set(range(num_units)):
+        for tries_left in reversed(range(TRIES)):
+            try:
+                _publish(store, shard, num_units, config, config_digest, check)
+                break
+            except AlreadyExistsError:
+                check()  # a successor came first; or else a predecessor that slept
+                if not tries_left:
+                    raise
     fault_point("seal.sealed")
+    check()
     store.remove_folder(work_folder(shard))
 
 
-class ShardWriter:
-    """Writes the tar of a shard: reproducible bytes, known offsets, a running checksum."""
+def _publish(
+    store: Store,
+    shard: int,
+    num_units: int,
+    config: BuildConfig,
+    config_digest: str,
+    check: Callable[[], None],
+) -> None:
+    with store.publish(shard_name(shard), check=check) as file:
+        writer = ShardWriter(file, config.image_format)
+        rows = [
+            writer.add(row)
+            for index in range(num_units)
+            for row in _read_rows(store, _unit_name(shard, index))
+        ]
+        writer.close()
+        facts: dict[str, Any] = {
+            "shard_size": writer.num_bytes,
+            "shard_blake3": writer.blake3,
+            "config_digest": config_digest,
+        }
+        # All units are here and this build holds the root: what says otherwise is out of date.
+        if _has_other_manifest(store, shard, rows, facts):
+            check()
+            store.remove(manifest_name(shard))
+    if not store.exists(manifest_name(shard)):
+        write_manifest(store, shard, rows, **facts, check=check)
 
-    def __init__(self, file: BinaryIO, image_format: str) -> None:
-        """Write to `file`, naming images after `image_format`."""
-        self._file = file
-        self._format = image_format
-        self._hash = blake3()
-        self.num_bytes = 0
 
-    def add(self, row: Row) -> Row:
-        """Write an accepted row's members; returns the row with its byte ranges, less the bytes."""
-        known = {name: row[name] for name in SCHEMA.names}
-        if row["status"] != "accepted":
-            return known
-        members = {"gt": row["gt_bytes"], "json": member_json(known), "lq": row["lq_bytes"]}
-        for part, data in members.items():
-            suffix = part if part == "json" else f"{part}.{self._format}"
-            offset = self._add_member(f"{row['key']}.{suffix}", data)
-            if part != "json":
-                known |= {f"{part}_offset": offset, f"{part}_size": len(data)}
-        return known
-
-    def close(self) -> None:
-        """Write the end of the archive."""
-        self._write(tarfile.NUL * (2 * tarfile.BLOCKSIZE))
-        self._write(tarfile.NUL * (-self.num_bytes % tarfile.RECORDSIZE))
-
-    @property
-    def blake3(self) -> str:
-        """Checksum of all bytes written."""
-        return self._hash.hexdigest()
-
-    def _add_member(self, name: str, data: bytes) -> int:
-        info = tarfile.TarInfo(name)  # mtime, uid and gid are 0, mode 0644, no owner's name
-        info.size = len(data)
-        self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
-        offset = self.num_bytes
-        self._write(data)
-        self._write(tarfile.NUL * (-len(data) % tarfile.BLOCKSIZE))
-        return offset
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._hash.update(data)
-        self.num_bytes += len(data)
+def _has_other_manifest(store: Store, shard: int, rows: list[Row], facts: dict[str, Any]) -> bool:
+    try:
+        known = read_facts(store, shard)
+    except FileNotFoundError:
+        return False
+    except ManifestError:
+        return True
+    return known != facts_of(as_manifest(rows, **facts).schema)

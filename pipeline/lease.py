@@ -109,12 +109,16 @@ def hold(
     """Hold the root for the duration of the block.
 
     Takes over from a holder that is dead: at once on the same machine, else after `patience`
-    seconds without a sign of life. `on_lost` is called from another thread when the lease was lost.
+    seconds without a sign of life. What a former holder had begun to write is swept away, so that
+    on a disk it publishes nothing when it wakes up. `on_lost` is called from another thread when
+    the lease was lost.
 
     Raises:
         LeaseHeldError: another build holds the root and lives.
     """
     lease = _acquire(store, patience, on_wait)
+    for folder in ("", "shards", "manifest", FOLDER, *(f"work/{n}" for n in store.names("work"))):
+        store.sweep(folder)
     stop = threading.Event()
     # A beat that comes late is of no use, and giving back what cannot be reached is no use either.
     hasty = store.with_timeout(patience / BEATS)
@@ -145,8 +149,8 @@ def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> L
         boot=_boot(),
         born=_born(os.getpid()),
     )
-    _beat(store, lease, 0)
     try:
+        _beat(store, lease, 0)
         with store.publish(lease.name, create_only=True) as file:
             file.write(json.dumps(asdict(lease)).encode())
     except AlreadyExistsError as error:
