@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import ray
@@ -18,12 +19,13 @@ from gends.jobs.flight import Flight, Lane
 from gends.jobs.stages import Context, fail_unit, make_carefully, seal_shard
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
-from gends.pipeline.commit import begun_shards, begun_units, work_folder
+from gends.pipeline.commit import begun_shards, begun_units
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.plan import Plan
+from gends.pipeline.reopened import settle
 from gends.pipeline.retry import narrowed
-from gends.pipeline.store import AlreadyExistsError, Store
+from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, WorkUnit
 
 UNITS_PER_WORKER = 3
@@ -53,6 +55,7 @@ class Build:
         self._stop = stop or Stop()
         self._timeout = unit_timeout
         self._context = ray.put(context)
+        self._check = partial(context.lease.check, store)
         self._on_progress = on_progress
         self._crew = Crew(context, resources)
         self._again: deque[WorkUnit] = deque()
@@ -105,11 +108,14 @@ class Build:
     def _missing_units(self) -> Iterator[WorkUnit]:
         """Units to make, in order; shards that turn out complete are sealed on the way."""
         sealed = set(sealed_shards(self.store, self.plan.num_shards))
-        self.tally.sealed = len(sealed)
         begun = begun_shards(self.store)
         for shard in begun & sealed:
-            # Killed between the manifest and the clean-up of its units.
-            self.store.remove_folder(work_folder(shard))
+            opened, outcome = settle(self.store, shard, self._check)
+            if opened:
+                sealed.remove(shard)
+            elif outcome is not None:
+                self.tally.remade[shard] = outcome
+        self.tally.sealed = len(sealed)
         for shard in range(self.plan.num_shards):
             if shard in sealed:
                 self.tally.resumed += self.plan.count_of_shard(shard)
@@ -227,15 +233,14 @@ class Build:
     def _sealed(self, reference: Any) -> None:
         shard = self._sealing.pop(reference)
         try:
-            ray.get(reference)
+            outcome = ray.get(reference)
         except RayError as error:
-            if isinstance(origin(error), LeaseLostError | AlreadyExistsError):
-                raise BuildError(
-                    f"shard {shard} was published by another build that took {self.store.url} "
-                    "over; this one stops"
-                ) from error
+            if isinstance(origin(error), LeaseLostError):
+                raise BuildError(str(origin(error))) from error
             raise BuildError(
                 f"shard {shard} cannot be sealed: {last_line(origin(error))}; the same command "
                 "resumes"
             ) from error
         self.tally.sealed += 1
+        if outcome is not None:
+            self.tally.remade[shard] = outcome

@@ -2,8 +2,9 @@
 
 A shard is opened again by taking its manifest away. Before that, everything it holds is durable
 once more: units without a failure as they were, of the others what did not fail, in a file of kept
-rows. A build that finds kept rows makes only the requests that are missing beside them. Killed
-before the manifest goes, a shard is as it was; killed after, the build goes on from the units.
+rows; and so is a record that the shard is to be opened (see `reopened`). A build that finds kept
+rows makes only the requests that are missing beside them. Killed before there is a record, a shard
+is as it was; killed after, any build goes on from the units.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import replace
 
 from gends.pipeline.commit import read_kept, work_folder, write_kept, write_unit
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.manifest import Row, manifest_name
+from gends.pipeline.manifest import Row
 from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.reopened import take_away
 from gends.pipeline.store import Store
 from gends.pipeline.types import View, WorkUnit
 
@@ -50,8 +52,7 @@ def reopen(
         ]
         write = write_unit if len(kept) == len(mine) else write_kept
         write(store, shard, unit.index, kept)
-    check()
-    store.remove(manifest_name(shard))
+    take_away(store, shard, same=False, check=check)
 
 
 def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:
