@@ -152,6 +152,7 @@ def _drive(
         else:
             _check_empty(store)
             inputs.found(store, engine)
+        store.sweep("")  # what killed foundings left; before, this may not have been a dataset
         with progress, stop.on_signals():
             tally = job.run()
             progress(tally, final=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from witness import published
 
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.faults import VARIABLE
+from gends.pipeline.lease import newest_lease
 from gends.pipeline.manifest import manifest_name, shard_name
 from gends.pipeline.retry import failed_shards
 
@@ -98,3 +101,28 @@ def test_a_killed_repair_and_a_killed_retry_go_on_when_called_again(
     assert store.names("work") == []
     assert "nothing failed in its sealed shards" in ended("retry", root)
     assert not failed_shards(open_dataset(root), [0, 1], set())
+
+
+def test_a_retry_that_loses_the_root_before_it_begins_ends_in_one_line(
+    clean: Path, build_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    store = build_dataset(clean, tmp_path / "root", **SETTINGS).store
+    before, passes = published(store), tmp_path / "passes"
+    passes.mkdir()
+    with subprocess.Popen(
+        [PROGRAM, "retry", store.root],
+        env=os.environ | {VARIABLE: f"work.written:1:hold:{passes}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for(passes / "reached")
+        lease = newest_lease(store)
+        assert lease is not None
+        usurper = replace(lease, number=lease.number + 1, holder="x", host="elsewhere")
+        store.path(usurper.name).write_text(json.dumps(asdict(usurper)))
+        (passes / "go").touch()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "was taken over by elsewhere" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    assert published(store) == before
