@@ -144,7 +144,7 @@ def _drive(
             *(store, inputs.plan, context, resources),
             stop=stop,
             unit_timeout=cluster.unit_timeout,
-            on_progress=progress,
+            progress=progress,
         )
         engine = job.fingerprint()
         if store.exists(IDENTITY_NAME):

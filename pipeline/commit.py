@@ -1,4 +1,7 @@
-"""Make units durable and seal shards: tar first, manifest last, each whole or absent."""
+"""Make units durable and seal shards: tar first, manifest last, each whole or absent.
+
+A unit's file is a stream of Arrow and, after its end, the BLAKE3 of all bytes before.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
+from blake3 import blake3
 
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.damage import DamageError
 from gends.pipeline.faults import fault_point
 from gends.pipeline.manifest import (
     SCHEMA,
@@ -30,6 +35,19 @@ TRIES = 3
 UNIT_SCHEMA = pa.schema([*SCHEMA, *((name, pa.binary()) for name in BYTES)])
 
 
+class UnitError(DamageError):
+    """A durable unit, or rows that were kept of one, whose file is damaged."""
+
+    def __init__(self, where: str, shard: int, index: int) -> None:
+        """Say which unit is to be made again."""
+        super().__init__(f"{where}: damaged, so that the unit has to be made again")
+        self.where, self.shard, self.index = where, shard, index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel from a task to its driver."""
+        return UnitError, (self.where, self.shard, self.index)
+
+
 def work_folder(shard: int) -> str:
     """Folder of a shard's durable units, removed when the shard is sealed."""
     return f"work/{shard:06d}"
@@ -46,8 +64,12 @@ def write_kept(store: Store, shard: int, index: int, rows: list[Row]) -> None:
 
 
 def read_kept(store: Store, shard: int, index: int) -> list[Row]:
-    """The rows that were kept of a unit."""
-    return _read_rows(store, _unit_name(shard, index, "kept"))
+    """The rows that were kept of a unit.
+
+    Raises:
+        UnitError: their file is damaged.
+    """
+    return _read_rows(store, shard, index, "kept")
 
 
 def begun_shards(store: Store) -> set[int]:
@@ -71,15 +93,24 @@ def _unit_name(shard: int, index: int, kind: str = "arrow") -> str:
 
 
 def _write_rows(store: Store, name: str, rows: list[Row]) -> None:
-    table = pa.Table.from_pylist(rows, schema=UNIT_SCHEMA)
-    with store.publish(name) as file, pa.ipc.new_file(file, UNIT_SCHEMA) as writer:
-        writer.write_table(table)
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, UNIT_SCHEMA) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema=UNIT_SCHEMA))
+    data = stream.getvalue()
+    with store.publish(name) as file:
+        file.write(data)
+        file.write(blake3(data).digest())
 
 
-def _read_rows(store: Store, name: str) -> list[Row]:
+def _read_rows(store: Store, shard: int, index: int, kind: str = "arrow") -> list[Row]:
+    name = _unit_name(shard, index, kind)
+    data = pa.py_buffer(store.read(name))
+    size = max(0, data.size - blake3.digest_size)
+    if blake3(data.slice(0, size)).digest() != data.slice(size).to_pybytes():
+        raise UnitError(store.where(name), shard, index)
     # A thread of Arrow's that lets go of Python's bytes while the interpreter ends aborts it.
     alone = pa.ipc.IpcReadOptions(use_threads=False)
-    with pa.ipc.open_file(pa.BufferReader(store.read(name)), options=alone) as reader:
+    with pa.ipc.open_stream(data.slice(0, size), options=alone) as reader:
         rows: list[Row] = reader.read_all().to_pylist()
     return rows
 
@@ -98,6 +129,9 @@ def seal(
     Units are concatenated in order, which is the order of keys; memory holds one unit. `check` is
     called before anything is published, and raises when another build has taken the root over.
     A manifest that a build before this one publishes when it wakes up is replaced.
+
+    Raises:
+        UnitError: a unit is damaged, and nothing was published; it is to be made again.
     """
     # A sealing that is tried again may find its own manifest, and units already removed.
     again = store.exists(manifest_name(shard))
@@ -126,9 +160,7 @@ def _publish(
     with store.publish(shard_name(shard), check=check) as file:
         writer = ShardWriter(file, config.image_format)
         rows = [
-            writer.add(row)
-            for index in range(num_units)
-            for row in _read_rows(store, _unit_name(shard, index))
+            writer.add(row) for index in range(num_units) for row in _read_rows(store, shard, index)
         ]
         writer.close()
         facts: dict[str, Any] = {

@@ -141,6 +141,22 @@ class ShardReader:
         return data
 
 
+def read_encoded(reader: ShardReader, row: Row, part: str) -> bytes:
+    """Read and check the encoded bytes of one picture of a pair, `gt` or `lq`.
+
+    Raises:
+        PairError: they are missing, or not those that were recorded.
+        StorageError: the store does not answer.
+    """
+    try:
+        place = (row["shard"], row[f"{part}_offset"], row[f"{part}_size"])
+        return reader.read(*place, row[f"{part}_blake3"])
+    except StorageError:
+        raise  # which says nothing about the pair
+    except OSError as error:
+        raise _pair_error(row, part, error) from error
+
+
 def read_picture(reader: ShardReader, row: Row, part: str) -> Image:
     """Read, check and decode one picture of a pair, `gt` or `lq`: uint8 (H, W, 3) RGB.
 
@@ -148,12 +164,13 @@ def read_picture(reader: ShardReader, row: Row, part: str) -> Image:
         PairError: its bytes are missing, not those that were recorded, or no picture.
         StorageError: the store does not answer.
     """
-    offset = row[f"{part}_offset"]
+    data = read_encoded(reader, row, part)
     try:
-        data = reader.read(row["shard"], offset, row[f"{part}_size"], row[f"{part}_blake3"])
         return decode(data)
-    except StorageError:
-        raise  # which says nothing about the pair
     except (OSError, ValueError) as error:
-        where = f"{shard_name(row['shard'])} at byte {offset}"
-        raise PairError(f"{row['key']}.{part} in {where}: {error}") from error
+        raise _pair_error(row, part, error) from error
+
+
+def _pair_error(row: Row, part: str, error: Exception) -> PairError:
+    where = f"{shard_name(row['shard'])} at byte {row[f'{part}_offset']}"
+    return PairError(f"{row['key']}.{part} in {where}: {error}")

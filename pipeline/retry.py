@@ -15,7 +15,7 @@ from dataclasses import replace
 from gends.pipeline.commit import read_kept, work_folder, write_kept, write_unit
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.manifest import Row
-from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.reader import ShardReader, read_encoded, read_manifest
 from gends.pipeline.reopened import take_away
 from gends.pipeline.store import Store
 from gends.pipeline.types import View, WorkUnit
@@ -37,7 +37,12 @@ def failed_shards(dataset: Dataset, shards: list[int], reasons: set[str]) -> dic
 def reopen(
     dataset: Dataset, shard: int, reasons: set[str], check: Callable[[], None] = lambda: None
 ) -> None:
-    """Turn a sealed shard back into durable units and kept rows, then take its manifest away."""
+    """Turn a sealed shard back into durable units and kept rows, then take its manifest away.
+
+    Raises:
+        PairError: what is to be kept is damaged; the shard stays as it is.
+        StorageError: the store does not answer.
+    """
     store, reader = dataset.store, ShardReader(dataset.store.url)
     rows: dict[str, Row] = {
         row["key"]: row for row in read_manifest(store.url, status=None, shards=[shard]).to_pylist()
@@ -56,7 +61,11 @@ def reopen(
 
 
 def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:
-    """The unit without the requests whose rows were kept."""
+    """The unit without the requests whose rows were kept.
+
+    Raises:
+        UnitError: the file of kept rows is damaged.
+    """
     kept = {row["key"] for row in read_kept(store, unit.shard, unit.index)}
     views = (_without(view, kept) for view in unit.views)
     return replace(unit, views=tuple(view for view in views if view.requests), partial=True)
@@ -69,8 +78,4 @@ def _without(view: View, kept: set[str]) -> View:
 def _with_bytes(row: Row, reader: ShardReader) -> Row:
     if row["status"] != "accepted":
         return row
-    images = {
-        f"{part}_bytes": reader.read(row["shard"], row[f"{part}_offset"], row[f"{part}_size"])
-        for part in ("gt", "lq")
-    }
-    return row | images
+    return row | {f"{part}_bytes": read_encoded(reader, row, part) for part in ("gt", "lq")}
