@@ -7,7 +7,7 @@ import click
 from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.inputs import inputs_of
 from gends.jobs.progress import Progress
-from gends.jobs.run import summary
+from gends.jobs.run import conclude
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import sealed_shards
@@ -61,4 +61,4 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
             reopen(dataset, shard, wanted, lambda: lease.check(dataset.store))
 
     tally = drive(dataset.store, inputs_of(dataset), cluster, progress, prepare)
-    click.echo(summary(root, tally, as_json=as_json))
+    conclude(root, tally, as_json=as_json)

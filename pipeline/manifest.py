@@ -234,6 +234,11 @@ def sealed_shards(store: Store, num_shards: int | None = None) -> list[int]:
     return found if num_shards is None else [shard for shard in found if shard < num_shards]
 
 
+def lost_tars(store: Store, sealed: Iterable[int]) -> list[int]:
+    """Which of the sealed shards have no tar, by one listing."""
+    return sorted(set(sealed) - set(numbers(store.names("shards"), ".tar")))
+
+
 def numbers(names: Iterable[str], suffix: str) -> list[int]:
     """The numbers that files are named after, in order; files named otherwise are none of ours."""
     stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
