@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import ray
@@ -15,15 +16,17 @@ from gends.jobs.cluster import Resources
 from gends.jobs.crew import Crew
 from gends.jobs.errors import BuildError, DrainedError
 from gends.jobs.flight import Flight, Lane
+from gends.jobs.progress import Progress
 from gends.jobs.stages import Context, fail_unit, make_carefully, seal_shard
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
-from gends.pipeline.commit import begun_shards, begun_units, work_folder
+from gends.pipeline.commit import UnitError, begun_shards, begun_units
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.plan import Plan
+from gends.pipeline.reopened import settle
 from gends.pipeline.retry import narrowed
-from gends.pipeline.store import AlreadyExistsError, Store
+from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, WorkUnit
 
 UNITS_PER_WORKER = 3
@@ -44,7 +47,7 @@ class Build:
         *,
         stop: Stop | None = None,
         unit_timeout: float = 1800.0,
-        on_progress: Callable[[Tally], None] = lambda tally: None,
+        progress: Progress | None = None,
     ) -> None:
         """Start the workers; they load their engines while the driver goes on."""
         self.store = store
@@ -53,7 +56,8 @@ class Build:
         self._stop = stop or Stop()
         self._timeout = unit_timeout
         self._context = ray.put(context)
-        self._on_progress = on_progress
+        self._check = partial(context.lease.check, store)
+        self._progress = progress
         self._crew = Crew(context, resources)
         self._again: deque[WorkUnit] = deque()
         """Units that broke and are to be sent once more."""
@@ -90,7 +94,8 @@ class Build:
                 self._collect(reference)
             for lane in self._crew.lanes:
                 lane.break_what_hangs(self._timeout)
-            self._on_progress(self.tally)
+            if self._progress is not None:
+                self._progress(self.tally)
         if self._stop.lost:
             raise BuildError(f"{self.store.url} was taken over by another build; this one stops")
         if self._stop.draining and self.tally.sealed < self.plan.num_shards:
@@ -105,11 +110,14 @@ class Build:
     def _missing_units(self) -> Iterator[WorkUnit]:
         """Units to make, in order; shards that turn out complete are sealed on the way."""
         sealed = set(sealed_shards(self.store, self.plan.num_shards))
-        self.tally.sealed = len(sealed)
         begun = begun_shards(self.store)
         for shard in begun & sealed:
-            # Killed between the manifest and the clean-up of its units.
-            self.store.remove_folder(work_folder(shard))
+            opened, outcome = settle(self.store, shard, self._check)
+            if opened:
+                sealed.remove(shard)
+            elif outcome is not None:
+                self.tally.remade[shard] = outcome
+        self.tally.sealed = len(sealed)
         for shard in range(self.plan.num_shards):
             if shard in sealed:
                 self.tally.resumed += self.plan.count_of_shard(shard)
@@ -124,12 +132,20 @@ class Build:
             for index in range(num_units):
                 if index in durable:
                     continue
-                unit = self.plan.unit(shard, index)
-                if index in kept:
-                    missing = narrowed(self.store, unit)
-                    self.tally.resumed += unit.num_requests - missing.num_requests
-                    unit = missing
-                yield unit
+                yield self._missing(shard, index, index in kept)
+
+    def _missing(self, shard: int, index: int, partly: bool) -> WorkUnit:
+        """A unit to make: all of it, or what is missing beside rows that were kept."""
+        unit = self.plan.unit(shard, index)
+        if not partly:
+            return unit
+        try:
+            missing = narrowed(self.store, unit)
+        except UnitError as error:
+            self._say(error)
+            return unit
+        self.tally.resumed += unit.num_requests - missing.num_requests
+        return missing
 
     def _feed(self, units: Iterator[WorkUnit]) -> None:
         """Send units while workers have room for them, first those that broke."""
@@ -172,6 +188,11 @@ class Build:
 
     def _broken(self, flight: Flight, error: RayError) -> None:
         cause = origin(error)
+        if isinstance(cause, UnitError):
+            # Of the rows that were kept beside what it made: then all of it is made.
+            flight.land()
+            self._make_again(cause, without=flight.unit.num_requests)
+            return
         raised = not isinstance(cause, RayError)
         # Loading turns a photograph that cannot be read into a failure; what is left is the root,
         # or all photographs at once.
@@ -220,6 +241,17 @@ class Build:
         done = make_carefully.remote(self._context, unit, lane.worker, self._timeout)
         self._flying[done] = Flight(unit=unit, done=done, lane=lane, careful=True)
 
+    def _make_again(self, damage: UnitError, without: int = 0) -> None:
+        """Make a whole unit that was counted, or all of it `without` so many requests."""
+        self._say(damage)
+        unit = self.plan.unit(damage.shard, damage.index)
+        self.tally.resumed -= unit.num_requests - without
+        self._again.append(unit)
+
+    def _say(self, damage: UnitError) -> None:
+        if self._progress is not None:
+            self._progress.say(str(damage))
+
     def _seal(self, shard: int) -> None:
         reference = seal_shard.remote(self._context, shard, self.plan.num_units(shard))
         self._sealing[reference] = shard
@@ -227,15 +259,18 @@ class Build:
     def _sealed(self, reference: Any) -> None:
         shard = self._sealing.pop(reference)
         try:
-            ray.get(reference)
+            outcome = ray.get(reference)
         except RayError as error:
-            if isinstance(origin(error), LeaseLostError | AlreadyExistsError):
-                raise BuildError(
-                    f"shard {shard} was published by another build that took {self.store.url} "
-                    "over; this one stops"
-                ) from error
+            cause = origin(error)
+            if isinstance(cause, LeaseLostError):
+                raise BuildError(str(cause)) from error
+            if isinstance(cause, UnitError):
+                self._open[shard] = 1
+                self._make_again(cause)
+                return
             raise BuildError(
-                f"shard {shard} cannot be sealed: {last_line(origin(error))}; the same command "
-                "resumes"
+                f"shard {shard} cannot be sealed: {last_line(cause)}; the same command resumes"
             ) from error
         self.tally.sealed += 1
+        if outcome is not None:
+            self.tally.remade[shard] = outcome

@@ -16,6 +16,7 @@ from gends._version import __version__
 from gends.jobs import sigterm
 from gends.jobs.errors import BuildError, DrainedError
 from gends.pipeline.damage import DamageError
+from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.store import StorageError
 
 COMMANDS = {
@@ -38,7 +39,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    done; the summary names what was rejected or failed
   1    the build stopped, and the same command resumes; or a file is damaged
-  2    wrong usage, settings or input; nothing was made
+  2    wrong usage, settings or input, or another build is writing here; nothing was made
   75   stopped by SIGTERM, with units in flight finished; the same command resumes
   130  interrupted by Ctrl-C or a second SIGTERM; the same command resumes
 """
@@ -115,7 +116,7 @@ def run() -> None:
     except DrainedError as error:
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(os.EX_TEMPFAIL)
-    except BuildError as error:
+    except (BuildError, LeaseLostError) as error:
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(1)
     except StorageError as error:

@@ -11,7 +11,7 @@ import click
 from gends.jobs.drive import ClusterOptions
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.progress import Progress
-from gends.jobs.run import build, summary
+from gends.jobs.run import build, conclude
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.reader import read_manifest
 from gends.pipeline.sheet import contact_sheet
@@ -40,7 +40,7 @@ def command(out: Path, workers: int | None) -> None:
         settings = {"clean": str(photos), "shard_size": 30, "unit_images": 1}
         cluster = ClusterOptions(workers=workers)
         tally = build(None, settings, str(out), cluster=cluster, progress=Progress())
-    click.echo(summary(str(out), tally, as_json=False))
+    conclude(str(out), tally, as_json=False)
     problems = [p for _, found in verify(open_dataset(out), deep=True) for p in found]
     click.echo(f"verified: {len(problems) or 'no'} problems")
     sheet = out / "sheet.png"

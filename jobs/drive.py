@@ -144,7 +144,7 @@ def _drive(
             *(store, inputs.plan, context, resources),
             stop=stop,
             unit_timeout=cluster.unit_timeout,
-            on_progress=progress,
+            progress=progress,
         )
         engine = job.fingerprint()
         if store.exists(IDENTITY_NAME):
@@ -152,7 +152,7 @@ def _drive(
         else:
             _check_empty(store)
             inputs.found(store, engine)
-        _sweep(store)
+        store.sweep("")  # what killed foundings left; before, this may not have been a dataset
         with progress, stop.on_signals():
             tally = job.run()
             progress(tally, final=True)
@@ -183,8 +183,3 @@ def _check_empty(store: Store) -> None:
                 f"{store.where(folder)} holds {names[0]!r}, but the root has no {IDENTITY_NAME}: "
                 "it is not a dataset of gends, or lost its identity; name an empty --out"
             )
-
-
-def _sweep(store: Store) -> None:
-    for folder in ("shards", "manifest", *(f"work/{name}" for name in store.names("work"))):
-        store.sweep(folder)

@@ -9,10 +9,13 @@ import click
 from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.inputs import inputs_of
 from gends.jobs.progress import Progress
+from gends.jobs.remade import remade_lines
+from gends.jobs.tally import Tally
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.foreign import foreign_files
 from gends.pipeline.lease import Lease
-from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
+from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards
+from gends.pipeline.reopened import open_shards, reopen_empty
 from gends.pipeline.store import StorageError
 from gends.pipeline.verify import verify
 
@@ -26,29 +29,32 @@ from gends.pipeline.verify import verify
 def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
     """Verify the dataset ROOT and make every damaged shard again, to the same bytes.
 
-    A shard that was damaged is out of sight until it is sealed anew. Files that are not in the
-    plan are named and left alone: no build of this dataset made them. Exits 1 when something is
-    still wrong at the end, or a shard came out with other bytes than its manifest had recorded.
+    A shard that was damaged is out of sight until it is sealed anew; stopped or killed, `repair`,
+    `retry` or `run` goes on. Files that are not in the plan are named and left alone: no build of
+    this dataset made them. Exits 1 when something is still wrong at the end, or a shard came out
+    with other bytes than its manifest had recorded.
     """
     dataset = open_dataset(root)
+    store, num_shards = dataset.store, dataset.plan.num_shards
     foreign, found = _print_problems(dataset, deep)
-    if not found:
+    # A manifest that is at fault itself may be that of another shard.
+    damaged = {
+        shard: None if manifest_name(shard) in found[shard] else _recorded(dataset, shard)
+        for shard in found.keys() & set(sealed_shards(store, num_shards))
+    }
+    unsealed = open_shards(store, num_shards)
+    if not damaged and not unsealed:
         click.echo(f"{root}: no damaged shard")
         sys.exit(1 if foreign else 0)
-    # A manifest that is at fault itself may be that of another shard.
-    recorded = {
-        shard: None if manifest_name(shard) in files else _recorded(dataset, shard)
-        for shard, files in found.items()
-    }
+    if not damaged:
+        click.echo(f"{root}: no damaged shard; going on with {len(unsealed)} that are not sealed")
 
     def prepare(lease: Lease) -> None:
-        for shard in found:
-            lease.check(dataset.store)
-            dataset.store.remove(manifest_name(shard))
-            dataset.store.remove(shard_name(shard))
+        for shard, checksum in damaged.items():
+            reopen_empty(store, shard, checksum, lambda: lease.check(store))
 
-    drive(dataset.store, inputs_of(dataset), cluster, Progress("auto"), prepare)
-    sys.exit(_report(open_dataset(root), recorded, deep))
+    tally = drive(store, inputs_of(dataset), cluster, Progress("auto"), prepare)
+    sys.exit(_report(open_dataset(root), tally, deep))
 
 
 def _print_problems(dataset: Dataset, deep: bool) -> tuple[int, dict[int, set[str]]]:
@@ -73,22 +79,12 @@ def _recorded(dataset: Dataset, shard: int) -> str | None:
         return None
 
 
-def _report(dataset: Dataset, recorded: dict[int, str | None], deep: bool) -> int:
+def _report(dataset: Dataset, tally: Tally, deep: bool) -> int:
     foreign, found = _print_problems(dataset, deep)
-    wrong = foreign + len(found)
-    for shard, before in recorded.items():
-        now = _recorded(dataset, shard)
-        if before is None:
-            click.echo(f"{shard_name(shard)}: made again; its old checksum was lost")
-        elif before == now:
-            click.echo(f"{shard_name(shard)}: made again, to the same bytes")
-        else:
-            click.echo(
-                f"{shard_name(shard)}: made again, but its bytes differ from those recorded: a "
-                "photograph, a version or the hardware has changed since"
-            )
-            wrong += 1
-    planned = dataset.plan.num_shards
-    missing = planned - len(sealed_shards(dataset.store, planned))
-    click.echo(f"{len(recorded)} shards repaired, {wrong + missing or 'no'} problems left")
-    return 1 if wrong or missing else 0
+    for line in remade_lines(tally):
+        click.echo(line)
+    unlike = sum(what == "other" for what in tally.remade.values())
+    unsealed = len(open_shards(dataset.store, dataset.plan.num_shards))
+    wrong = foreign + len(found) + unlike + unsealed
+    click.echo(f"{len(tally.remade)} shards repaired, {wrong or 'no'} problems left")
+    return 1 if wrong else 0

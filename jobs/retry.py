@@ -7,10 +7,11 @@ import click
 from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.inputs import inputs_of
 from gends.jobs.progress import Progress
-from gends.jobs.run import summary
+from gends.jobs.run import conclude
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import sealed_shards
+from gends.pipeline.reopened import open_shards
 from gends.pipeline.retry import failed_shards, reopen
 
 
@@ -35,17 +36,24 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
     """Make again what failed in the dataset ROOT, once its cause is mended.
 
     Accepted and rejected pairs stay as they are and are not made again. A shard that holds failed
-    requests is out of sight until it is sealed anew; stopped or killed, `run` or `retry` goes on.
+    requests is out of sight until it is sealed anew; stopped or killed, `retry`, `repair` or `run`
+    goes on.
     """
     dataset = open_dataset(root)
     wanted = set(reasons)
     sealed = sealed_shards(dataset.store, dataset.plan.num_shards)
     failed = failed_shards(dataset, sealed, wanted)
     what = f" for {', '.join(sorted(wanted))}" if wanted else ""
-    if not failed:
-        click.echo(f"{root}: nothing failed{what} in its sealed shards")
+    unsealed = open_shards(dataset.store, dataset.plan.num_shards)
+    nothing = f"{root}: nothing failed{what} in its sealed shards"
+    if not failed and not unsealed:
+        click.echo(nothing)
         return
-    click.echo(f"{root}: {sum(failed.values())} requests failed{what}, making them again", err=True)
+    if failed:
+        text = f"{root}: {sum(failed.values())} requests failed{what}, making them again"
+    else:
+        text = f"{nothing}; going on with {len(unsealed)} that are not sealed"
+    click.echo(text, err=True)
     progress = Progress("json" if as_json else "auto")
 
     def prepare(lease: Lease) -> None:
@@ -53,4 +61,4 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
             reopen(dataset, shard, wanted, lambda: lease.check(dataset.store))
 
     tally = drive(dataset.store, inputs_of(dataset), cluster, progress, prepare)
-    click.echo(summary(root, tally, as_json=as_json))
+    conclude(root, tally, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from gends.jobs.inputs import Inputs, gather, recall
 from gends.jobs.options import ConfigCommand, config_options, nested
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.progress import Progress, duration
-from gends.jobs.status import collect, reason_lines
+from gends.jobs.remade import remade_lines
+from gends.jobs.status import collect, lost_lines, reason_lines
 from gends.jobs.tally import Tally
 from gends.pipeline.config import load_config
 from gends.pipeline.dataset import IDENTITY_NAME, check_identity, open_dataset
 from gends.pipeline.judge import Judge
-from gends.pipeline.manifest import STATUSES, sealed_shards
+from gends.pipeline.manifest import STATUSES, shard_name
 from gends.pipeline.parts import mend_parts
+from gends.pipeline.reopened import open_shards
 from gends.pipeline.store import open_store
 
 
@@ -65,7 +68,7 @@ def command(
     """
     progress = Progress("json" if as_json else "auto")
     tally = build(config, nested(flags), out, cluster=cluster, progress=progress)
-    click.echo(summary(out, tally, as_json=as_json))
+    conclude(out, tally, as_json=as_json)
 
 
 def build(
@@ -87,7 +90,7 @@ def build(
         recalled = recall(store) if not settings and path is None else None
         inputs = recalled or gather(load_config(path, settings), Path(scratch), store)
         if store.exists(IDENTITY_NAME):
-            finished = len(sealed_shards(store, inputs.plan.num_shards)) == inputs.plan.num_shards
+            finished = not open_shards(store, inputs.plan.num_shards)
             check_identity(
                 store, inputs.identity(None), catalog=inputs.catalog, versions=not finished
             )
@@ -118,16 +121,26 @@ def _check(inputs: Inputs, out: str) -> None:
     check_model(inputs.config)
 
 
-def summary(out: str, tally: Tally, *, as_json: bool) -> str:
-    """What a finished dataset holds, and what this run had to do for it."""
+def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
+    """Say what a dataset holds and what this run had to do for it; exit with 1 if tars are lost."""
     facts = collect(open_dataset(out))
     if as_json:
         made = {"made_now": tally.done, "redrawn_now": tally.redrawn}
-        return json.dumps({"event": "finished", "root": str(out)} | facts | made)
+        remade = {"remade": {shard_name(shard): what for shard, what in tally.remade.items()}}
+        click.echo(json.dumps({"event": "finished", "root": str(out)} | facts | made | remade))
+    else:
+        click.echo("\n".join(_summary(out, facts, tally)))
+    if facts["lost"]:
+        sys.exit(1)
+
+
+def _summary(out: str, facts: dict[str, Any], tally: Tally) -> list[str]:
     if tally.done:
         first = f"finished in {duration(tally.seconds)}, {tally.done} requests made now"
+    elif facts["lost"]:
+        first = "is damaged"
     else:
         first = "is finished, nothing to do"
     counts = ", ".join(f"{facts['statuses'][name]} {name}" for name in STATUSES)
     lines = [f"{out}: {first}", f"  {facts['requests']} requests: {counts}"]
-    return "\n".join(lines + reason_lines(facts))
+    return [*lines, *reason_lines(facts), *remade_lines(tally), *lost_lines(facts)]

@@ -24,6 +24,7 @@ from gends.pipeline.judge import Judge
 from gends.pipeline.lease import Lease
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import Row
+from gends.pipeline.reopened import Outcome, outcome, read_record
 from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, Picture, Request, WorkUnit
 
@@ -210,14 +211,15 @@ def fail_unit(context: Context, unit: WorkUnit, failure: Failure) -> UnitReport:
 
 
 @ray.remote
-def seal_shard(context: Context, shard: int, num_units: int) -> int:
-    """Turn durable units into a shard."""
+def seal_shard(context: Context, shard: int, num_units: int) -> Outcome | None:
+    """Turn durable units into a shard; returns what became of one that `repair` had opened."""
     store = context.store
+    record = read_record(store, shard)
     seal(
         *(store, shard, num_units, context.config, context.config_digest),
         check=lambda: context.lease.check(store),
     )
-    return shard
+    return outcome(store, shard, record)
 
 
 def _write(context: Context, unit: WorkUnit, rows: list[Row], seconds: float) -> UnitReport:

@@ -15,8 +15,9 @@ from rich.table import Table
 from gends.pipeline.commit import begun_shards, durable_units
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.foreign import foreign_files
-from gends.pipeline.manifest import STATUSES, sealed_shards
+from gends.pipeline.manifest import STATUSES, lost_tars, sealed_shards, shard_name
 from gends.pipeline.reader import read_manifest
+from gends.pipeline.reopened import open_shards
 
 COLUMNS = ("degradation", "status", "reason", "source_uri", "detail")
 AT_ONCE = 16
@@ -35,7 +36,10 @@ def command(root: str, as_json: bool) -> None:
 
 
 def collect(dataset: Dataset) -> dict[str, Any]:
-    """Counts of a dataset: requests, shards, durable units, statuses by degradation, reasons."""
+    """Counts of a dataset: requests, shards, durable units, statuses by degradation, reasons.
+
+    `lost` names tars that are missing though their shards are sealed: no dataset is finished so.
+    """
     plan = dataset.plan
     sealed = sealed_shards(dataset.store, plan.num_shards)
     statuses: dict[str, Counter[str]] = {name: Counter() for name in dataset.config.degradations}
@@ -52,6 +56,7 @@ def collect(dataset: Dataset) -> dict[str, Any]:
         if len(failures) < MOST_FAILURES:
             _name_failures(rows, failures)
     durable = _count_durable(dataset, set(sealed))
+    lost = [shard_name(shard) for shard in lost_tars(dataset.store, sealed)]
     total = plan.num_requests()
     counts: Counter[str] = sum(statuses.values(), Counter())
     return {
@@ -62,7 +67,8 @@ def collect(dataset: Dataset) -> dict[str, Any]:
         "images": len(plan.catalog),
         "shards": {"planned": plan.num_shards, "sealed": len(sealed)},
         "foreign": [name for name, _ in foreign_files(dataset)],
-        "finished": len(sealed) == plan.num_shards,
+        "lost": lost,
+        "finished": not lost and not open_shards(dataset.store, plan.num_shards),
         "statuses": {status: counts[status] for status in STATUSES},
         "degradations": {name: dict(counter) for name, counter in statuses.items()},
         "reasons": dict(reasons.most_common()),
@@ -91,6 +97,11 @@ def reason_lines(facts: dict[str, Any]) -> list[str]:
     return lines + [f"  {uri}: {what}" for uri, what in facts["failures"].items()]
 
 
+def lost_lines(facts: dict[str, Any]) -> list[str]:
+    """Which tars of sealed shards are missing."""
+    return [f"  {name}: missing; gends-build repair makes it again" for name in facts["lost"]]
+
+
 def _count_durable(dataset: Dataset, sealed: set[int]) -> int:
     planned = set(range(dataset.plan.num_shards))
     return sum(
@@ -104,6 +115,8 @@ def _print(root: str, facts: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     shards = facts["shards"]
     state = "finished" if facts["finished"] else "not finished; gends-build run resumes it"
+    if facts["lost"]:
+        state = "damaged"
     console.print(f"{root}: {state}", markup=False)
     console.print(
         f"{shards['sealed']} of {shards['planned']} shards sealed; of {facts['requests']} requests "
@@ -114,7 +127,7 @@ def _print(root: str, facts: dict[str, Any]) -> None:
     for name, counts in facts["degradations"].items():
         table.add_row(name, *(str(counts.get(status, 0)) for status in STATUSES))
     console.print(table)
-    for line in reason_lines(facts):
+    for line in [*reason_lines(facts), *lost_lines(facts)]:
         console.print(line, markup=False)
     for name in facts["foreign"]:
         console.print(f"  {name}: not of this dataset, and not counted", markup=False)

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from gends.pipeline.reopened import Outcome
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitReport:
@@ -37,6 +39,8 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     sealed: int = 0
+    remade: dict[int, Outcome] = field(default_factory=dict)
+    """Shards that were sealed again after `repair` had opened them."""
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
 

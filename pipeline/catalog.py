@@ -7,7 +7,6 @@ import errno
 import os
 import re
 import sqlite3
-import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from blake3 import blake3
 
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.damage import DamageError
+from gends.pipeline.encoded import ends_digest, num_bytes, read_bytes
 from gends.pipeline.names import source_id, spelled
 from gends.pipeline.sources import SourceError
 from gends.pipeline.store import room_in
@@ -34,8 +34,8 @@ SCHEMA = pa.schema(
         for f in fields(CleanImage)
     ]
 )
-MOST_BYTES = 1 << 31
-"""Of an encoded photograph: more than the largest that is decoded takes without compression."""
+_KNOWN_SCHEMAS = (SCHEMA, SCHEMA.remove(SCHEMA.get_field_index("ends_blake3")))
+"""Catalogs of datasets that were begun before there were checksums can still be read."""
 _values = attrgetter(*SCHEMA.names)
 
 
@@ -54,7 +54,8 @@ class Catalog:
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DamageError(f"{path}: not a catalog: {spelled(str(error))}") from error
         facts = self._file.metadata.metadata or {}
-        if b"digest" not in facts or not self._file.schema_arrow.equals(SCHEMA):
+        known = any(self._file.schema_arrow.equals(schema) for schema in _KNOWN_SCHEMAS)
+        if b"digest" not in facts or not known:
             raise DamageError(f"{path}: not a catalog that this gends wrote")
         self.digest: str = facts[b"digest"].decode("ascii", "backslashreplace")
         full, rest = divmod(len(self), ROWS_PER_GROUP)
@@ -122,7 +123,8 @@ def write_catalog(
     Only files of equal size are hashed to find duplicates. A path that is listed again, without a
     source_id of its own, is a duplicate too. A row of unknown degradation becomes one
     with a `problem`. Nothing is written when no photograph can be used. The catalog's digest covers
-    its rows and, so that a photograph which was replaced is noticed, the size of each file.
+    its rows and, so that a photograph which was replaced is noticed, the size of each file and a
+    checksum of its ends (see `ends_digest`).
 
     Raises:
         SourceError: two rows were given one source_id, a source_id is not allowed, or there is no
@@ -194,6 +196,7 @@ def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -
     dataset, degradation = defaults
     problem = row.problem or _problem(row)
     known = row.degradation in DEGRADATIONS
+    size = num_bytes(base, row)
     return CleanImage(
         source_id=_checked_id(row),
         uri=row.uri,
@@ -202,8 +205,9 @@ def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -
         caption=row.caption,
         split=spelled(row.split or "train"),
         offset=row.offset,
-        size=_num_bytes(base, row),
+        size=size,
         problem=problem,
+        ends_blake3=None if problem else ends_digest(base, row, size),
     )
 
 
@@ -226,42 +230,6 @@ def _checked_id(row: SourceRow) -> str:
             "underscores, because keys and tar member names are made from it"
         )
     return row.source_id
-
-
-def _num_bytes(base: Path, row: SourceRow) -> int | None:
-    if row.size is not None:
-        return row.size
-    try:
-        facts = (base / row.uri).stat()
-    except (OSError, ValueError):
-        return None  # loading it will fail, with a row that says why
-    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
-
-
-def read_bytes(base: Path, image: CleanImage) -> bytes:
-    """The encoded photograph.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    if image.offset is None:
-        file = base / image.uri
-        facts = file.stat()
-        if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
-            raise OSError(f"{image.uri}: not a regular file")  # reading it could last for ever
-        _check_size(facts.st_size)
-        return file.read_bytes()
-    path = re.split(r"(?<=\.tar)!", image.uri, maxsplit=1, flags=re.IGNORECASE)[0]
-    size = -1 if image.size is None else image.size
-    _check_size(size)
-    with open(base / path, "rb") as archive:
-        archive.seek(image.offset)
-        return archive.read(size)
-
-
-def _check_size(size: int) -> None:
-    if size > MOST_BYTES:
-        raise OSError(f"{size} bytes are over the most of {MOST_BYTES}")
 
 
 def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:

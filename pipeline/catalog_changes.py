@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 
 from gends.pipeline.catalog import Catalog
 from gends.pipeline.types import CleanImage
 
-KINDS = ("fewer", "new", "of another size", "described otherwise")
+KINDS = ("fewer", "new", "of another size", "of other content", "described otherwise")
 
 
 def describe_changes(old: Catalog, new: Catalog) -> str:
@@ -27,8 +28,10 @@ def describe_changes(old: Catalog, new: Catalog) -> str:
         if kind is not None:
             counts[kind] += 1
             examples.setdefault(kind, found[-1][1].uri)
-    return ", ".join(
-        f"{counts[kind]} {kind} (as {examples[kind]})" for kind in KINDS if counts[kind]
+    named = [f"{counts[kind]} {kind} (as {examples[kind]})" for kind in KINDS if counts[kind]]
+    return ", ".join(named) or (
+        "none can be named, as the root's list was made by a gends that took no checksums; "
+        "run --out alone goes on with that list"
     )
 
 
@@ -42,4 +45,8 @@ def _kind(found: list[tuple[int, CleanImage]]) -> str | None:
     (_, old), (_, new) = found
     if old.size != new.size:
         return KINDS[2]
-    return None if old == new else KINDS[3]
+    if old.ends_blake3 is None:  # an old catalog, or it could not be read
+        old = replace(old, ends_blake3=new.ends_blake3)
+    if old.ends_blake3 != new.ends_blake3:
+        return KINDS[3]
+    return None if old == new else KINDS[4]

@@ -1,29 +1,51 @@
-"""Make units durable and seal shards: tar first, manifest last, each whole or absent."""
+"""Make units durable and seal shards: tar first, manifest last, each whole or absent.
+
+A unit's file is a stream of Arrow and, after its end, the BLAKE3 of all bytes before.
+"""
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any
 
 import pyarrow as pa
 from blake3 import blake3
 
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.damage import DamageError
 from gends.pipeline.faults import fault_point
 from gends.pipeline.manifest import (
     SCHEMA,
+    ManifestError,
     Row,
+    as_manifest,
+    facts_of,
     manifest_name,
-    member_json,
     numbers,
+    read_facts,
     shard_name,
     write_manifest,
 )
 from gends.pipeline.row import BYTES
-from gends.pipeline.store import Store
+from gends.pipeline.shard import ShardWriter
+from gends.pipeline.store import AlreadyExistsError, Store
 
+TRIES = 3
+"""Times that a shard is published when predecessors that slept and woke up come in between."""
 UNIT_SCHEMA = pa.schema([*SCHEMA, *((name, pa.binary()) for name in BYTES)])
+
+
+class UnitError(DamageError):
+    """A durable unit, or rows that were kept of one, whose file is damaged."""
+
+    def __init__(self, where: str, shard: int, index: int) -> None:
+        """Say which unit is to be made again."""
+        super().__init__(f"{where}: damaged, so that the unit has to be made again")
+        self.where, self.shard, self.index = where, shard, index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel from a task to its driver."""
+        return UnitError, (self.where, self.shard, self.index)
 
 
 def work_folder(shard: int) -> str:
@@ -42,8 +64,12 @@ def write_kept(store: Store, shard: int, index: int, rows: list[Row]) -> None:
 
 
 def read_kept(store: Store, shard: int, index: int) -> list[Row]:
-    """The rows that were kept of a unit."""
-    return _read_rows(store, _unit_name(shard, index, "kept"))
+    """The rows that were kept of a unit.
+
+    Raises:
+        UnitError: their file is damaged.
+    """
+    return _read_rows(store, shard, index, "kept")
 
 
 def begun_shards(store: Store) -> set[int]:
@@ -67,15 +93,24 @@ def _unit_name(shard: int, index: int, kind: str = "arrow") -> str:
 
 
 def _write_rows(store: Store, name: str, rows: list[Row]) -> None:
-    table = pa.Table.from_pylist(rows, schema=UNIT_SCHEMA)
-    with store.publish(name) as file, pa.ipc.new_file(file, UNIT_SCHEMA) as writer:
-        writer.write_table(table)
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, UNIT_SCHEMA) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema=UNIT_SCHEMA))
+    data = stream.getvalue()
+    with store.publish(name) as file:
+        file.write(data)
+        file.write(blake3(data).digest())
 
 
-def _read_rows(store: Store, name: str) -> list[Row]:
+def _read_rows(store: Store, shard: int, index: int, kind: str = "arrow") -> list[Row]:
+    name = _unit_name(shard, index, kind)
+    data = pa.py_buffer(store.read(name))
+    size = max(0, data.size - blake3.digest_size)
+    if blake3(data.slice(0, size)).digest() != data.slice(size).to_pybytes():
+        raise UnitError(store.where(name), shard, index)
     # A thread of Arrow's that lets go of Python's bytes while the interpreter ends aborts it.
     alone = pa.ipc.IpcReadOptions(use_threads=False)
-    with pa.ipc.open_file(pa.BufferReader(store.read(name)), options=alone) as reader:
+    with pa.ipc.open_stream(data.slice(0, size), options=alone) as reader:
         rows: list[Row] = reader.read_all().to_pylist()
     return rows
 
@@ -93,77 +128,59 @@ def seal(
 
     Units are concatenated in order, which is the order of keys; memory holds one unit. `check` is
     called before anything is published, and raises when another build has taken the root over.
+    A manifest that a build before this one publishes when it wakes up is replaced.
 
     Raises:
-        AlreadyExistsError: another build sealed the shard in the meantime.
+        UnitError: a unit is damaged, and nothing was published; it is to be made again.
     """
-    # A sealing that is tried again may find its own manifest, and the units already removed.
-    if not store.exists(manifest_name(shard)):
-        with store.publish(shard_name(shard)) as file:
-            writer = ShardWriter(file, config.image_format)
-            rows = [
-                writer.add(row)
-                for index in range(num_units)
-                for row in _read_rows(store, _unit_name(shard, index))
-            ]
-            writer.close()
-            check()
-        check()
-        write_manifest(
-            store,
-            shard,
-            rows,
-            shard_size=writer.num_bytes,
-            shard_blake3=writer.blake3,
-            config_digest=config_digest,
-        )
+    # A sealing that is tried again may find its own manifest, and units already removed.
+    again = store.exists(manifest_name(shard))
+    if not again or durable_units(store, shard) >= set(range(num_units)):
+        for tries_left in reversed(range(TRIES)):
+            try:
+                _publish(store, shard, num_units, config, config_digest, check)
+                break
+            except AlreadyExistsError:
+                check()  # a successor came first; or else a predecessor that slept
+                if not tries_left:
+                    raise
     fault_point("seal.sealed")
+    check()
     store.remove_folder(work_folder(shard))
 
 
-class ShardWriter:
-    """Writes the tar of a shard: reproducible bytes, known offsets, a running checksum."""
+def _publish(
+    store: Store,
+    shard: int,
+    num_units: int,
+    config: BuildConfig,
+    config_digest: str,
+    check: Callable[[], None],
+) -> None:
+    with store.publish(shard_name(shard), check=check) as file:
+        writer = ShardWriter(file, config.image_format)
+        rows = [
+            writer.add(row) for index in range(num_units) for row in _read_rows(store, shard, index)
+        ]
+        writer.close()
+        facts: dict[str, Any] = {
+            "shard_size": writer.num_bytes,
+            "shard_blake3": writer.blake3,
+            "config_digest": config_digest,
+        }
+        # All units are here and this build holds the root: what says otherwise is out of date.
+        if _has_other_manifest(store, shard, rows, facts):
+            check()
+            store.remove(manifest_name(shard))
+    if not store.exists(manifest_name(shard)):
+        write_manifest(store, shard, rows, **facts, check=check)
 
-    def __init__(self, file: BinaryIO, image_format: str) -> None:
-        """Write to `file`, naming images after `image_format`."""
-        self._file = file
-        self._format = image_format
-        self._hash = blake3()
-        self.num_bytes = 0
 
-    def add(self, row: Row) -> Row:
-        """Write an accepted row's members; returns the row with its byte ranges, less the bytes."""
-        known = {name: row[name] for name in SCHEMA.names}
-        if row["status"] != "accepted":
-            return known
-        members = {"gt": row["gt_bytes"], "json": member_json(known), "lq": row["lq_bytes"]}
-        for part, data in members.items():
-            suffix = part if part == "json" else f"{part}.{self._format}"
-            offset = self._add_member(f"{row['key']}.{suffix}", data)
-            if part != "json":
-                known |= {f"{part}_offset": offset, f"{part}_size": len(data)}
-        return known
-
-    def close(self) -> None:
-        """Write the end of the archive."""
-        self._write(tarfile.NUL * (2 * tarfile.BLOCKSIZE))
-        self._write(tarfile.NUL * (-self.num_bytes % tarfile.RECORDSIZE))
-
-    @property
-    def blake3(self) -> str:
-        """Checksum of all bytes written."""
-        return self._hash.hexdigest()
-
-    def _add_member(self, name: str, data: bytes) -> int:
-        info = tarfile.TarInfo(name)  # mtime, uid and gid are 0, mode 0644, no owner's name
-        info.size = len(data)
-        self._write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
-        offset = self.num_bytes
-        self._write(data)
-        self._write(tarfile.NUL * (-len(data) % tarfile.BLOCKSIZE))
-        return offset
-
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._hash.update(data)
-        self.num_bytes += len(data)
+def _has_other_manifest(store: Store, shard: int, rows: list[Row], facts: dict[str, Any]) -> bool:
+    try:
+        known = read_facts(store, shard)
+    except FileNotFoundError:
+        return False
+    except ManifestError:
+        return True
+    return known != facts_of(as_manifest(rows, **facts).schema)

@@ -76,20 +76,33 @@ def newest_lease(store: Store) -> Lease | None:
     """Who holds, or last held and did not give back, a root.
 
     Raises:
-        DamageError: the newest lease cannot be read.
+        DamageError: the newest lease cannot be read, or is not the one that its name says.
     """
     names = [name for _, name in _files(store) if name.endswith(".json")]
     if not names:
         return None
     newest = f"{FOLDER}/{names[-1]}"
     try:
-        return Lease(**json.loads(store.read(newest)))
+        lease = _decoded(store.read(newest))
     except FileNotFoundError:
         return newest_lease(store)  # given back in between
-    except (ValueError, TypeError) as error:
+    if lease is None or lease.name != newest:
         raise DamageError(
             f"{store.where(newest)}: not a lease; if no build is writing here, delete it"
-        ) from error
+        )
+    return lease
+
+
+def _decoded(data: bytes) -> Lease | None:
+    """The lease in a file, or None if it holds something else."""
+    try:
+        lease = Lease(**json.loads(data))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = (lease.holder, lease.host, lease.boot, lease.born)
+    numbers = (lease.number, lease.pid)
+    fits = all(type(text) is str for text in texts) and all(type(n) is int for n in numbers)
+    return lease if fits else None
 
 
 def _files(store: Store) -> list[tuple[int, str]]:
@@ -109,12 +122,16 @@ def hold(
     """Hold the root for the duration of the block.
 
     Takes over from a holder that is dead: at once on the same machine, else after `patience`
-    seconds without a sign of life. `on_lost` is called from another thread when the lease was lost.
+    seconds without a sign of life. What a former holder had begun to write is swept away, so that
+    on a disk it publishes nothing when it wakes up. `on_lost` is called from another thread when
+    the lease was lost.
 
     Raises:
         LeaseHeldError: another build holds the root and lives.
     """
     lease = _acquire(store, patience, on_wait)
+    for folder in ("shards", "manifest", FOLDER, *(f"work/{name}" for name in store.names("work"))):
+        store.sweep(folder)
     stop = threading.Event()
     # A beat that comes late is of no use, and giving back what cannot be reached is no use either.
     hasty = store.with_timeout(patience / BEATS)
@@ -145,8 +162,8 @@ def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> L
         boot=_boot(),
         born=_born(os.getpid()),
     )
-    _beat(store, lease, 0)
     try:
+        _beat(store, lease, 0)
         with store.publish(lease.name, create_only=True) as file:
             file.write(json.dumps(asdict(lease)).encode())
     except AlreadyExistsError as error:

@@ -13,8 +13,8 @@ from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from gends.models.degrader import Image
-from gends.pipeline.catalog import read_bytes
 from gends.pipeline.config import BuildConfig
+from gends.pipeline.encoded import read_bytes
 from gends.pipeline.faults import fault_point
 from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import shutil
@@ -68,13 +69,16 @@ class LocalStore(Store):
         return os.pread(file.descriptor, size, offset)
 
     @contextlib.contextmanager
-    def publish(self, name: str, *, create_only: bool = False) -> Iterator[BinaryIO]:
+    def publish(
+        self, name: str, *, create_only: bool = False, check: Callable[[], None] | None = None
+    ) -> Iterator[BinaryIO]:
         """See `Store`: a hidden temporary file, synced and then given its name."""
         final, folder = self.path(name), name.partition("/")[0]
         temporary = final.parent / f".{final.name}.{uuid.uuid4().hex}"
         try:
             with room_in(final.parent):
-                final.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(final.parent)
+                before = _version(final)
                 with open(temporary, "xb") as file:
                     fault_point(f"{folder}.begun")
                     yield file
@@ -82,13 +86,25 @@ class LocalStore(Store):
                     file.flush()
                     os.fsync(file.fileno())
                 fault_point(f"{folder}.synced")
-                if create_only:
+                if check is not None:
+                    check()
+                fault_point(f"{folder}.checked")
+                if create_only or (check is not None and before is None):
                     # link() refuses an existing name atomically; rename() would replace it.
                     os.link(temporary, final)
+                elif check is not None and _version(final) != before:
+                    raise AlreadyExistsError(f"{final} was replaced by another process")
                 else:
                     os.replace(temporary, final)
                 fault_point(f"{folder}.named")
                 _sync_folder(final.parent)
+        except FileNotFoundError as error:
+            if temporary.exists():
+                raise
+            text = f"{final}: another process swept away what was to become it"
+            raise AlreadyExistsError(text) from error
+        except AlreadyExistsError:
+            raise
         except FileExistsError as error:
             raise AlreadyExistsError(f"{final} exists already") from error
         finally:
@@ -139,6 +155,24 @@ class OpenFile:
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if self.descriptor >= 0:
             close(self.descriptor)
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """What tells a file from another that takes its name; None where there is none."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it durably: each is an entry of another."""
+    missing = itertools.takewhile(lambda path: not path.exists(), (folder, *folder.parents))
+    above = [path.parent for path in missing]
+    folder.mkdir(parents=True, exist_ok=True)
+    for parent in above:
+        _sync_folder(parent)
 
 
 def _sync_folder(folder: Path) -> None:

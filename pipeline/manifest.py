@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -117,20 +117,10 @@ def member_json(row: Row) -> bytes:
     return json.dumps(known, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
 
 
-def write_manifest(
-    store: Store,
-    shard: int,
-    rows: list[Row],
-    *,
-    shard_size: int,
-    shard_blake3: str,
-    config_digest: str,
-) -> None:
-    """Publish a shard's manifest: create-only, and the last step of its commit.
-
-    Raises:
-        AlreadyExistsError: the shard has a manifest.
-    """
+def as_manifest(
+    rows: list[Row], *, shard_size: int, shard_blake3: str, config_digest: str
+) -> pa.Table:
+    """The rows of a shard's manifest and, as its metadata, what `write_manifest` is told."""
     counts = Counter(row["status"] for row in rows)
     facts = {
         "format_version": str(FORMAT_VERSION),
@@ -141,9 +131,31 @@ def write_manifest(
     }
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     facts["content_blake3"] = content_digest(table.to_pylist(), facts)
-    table = table.replace_schema_metadata(facts)
-    with store.publish(manifest_name(shard), create_only=True) as file:
-        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+    return table.replace_schema_metadata(facts)
+
+
+def write_manifest(
+    store: Store,
+    shard: int,
+    rows: list[Row],
+    *,
+    shard_size: int,
+    shard_blake3: str,
+    config_digest: str,
+    check: Callable[[], None] | None = None,
+) -> None:
+    """Publish a shard's manifest: create-only, and the last step of its commit.
+
+    Size in bytes and BLAKE3 are the tar's. For `check` see `Store.publish`.
+
+    Raises:
+        AlreadyExistsError: the shard has a manifest.
+    """
+    manifest = as_manifest(
+        rows, shard_size=shard_size, shard_blake3=shard_blake3, config_digest=config_digest
+    )
+    with store.publish(manifest_name(shard), create_only=True, check=check) as file:
+        pq.write_table(manifest, file, compression="zstd", write_page_checksum=True)
 
 
 def content_digest(rows: list[Row], facts: dict[str, str]) -> str:
@@ -220,6 +232,11 @@ def sealed_shards(store: Store, num_shards: int | None = None) -> list[int]:
     """Numbers of the shards that exist, in order; with `num_shards` only those of the plan."""
     found = numbers(store.names("manifest"), ".parquet")
     return found if num_shards is None else [shard for shard in found if shard < num_shards]
+
+
+def lost_tars(store: Store, sealed: Iterable[int]) -> list[int]:
+    """Which of the sealed shards have no tar, by one listing."""
+    return sorted(set(sealed) - set(numbers(store.names("shards"), ".tar")))
 
 
 def numbers(names: Iterable[str], suffix: str) -> list[int]:

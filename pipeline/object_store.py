@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import tempfile
 import time
@@ -14,9 +15,10 @@ from typing import IO, Any, BinaryIO, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError as NameTakenError
-from obstore.exceptions import BaseError, GenericError, NotFoundError
+from obstore.exceptions import BaseError, GenericError, NotFoundError, PreconditionError
 from obstore.store import from_url
 
+from gends.pipeline.credentials import CREDENTIALS, refused
 from gends.pipeline.faults import fault_point
 from gends.pipeline.store import AlreadyExistsError, StorageError, Store, room_in
 
@@ -29,24 +31,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 PART = 8 << 20
 """Bytes per part of a multipart upload; 10,000 parts make 80 GB."""
 PARTS_AT_ONCE = 4
-"""A request ends after 30 s: the parts on their way must fit through a slow line in that time."""
-AZURE = "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN"
-CREDENTIALS = {
-    "s3://": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
-    "gs://": "GOOGLE_APPLICATION_CREDENTIALS",
-    "az://": AZURE,
-    "abfs://": AZURE,
-    "abfss://": AZURE,
-}
-"""Where obstore looks for credentials, for each kind of store."""
-REFUSALS = (
-    "401 Unauthorized",
-    "403 Forbidden",
-    "ExpiredToken",
-    "TokenRefreshRequired",
-    "InvalidToken",
-)
-"""In answers about credentials. Expired ones are a 400 to S3."""
+REQUEST_SECONDS = 30.0
+"""For one request: the parts on their way must fit through a slow line in that time."""
+MOST_AT_ONCE = 5 << 30
+"""Bytes that S3 takes without parts, and so under a condition."""
 
 
 class ObjectStore(Store):
@@ -69,20 +57,27 @@ class ObjectStore(Store):
             raise ValueError(f"{url}: a root is a folder or a URL of {', '.join(CREDENTIALS)}")
         self.url = url.rstrip("/")
         self.timeout = timeout
+        try:
+            self._bucket = self._reach(REQUEST_SECONDS)
+        except BaseError as error:
+            raise ValueError(f"{url}: {error}") from error
+
+    def _reach(self, seconds: float) -> Any:
+        """The bucket and prefix, with requests that may last so long."""
         plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", ""))
-        options: Any = {"allow_http": True} if plain.startswith("http://") else {}
+        options: Any = {
+            "allow_http": plain.startswith("http://"),
+            "timeout": timedelta(seconds=seconds),
+        }
         retries: Any = {
             "max_retries": 10_000,  # the time decides
-            "retry_timeout": timedelta(seconds=timeout),
+            "retry_timeout": timedelta(seconds=self.timeout),
             "backoff": {
                 "init_backoff": timedelta(seconds=FIRST_PAUSE),
                 "max_backoff": timedelta(seconds=LONGEST_PAUSE),
             },
         }
-        try:
-            self._bucket = from_url(self.url, client_options=options, retry_config=retries)
-        except BaseError as error:
-            raise ValueError(f"{url}: {error}") from error
+        return from_url(self.url, client_options=options, retry_config=retries)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the URL; the other side has credentials of its own."""
@@ -118,45 +113,73 @@ class ObjectStore(Store):
         """See `Store`."""
         if size == 0:
             return b""
-        return self._ask(
-            name,
-            lambda: bytes(obstore.get_range(self._bucket, name, start=offset, length=size)),
-        )
+
+        def read() -> bytes:
+            try:
+                return bytes(obstore.get_range(self._bucket, name, start=offset, length=size))
+            except GenericError as error:
+                if "416 Range Not Satisfiable" in str(error).partition("\n")[0]:
+                    return b""  # the object ends before the range begins
+                raise
+
+        return self._ask(name, read)
 
     @contextlib.contextmanager
-    def publish(self, name: str, *, create_only: bool = False) -> Iterator[BinaryIO]:
+    def publish(
+        self, name: str, *, create_only: bool = False, check: Callable[[], None] | None = None
+    ) -> Iterator[BinaryIO]:
         """See `Store`: written to a local temporary file, then put in one atomic operation."""
         folder = name.partition("/")[0]
         with _temporary_room(self.where(name)), tempfile.TemporaryFile(prefix="gends-") as file:
+            before = None if create_only or check is None else self._version(name)
             fault_point(f"{folder}.begun")
             yield file
             fault_point(f"{folder}.written")
             file.flush()
-            (self._create if create_only else self._put)(name, file)
+            if check is not None:
+                check()
+            fault_point(f"{folder}.checked")
+            if create_only or check is not None:
+                self._put_if(before, name, file)
+            else:
+                self._put(name, file)
             fault_point(f"{folder}.named")
 
-    def _put(self, name: str, file: BinaryIO, **options: Any) -> None:
+    def _put(self, name: str, file: BinaryIO) -> None:
         def put() -> None:
             file.seek(0)
-            obstore.put(
-                *(self._bucket, name, file),
-                chunk_size=PART,
-                max_concurrency=PARTS_AT_ONCE,
-                **options,
-            )
+            obstore.put(self._bucket, name, file, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
 
         self._ask(name, put)
 
-    def _create(self, name: str, file: BinaryIO) -> None:
-        """Put in one part, where stores decide about existence.
+    def _version(self, name: str) -> dict[str, str] | None:
+        """What tells an object from another that takes its name; None where there is none."""
+        try:
+            found: Any = self._ask(name, lambda: obstore.head(self._bucket, name))
+        except FileNotFoundError:
+            return None
+        return {key: found[key] for key in ("e_tag", "version") if found[key]}
+
+    def _put_if(self, before: dict[str, str] | None, name: str, file: BinaryIO) -> None:
+        """Put if what is there is what was `before`: in one part, where stores decide about it.
 
         A put whose answer was lost is repeated, and then finds the name taken by itself. So each
         one is signed.
         """
-        writer = uuid.uuid4().hex
-        signed = {"mode": "create", "use_multipart": False, "attributes": {"writer": writer}}
+        size = file.seek(0, os.SEEK_END)
+        if size > MOST_AT_ONCE:
+            if self._version(name) != before:
+                raise AlreadyExistsError(f"{self.where(name)}: another process put it")
+            self._put(name, file)
+            return
+        # Mapped: memory need not hold all of it, and the time it may take grows with it.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        slow = REQUEST_SECONDS * max(1.0, size / (PARTS_AT_ONCE * PART))
+        bucket = self._bucket if slow == REQUEST_SECONDS else self._reach(slow)
+        writer, mode = uuid.uuid4().hex, "create" if before is None else before
+        signed: Any = {"mode": mode, "use_multipart": False, "attributes": {"writer": writer}}
         try:
-            self._put(name, file, **signed)
+            self._ask(name, lambda: obstore.put(bucket, name, data, **signed))
         except AlreadyExistsError:
             if self._writer(name) != writer:
                 raise
@@ -226,6 +249,8 @@ class ObjectStore(Store):
                 raise FileNotFoundError(f"{self.where(name)}: not there") from error
             except NameTakenError as error:
                 raise AlreadyExistsError(f"{self.where(name)} exists already") from error
+            except PreconditionError as error:
+                raise AlreadyExistsError(f"{self.where(name)}: another process put it") from error
             except BaseError as error:
                 elapsed = time.monotonic() - start
                 if not _interrupted(error) or elapsed + pause > self.timeout:
@@ -244,7 +269,7 @@ class ObjectStore(Store):
 
     def _given_up(self, name: str, error: BaseError, elapsed: float) -> StorageError:
         what = str(error).strip().splitlines()[0]
-        if _refused(what):
+        if refused(what):
             renew = CREDENTIALS[self.url.partition("://")[0] + "://"]
             return StorageError(
                 f"{self.where(name)}: access denied, or credentials expired ({what}); renew {renew}"
@@ -255,12 +280,6 @@ class ObjectStore(Store):
 def _interrupted(error: BaseError) -> bool:
     """Whether the connection broke, as against an answer that says no: only the text tells."""
     return isinstance(error, GenericError) and "HTTP error" in str(error).partition("\n")[0]
-
-
-def _refused(what: str) -> bool:
-    # An answer to HEAD has no room for a reason.
-    nameless = "performing HEAD" in what and "400 Bad Request" in what
-    return nameless or any(sign in what for sign in REFUSALS)
 
 
 @contextlib.contextmanager

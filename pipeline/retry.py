@@ -2,8 +2,9 @@
 
 A shard is opened again by taking its manifest away. Before that, everything it holds is durable
 once more: units without a failure as they were, of the others what did not fail, in a file of kept
-rows. A build that finds kept rows makes only the requests that are missing beside them. Killed
-before the manifest goes, a shard is as it was; killed after, the build goes on from the units.
+rows; and so is a record that the shard is to be opened (see `reopened`). A build that finds kept
+rows makes only the requests that are missing beside them. Killed before there is a record, a shard
+is as it was; killed after, any build goes on from the units.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import replace
 
 from gends.pipeline.commit import read_kept, work_folder, write_kept, write_unit
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.manifest import Row, manifest_name
+from gends.pipeline.manifest import Row
 from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.reopened import take_away
 from gends.pipeline.store import Store
 from gends.pipeline.types import View, WorkUnit
 
@@ -35,7 +37,12 @@ def failed_shards(dataset: Dataset, shards: list[int], reasons: set[str]) -> dic
 def reopen(
     dataset: Dataset, shard: int, reasons: set[str], check: Callable[[], None] = lambda: None
 ) -> None:
-    """Turn a sealed shard back into durable units and kept rows, then take its manifest away."""
+    """Turn a sealed shard back into durable units and kept rows, then take its manifest away.
+
+    Raises:
+        PairError: what is to be kept is damaged; the shard stays as it is.
+        StorageError: the store does not answer.
+    """
     store, reader = dataset.store, ShardReader(dataset.store.url)
     rows: dict[str, Row] = {
         row["key"]: row for row in read_manifest(store.url, status=None, shards=[shard]).to_pylist()
@@ -50,12 +57,15 @@ def reopen(
         ]
         write = write_unit if len(kept) == len(mine) else write_kept
         write(store, shard, unit.index, kept)
-    check()
-    store.remove(manifest_name(shard))
+    take_away(store, shard, same=False, check=check)
 
 
 def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:
-    """The unit without the requests whose rows were kept."""
+    """The unit without the requests whose rows were kept.
+
+    Raises:
+        UnitError: the file of kept rows is damaged.
+    """
     kept = {row["key"] for row in read_kept(store, unit.shard, unit.index)}
     views = (_without(view, kept) for view in unit.views)
     return replace(unit, views=tuple(view for view in views if view.requests), partial=True)
@@ -68,8 +78,5 @@ def _without(view: View, kept: set[str]) -> View:
 def _with_bytes(row: Row, reader: ShardReader) -> Row:
     if row["status"] != "accepted":
         return row
-    images = {
-        f"{part}_bytes": reader.read(row["shard"], row[f"{part}_offset"], row[f"{part}_size"])
-        for part in ("gt", "lq")
-    }
-    return row | images
+    pictures = reader.read_pair(row)
+    return row | {f"{part}_bytes": bytes(data) for part, data in pictures.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -15,7 +15,7 @@ class StorageError(OSError):
 
 
 class AlreadyExistsError(FileExistsError):
-    """A create-only name was taken: another process committed first."""
+    """A name was taken, or what it stood for replaced: another process committed first."""
 
 
 class Store(abc.ABC):
@@ -59,14 +59,21 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def publish(
-        self, name: str, *, create_only: bool = False
+        self,
+        name: str,
+        *,
+        create_only: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> contextlib.AbstractContextManager[BinaryIO]:
         """Open a file that becomes `name`, durably, when the block ends without error.
 
-        Readers see the whole file or nothing. On an exception nothing is left behind.
+        Readers see the whole file or nothing. On an exception nothing is left behind. `check` is
+        called when all is written, and may raise. As a process may sleep after that, a file for
+        which there is a check replaces only what stood under the name when the block began.
 
         Raises:
-            AlreadyExistsError: `create_only` and the name is taken.
+            AlreadyExistsError: `create_only` and the name is taken; or another process has
+                published it since the block began, or swept away what was being written.
         """
 
     @abc.abstractmethod
@@ -91,7 +98,10 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def sweep(self, folder: str) -> None:
-        """Delete what killed processes left half written in a folder."""
+        """Delete what other processes have not finished writing in a folder, "" for the root.
+
+        A process that lives can then not publish it any more; so only who holds the root may.
+        """
 
 
 @contextlib.contextmanager

@@ -66,6 +66,8 @@ class CleanImage:
     """uri of an earlier image with the same bytes; its own where it is listed again."""
     problem: str | None = None
     """Why the photograph cannot be used, found while it was listed."""
+    ends_blake3: str | None = None
+    """Checksum of the ends of the encoded image; None where they could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

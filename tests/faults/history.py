@@ -19,13 +19,14 @@ from collections.abc import Callable
 from functools import partial
 
 from gends.models.dry import DryDegrader
-from gends.pipeline.commit import durable_units, seal, work_folder, write_unit
+from gends.pipeline.commit import begun_shards, durable_units, seal, write_unit
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.faults import VARIABLE, fault_point
 from gends.pipeline.judge import Judge
 from gends.pipeline.lease import hold
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import sealed_shards
+from gends.pipeline.reopened import settle
 from gends.pipeline.unit import make_unit
 
 
@@ -33,10 +34,9 @@ def session(url: str, workers: int, order: random.Random) -> None:
     dataset = open_dataset(url)
     store, plan = dataset.store, dataset.plan
     with hold(store, patience=0.2) as lease:
-        sealed = sealed_shards(store)
-        for name in store.names("work"):
-            if int(name) in sealed:
-                store.remove_folder(work_folder(int(name)))
+        sealed = set(sealed_shards(store))
+        for shard in begun_shards(store) & sealed:
+            settle(store, shard, partial(lease.check, store))
         shards = [shard for shard in range(plan.num_shards) if shard not in sealed]
         while units := missing(dataset, shards):
             order.shuffle(units)

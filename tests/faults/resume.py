@@ -1,45 +1,87 @@
 """Go on with a build in one plain process: the stages of the Ray job, without Ray.
 
-python resume.py ROOT PATIENCE [STORE-TIMEOUT]
+python resume.py ROOT PATIENCE [STORE-TIMEOUT [retry]]
+
+Without arguments it does what lines of JSON on standard input say (see `plain_build`), each build
+in a process that is forked in milliseconds.
 """
 
+import json
+import os
 import sys
+from functools import partial
 
 from gends.models.dry import DryDegrader
-from gends.pipeline.commit import durable_units, seal, work_folder, write_unit
-from gends.pipeline.dataset import open_dataset
+from gends.pipeline.commit import begun_shards, begun_units, read_kept, seal, write_unit
+from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.judge import Judge
 from gends.pipeline.lease import hold
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.unit import make_unit
+from gends.pipeline.reopened import settle
+from gends.pipeline.retry import failed_shards, narrowed, reopen
+from gends.pipeline.store import Store
+from gends.pipeline.unit import in_order, make_unit
 
 
-def main() -> None:
-    dataset = open_dataset(sys.argv[1])
-    store, plan, config = dataset.store, dataset.plan, dataset.config
-    if len(sys.argv) > 3:
-        store = store.with_timeout(float(sys.argv[3]))
+def serve() -> None:
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        if "wait" in wanted:
+            _, status = os.waitpid(wanted["wait"], 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+            continue
+        process = os.fork()
+        if process == 0:
+            os.environ.clear()
+            os.environ.update(wanted["environment"])
+            for number in (1, 2):
+                os.dup2(os.open(wanted["output"][number - 1], os.O_WRONLY | os.O_CREAT), number)
+            code = 1
+            try:
+                build(wanted["arguments"])
+                code = 0
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            sys.stdout.flush()
+            os._exit(code)
+        print(process, flush=True)
+
+
+def build(arguments: list[str]) -> None:
+    dataset = open_dataset(arguments[0])
+    store, plan = dataset.store, dataset.plan
+    if len(arguments) > 2:
+        store = store.with_timeout(float(arguments[2]))
     made = 0
-    with hold(store, patience=float(sys.argv[2])) as lease:
+    with hold(store, patience=float(arguments[1])) as lease:
+        check = partial(lease.check, store)
+        if arguments[3:] == ["retry"]:
+            for shard in failed_shards(dataset, sealed_shards(store), set()):
+                reopen(dataset, shard, set(), check)
         sealed = set(sealed_shards(store))
-        for name in store.names("work"):
-            if int(name) in sealed:
-                store.remove_folder(work_folder(int(name)))
+        for shard in begun_shards(store) & sealed:
+            if settle(store, shard, check)[0]:
+                sealed.remove(shard)
         for shard in sorted(set(range(plan.num_shards)) - sealed):
-            durable = durable_units(store, shard)
+            durable, kept = begun_units(store, shard)
             for index in set(range(plan.num_units(shard))) - durable:
-                unit = plan.unit(shard, index)
-                loaded = load_views(unit.views, dataset.base, config)
-                rows = make_unit(unit, loaded, DryDegrader(), Judge(config.filter), config)
-                write_unit(store, shard, index, rows)
+                make(dataset, store, shard, index, index in kept)
                 made += 1
-            seal(
-                *(store, shard, plan.num_units(shard), config, dataset.config_digest),
-                check=lambda: lease.check(store),
-            )
+            digest = dataset.config_digest
+            seal(store, shard, plan.num_units(shard), dataset.config, digest, check=check)
     print(made)
 
 
+def make(dataset: Dataset, store: Store, shard: int, index: int, partly: bool) -> None:
+    config, unit = dataset.config, dataset.plan.unit(shard, index)
+    rows = read_kept(store, shard, index) if partly else []
+    if partly:
+        unit = narrowed(store, unit)
+    loaded = load_views(unit.views, dataset.base, config)
+    rows += make_unit(unit, loaded, DryDegrader(), Judge(config.filter), config)
+    write_unit(store, shard, index, in_order(rows))
+
+
 if __name__ == "__main__":
-    main()
+    build(sys.argv[1:]) if sys.argv[1:] else serve()

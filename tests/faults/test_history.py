@@ -24,7 +24,7 @@ SCRIPT = Path(__file__).with_name("history.py")
 STEPS = [
     f"{folder}.{end}"
     for folder in ("work", "shards", "manifest", "lease")
-    for end in ("begun", "written", "synced", "named")
+    for end in ("begun", "written", "synced", "checked", "named")
 ]
 Run = Callable[..., int]
 

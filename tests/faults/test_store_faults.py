@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -54,7 +55,7 @@ def first(fault: str, method: str, *, part: str = "", times: int = 1) -> Choose:
     return choose
 
 
-def put(store: Store, name: str, data: bytes, **options: bool) -> None:
+def put(store: Store, name: str, data: bytes, **options: Any) -> None:
     with store.publish(name, **options) as file:
         file.write(data)
 
@@ -64,6 +65,7 @@ def test_every_operation_survives_every_fault(proxy, harmed, fault):
     operations: dict[str, Callable[[], object]] = {
         "PUT": lambda: put(harmed, "a/replaced", b"x" * 1000),
         "PUT created": lambda: put(harmed, "a/created", b"x" * 1000, create_only=True),
+        "PUT checked": lambda: put(harmed, "a/replaced", b"y" * 1000, check=lambda: None),
         "GET": lambda: harmed.read("a/created"),
         "GET range": lambda: harmed.read_range("a/created", 1, 100),
         "GET list": lambda: harmed.names("a"),
@@ -74,7 +76,8 @@ def test_every_operation_survives_every_fault(proxy, harmed, fault):
     for name, operate in operations.items():
         proxy.choose = first(fault, name.split()[0])
         results.append(operate())
-    assert results == [None, None, b"x" * 1000, b"x" * 100, ["created", "replaced"], 1000, None]
+    read = [b"x" * 1000, b"x" * 100, ["created", "replaced"], 1000]
+    assert results == [None, None, None, *read, None]
     injected = {name for name in operations if fault != "cut" or name.startswith("GET")}
     assert proxy.injected[fault] >= len(injected)
     proxy.choose = lambda method, path: None

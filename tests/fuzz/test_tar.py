@@ -15,8 +15,9 @@ import pytest
 from blake3 import blake3
 
 from gends import PairDataset
-from gends.pipeline.catalog import Catalog, read_bytes, write_catalog
+from gends.pipeline.catalog import Catalog, write_catalog
 from gends.pipeline.dataset import open_dataset
+from gends.pipeline.encoded import read_bytes
 from gends.pipeline.manifest import facts_of, manifest_name, shard_name
 from gends.pipeline.names import spelled
 from gends.pipeline.reader import read_manifest

@@ -54,7 +54,10 @@ def test_the_driver_touches_as_little_of_a_large_root_as_of_a_small_one(
         for shard in lost:
             dataset.store.remove(shard_name(shard))
             dataset.store.remove(manifest_name(shard))
+        killed = dataset.store.path(f".dataset.json.{'0' * 32}")
+        killed.touch()
         report = resume(dataset.store.root)
+        assert not killed.exists()
         assert report["made"] == sum(plan.count_of_shard(shard) for shard in lost)
         assert report["resumed"] == plan.num_requests() - report["made"]
         touched[shards] = {

@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 
 import pyarrow.parquet as pq
+import pytest
 
 from gends.jobs.status import collect
+from gends.pipeline.commit import work_folder
+from gends.pipeline.manifest import shard_name
 
 
 def test_counts_agree_with_the_manifests(cli, finished):
@@ -47,3 +50,23 @@ def test_a_folder_that_is_no_dataset_is_refused(cli, tmp_path):
     ended = cli("status", tmp_path)
     assert ended.code == 2
     assert "no dataset.json here" in ended.err
+
+
+@pytest.mark.parametrize("command", ["status", "run"])
+def test_a_dataset_without_one_of_its_tars_is_not_finished(cli, copied, command):
+    root, name = copied.store.root, shard_name(2)
+    copied.store.path(name).unlink()
+    place = ("--out", root) if command == "run" else (root,)
+    ended = cli(command, *place)
+    assert f"{name}: missing; gends-build repair makes it again" in ended.out
+    assert f"{root}: damaged" in ended.out or f"{root}: is damaged" in ended.out
+    assert ended.code == (1 if command == "run" else 0)
+    facts = json.loads(cli(command, *place, "--json").out)
+    assert facts["lost"] == [name]
+    assert not facts["finished"]
+
+
+def test_a_dataset_with_a_shard_that_is_to_be_opened_again_is_not_finished(cli, copied):
+    (copied.store.path(work_folder(1))).mkdir(parents=True)
+    assert not collect(copied)["finished"]
+    assert "not finished; gends-build run resumes it" in cli("status", copied.store.root).out

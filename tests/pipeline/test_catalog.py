@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.catalog import ROWS_PER_GROUP, Catalog, read_bytes, write_catalog
+from gends.pipeline.catalog import ROWS_PER_GROUP, Catalog, write_catalog
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.damage import DamageError
+from gends.pipeline.encoded import END, read_bytes
 from gends.pipeline.load import load_views
 from gends.pipeline.names import source_id
 from gends.pipeline.sources import SourceError, read_source
@@ -444,3 +445,41 @@ def test_memory_does_not_grow_with_the_number_of_photographs(tmp_path):
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     few, many = map(int, printed.split())
     assert many - few < 50  # MiB
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("size", [1, END, END + 1, 2 * END - 1, 2 * END, 2 * END + 1, 5 * END])
+def test_what_replaces_a_photograph_is_told_by_its_ends(tmp_path, size, packed):
+    def listed(data: bytes) -> CleanImage:
+        if packed:
+            pack(tmp_path / "a.tar", {"0.png": b"before", "a.png": data, "b.png": b"after"})
+            found = catalog(tmp_path, read_source(tmp_path / "a.tar"))
+            return next(image for image in found if image.uri.endswith("a.png"))
+        (tmp_path / "a.png").write_bytes(data)
+        return catalog(tmp_path, [SourceRow(uri="a.png")])[0]
+
+    whole = random.Random(size).randbytes(size)
+    same = listed(whole)
+    assert same == listed(whole)
+    for place in sorted({0, min(size, END) - 1, max(0, size - END), size - 1}):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        assert listed(bytes(changed)).ends_blake3 != same.ends_blake3
+    ends = whole if size <= 2 * END else whole[:END] + whole[-END:]
+    assert same.ends_blake3 == blake3(ends).hexdigest()
+
+
+def test_what_cannot_be_read_has_no_checksum(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    rows = [SourceRow(uri=uri) for uri in ("none.png", "pipe.png")]
+    (tmp_path / "out.png").write_bytes(b"x")
+    rows.append(SourceRow(uri="out.png", problem="leads outside"))
+    rows.append(SourceRow(uri="empty.png"))
+    (tmp_path / "empty.png").touch()
+    found = {image.uri: image.ends_blake3 for image in catalog(tmp_path, rows)}
+    assert found == {
+        "none.png": None,
+        "pipe.png": None,
+        "out.png": None,
+        "empty.png": blake3(b"").hexdigest(),
+    }

@@ -143,9 +143,9 @@ def half(found_dataset, make_units, photos, tmp_path):
     return dataset
 
 
-def seal_first(dataset) -> None:
+def seal_first(dataset, check=lambda: None) -> None:
     num_units = dataset.plan.num_units(0)
-    seal(dataset.store, 0, num_units, dataset.config, dataset.config_digest)
+    seal(dataset.store, 0, num_units, dataset.config, dataset.config_digest, check=check)
 
 
 def first_shard(dataset) -> dict[str, str]:
@@ -225,6 +225,31 @@ def test_a_missing_unit_cannot_be_sealed_over(half):
     assert not half.store.exists(shard_name(0))
 
 
+def test_nothing_is_published_without_asking_first(half):
+    """Whichever time it is that the root turns out to be lost."""
+    allowed = 0
+    while True:
+        try:
+            seal_first(half, Allowance(allowed))
+            break
+        except Lost:
+            assert len(data_of(half.store.root)) <= allowed
+        allowed += 1
+    assert allowed >= 3
+
+
+def test_a_manifest_that_says_otherwise_is_replaced_and_only_with_the_right_to(half, finished):
+    other = finished.store.path(manifest_name(1)).read_bytes()
+    name = half.store.path(manifest_name(0))
+    name.parent.mkdir()
+    name.write_bytes(other)
+    with pytest.raises(Lost):
+        seal_first(half, Allowance(0))
+    assert name.read_bytes() == other
+    seal_first(half)
+    assert first_shard(half) == first_shard(finished)
+
+
 def test_a_resumed_build_is_the_build(half, finished, make_units, seal_shard):
     units = [u for shard in range(half.plan.num_shards) for u in half.plan.units(shard)]
     for unit in units[::-1]:
@@ -239,6 +264,22 @@ def test_a_unit_that_cannot_be_written_leaves_nothing(half):
     with pytest.raises(Exception, match="object"):
         write_unit(half.store, 1, 0, [{"key": object()}])
     assert durable_units(half.store, 1) == set()
+
+
+class Lost(Exception):
+    """Another build holds the root."""
+
+
+class Allowance:
+    """A check that passes so many times."""
+
+    def __init__(self, passes: int) -> None:
+        self.passes = passes
+
+    def __call__(self) -> None:
+        self.passes -= 1
+        if self.passes < 0:
+            raise Lost
 
 
 class Crash(BaseException):

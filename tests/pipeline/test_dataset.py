@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from gends.histograms.profile import Profile
 from gends.models.dry import DryDegrader
 from gends.pipeline import dataset
 from gends.pipeline.catalog import Catalog, write_catalog
+from gends.pipeline.catalog_changes import describe_changes
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.damage import DamageError
 from gends.pipeline.dataset import (
@@ -118,6 +120,9 @@ def test_changed_photographs_are_counted_and_named(photos, build_dataset, parts,
     with open(source / "chelsea left.png", "ab") as file:
         file.write(b"more")
     (source / "coffee left.txt").write_text("a caption")
+    same_size = bytearray((source / "rocket left.png").read_bytes())
+    same_size[-1] ^= 1
+    (source / "rocket left.png").write_bytes(same_size)
     write_catalog(read_source(source), tmp_path / "catalog", base=source, default_dataset="photos")
     catalog = Catalog(tmp_path / "catalog")
     identity = make_identity(**parts | {"config": root.config, "catalog": catalog})
@@ -125,12 +130,24 @@ def test_changed_photographs_are_counted_and_named(photos, build_dataset, parts,
         check_identity(root.store, identity, catalog=catalog)
     assert (
         "photographs were added, removed or changed: 1 fewer (as words.png), 1 new (as more.jpg), "
-        "1 of another size (as chelsea left.png), 1 described otherwise (as coffee left.jpg)\n"
+        "1 of another size (as chelsea left.png), 1 of other content (as rocket left.png), "
+        "1 described otherwise (as coffee left.jpg)\n"
     ) in str(caught.value)
     assert "catalog_digest" not in str(caught.value)
     root.store.path(CATALOG_NAME).unlink()
     with pytest.raises(IdentityError, match=r"cannot be said: .*catalog\.parquet: lost"):
         check_identity(root.store, identity, catalog=catalog)
+
+
+def test_a_catalog_without_checksums_is_read_and_says_why_it_differs(finished, parts, tmp_path):
+    new = finished.plan.catalog
+    table = pq.read_table(new.path).drop_columns("ends_blake3")
+    with pq.ParquetWriter(tmp_path / "old", table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"digest": "old"})
+    old = Catalog(tmp_path / "old")
+    assert [row.uri for row in old.rows(0, 99)] == [row.uri for row in new.rows(0, 99)]
+    assert describe_changes(old, new).startswith("none can be named, as the root's list was made")
 
 
 def test_other_versions_of_libraries_are_refused(copied, parts, monkeypatch):

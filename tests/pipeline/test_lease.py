@@ -129,8 +129,41 @@ def test_what_others_put_beside_leases_does_not_matter(tmp_path):
     assert newest_lease(store) is None
 
 
+def test_what_a_former_holder_was_writing_is_swept_away(tmp_path):
+    store = open_store(tmp_path)
+    half = [tmp_path / name for name in ("shards", "manifest", "lease", "work/000007")]
+    for folder in half:
+        folder.mkdir(parents=True)
+        (folder / f".0.tar.{'0' * 32}").touch()
+        (folder / ".DS_Store").touch()
+    with hold(store, patience=PATIENCE):
+        for folder in half:
+            assert [path.name for path in folder.glob(".*")] == [".DS_Store"]
+
+
+GOOD = {"number": 3, "holder": "x", "host": "h", "pid": 1, "boot": "", "born": ""}
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[1]", '{"number": 1, "holder": 2, "else": 3}', "{oops"]
+    "text",
+    [
+        "",
+        "{}",
+        "[1]",
+        '{"number": 1, "holder": 2, "else": 3}',
+        "{oops",
+        *(
+            json.dumps(GOOD | wrong)
+            for wrong in (
+                {"number": "x"},
+                {"number": 1},
+                {"number": -3},
+                {"number": 3.0},
+                {"pid": "1"},
+                {"host": None},
+            )
+        ),
+    ],
 )
 def test_a_lease_that_is_none_is_named_with_the_way_out(tmp_path, text):
     store = open_store(tmp_path)

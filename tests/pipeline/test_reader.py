@@ -11,6 +11,7 @@ import pytest
 
 from gends import PairDataset
 from gends.pipeline import local_store, manifest
+from gends.pipeline.damage import PairError
 from gends.pipeline.dataset import IDENTITY_NAME, IdentityError
 from gends.pipeline.manifest import (
     SCHEMA,
@@ -21,7 +22,12 @@ from gends.pipeline.manifest import (
     sealed_shards,
     shard_name,
 )
-from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest
+from gends.pipeline.reader import (
+    DatasetNotFoundError,
+    ShardReader,
+    read_manifest,
+)
+from gends.pipeline.store import open_store
 
 
 def open_files() -> int:
@@ -206,3 +212,13 @@ def test_damaged_manifests_name_their_file(copied):
 @pytest.mark.parametrize("name", ["7.parquet", "0000000.parquet", "٣٣٣٣٣٣.parquet", "9" * 5000])
 def test_only_names_that_a_build_gives_are_shards(name):
     assert numbers([name, f"{name}.parquet", "000004.parquet"], ".parquet") == [4]
+
+
+def test_a_tar_in_a_bucket_that_ends_too_early_is_damage(finished, bucket):
+    store, row = open_store(bucket), read_manifest(finished.store.root, shards=[0]).to_pylist()[-1]
+    for name in (IDENTITY_NAME, manifest_name(0), shard_name(0)):
+        data = finished.store.read(name)
+        with store.publish(name) as file:
+            file.write(data[:512] if name == shard_name(0) else data)
+    with pytest.raises(PairError, match="shorter than its manifest says: run gends-build verify"):
+        ShardReader(bucket).read_pair(row)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from gends.pipeline import object_store
 from gends.pipeline.store import AlreadyExistsError, Store, open_store
 
 
@@ -92,6 +95,74 @@ def test_of_many_that_create_one_name_one_succeeds(store):
     assert store.read("lease/1") == str(winners[0]).encode()
 
 
+def test_what_the_check_refuses_is_not_published(store):
+    def refuse() -> None:
+        assert not store.exists("a/b")
+        raise RuntimeError("not any more")
+
+    for create_only in (False, True):
+        with pytest.raises(RuntimeError, match="not any more"):
+            put(store, "a/b", b"x", create_only=create_only, check=refuse)
+    assert store.names("a") == []
+
+
+@pytest.mark.parametrize("before", [None, b"", b"old"])
+def test_with_a_check_only_what_was_there_is_replaced(store, before):
+    if before is not None:
+        put(store, "shards/0", before)
+    put(store, "shards/0", b"mine", check=lambda: None)
+    assert store.read("shards/0") == b"mine"
+    if before is None:
+        store.remove("shards/0")
+    with pytest.raises(AlreadyExistsError, match="shards/0"):
+        put(store, "shards/0", b"late", check=lambda: put(store, "shards/0", b"theirs"))
+    assert store.read("shards/0") == b"theirs"
+    put(store, "shards/0", b"", check=lambda: None)
+    assert store.read("shards/0") == b""
+    assert store.names("shards") == ["0"]
+
+
+def test_what_is_too_big_for_a_condition_is_compared_before(bucket, monkeypatch):
+    monkeypatch.setattr(object_store, "MOST_AT_ONCE", 3)
+    store = open_store(bucket)
+    put(store, "a", b"1234", check=lambda: None)
+    with pytest.raises(AlreadyExistsError, match="a: another process put it"):
+        put(store, "a", b"5678", check=lambda: put(store, "a", b"theirs"))
+    assert store.read("a") == b"theirs"
+
+
+def test_what_was_swept_away_while_it_was_written_is_not_published(tmp_path):
+    store = open_store(tmp_path)
+
+    def put_swept(**options) -> None:
+        with store.publish("a/b", **options) as file:
+            file.write(b"x")
+            store.sweep("a")
+
+    for options in ({}, {"create_only": True}, {"check": lambda: None}):
+        with pytest.raises(AlreadyExistsError, match="a/b: another process swept away"):
+            put_swept(**options)
+        assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_new_folders_are_as_durable_as_what_is_in_them(tmp_path, monkeypatch):
+    synced = []
+
+    def note(descriptor: int, fsync=os.fsync) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store = open_store(tmp_path / "new" / "root")
+    put(store, "work/000000/0", b"x")
+    root = tmp_path / "new" / "root"
+    wanted = {tmp_path, root.parent, root, root / "work", root / "work" / "000000"}
+    assert wanted <= set(synced)
+    synced.clear()
+    put(store, "work/000000/1", b"x")
+    assert len(synced) == 2, "the file, and the folder that has its name"
+
+
 def test_names_are_those_directly_in_a_folder(store):
     for name in ("work/b", "work/a", "work/c/d", "workers"):
         put(store, name, b"")
@@ -111,6 +182,8 @@ def test_ranges(store):
     assert store.read_range("shards/0", 10, 5) == bytes(range(10, 15))
     assert store.read_range("shards/0", 98, 50) == bytes((98, 99))
     assert store.read_range("shards/0", 98, 0) == b""
+    assert store.read_range("shards/0", 100, 5) == b""
+    assert store.read_range("shards/0", 1000, 5) == b""
 
 
 def test_what_is_missing_is_named(store):

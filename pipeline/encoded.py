@@ -1,0 +1,78 @@
+"""The bytes of a photograph as it lies in its source: a file, or a part of a tar."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from blake3 import blake3
+
+from gends.pipeline.types import CleanImage, SourceRow
+
+MOST_BYTES = 1 << 31
+"""Of an encoded photograph: more than the largest that is decoded takes without compression."""
+END = 1 << 16
+"""Bytes at each end of a photograph that tell it from another of the same size."""
+
+
+def num_bytes(base: Path, row: SourceRow) -> int | None:
+    """Size of a photograph; None for what is no file, or cannot be asked for."""
+    if row.size is not None:
+        return row.size
+    try:
+        facts = (base / row.uri).stat()
+    except (OSError, ValueError):
+        return None  # loading it will fail, with a row that says why
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+
+
+def ends_digest(base: Path, row: SourceRow, size: int | None) -> str | None:
+    """BLAKE3 of the first and the last `END` bytes, of all where there are no more than both.
+
+    None for what has no `size`, or cannot be read: loading it will fail, with a row that says why.
+    """
+    if size is None:
+        return None
+    start, digest = row.offset or 0, blake3()
+    try:
+        with open(base / _file_of(row.uri, row.offset), "rb", buffering=0) as file:
+            for first, last in ((0, min(END, size)), (max(END, size - END), size)):
+                if first < last:
+                    digest.update(os.pread(file.fileno(), last - first, start + first))
+    except (OSError, ValueError):
+        return None
+    return digest.hexdigest()
+
+
+def read_bytes(base: Path, image: CleanImage) -> bytes:
+    """The encoded photograph.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if image.offset is None:
+        file = base / image.uri
+        facts = file.stat()
+        if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
+            raise OSError(f"{image.uri}: not a regular file")  # reading it could last for ever
+        _check_size(facts.st_size)
+        return file.read_bytes()
+    size = -1 if image.size is None else image.size
+    _check_size(size)
+    with open(base / _file_of(image.uri, image.offset), "rb") as archive:
+        archive.seek(image.offset)
+        return archive.read(size)
+
+
+def _file_of(uri: str, offset: int | None) -> str:
+    """The file itself, or the tar that holds it."""
+    if offset is None:
+        return uri
+    return re.split(r"(?<=\.tar)!", uri, maxsplit=1, flags=re.IGNORECASE)[0]
+
+
+def _check_size(size: int) -> None:
+    if size > MOST_BYTES:
+        raise OSError(f"{size} bytes are over the most of {MOST_BYTES}")

@@ -1,0 +1,117 @@
+"""What is damaged of the durable units of a build is made again, and nothing of it is sealed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from witness import published
+
+from gends.pipeline.commit import UnitError, read_kept, seal, work_folder
+from gends.pipeline.dataset import Dataset
+from gends.pipeline.manifest import sealed_shards, shard_name
+from gends.pipeline.retry import failed_shards, reopen
+
+PROGRAM = Path(sys.executable).with_name("gends-build")
+
+
+def flip(data: bytes, place: float) -> bytes:
+    flipped = bytearray(data)
+    flipped[int(place * (len(data) - 1))] ^= 1
+    return bytes(flipped)
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "tiny": lambda data: data[:20],
+    "truncated": lambda data: data[: len(data) // 2],
+    "one byte short": lambda data: data[:-1],
+    "flipped first": lambda data: flip(data, 0),
+    "flipped among pixels": lambda data: flip(data, 0.5),
+    "flipped last": lambda data: flip(data, 1),
+    "zeros": lambda data: bytes(len(data)),
+}
+
+
+@pytest.fixture
+def begun(photos: Path, found_dataset, make_units, tmp_path: Path) -> Dataset:
+    """A dataset all of whose units are durable."""
+    dataset = found_dataset(photos, tmp_path / "root")
+    for shard in range(dataset.plan.num_shards):
+        make_units(dataset, dataset.plan.units(shard))
+    return dataset
+
+
+def damage(path: Path, how: str) -> None:
+    path.write_bytes(DAMAGES[how](path.read_bytes()))
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_no_damaged_unit_is_sealed(begun, make_units, seal_shard, finished, how):
+    path = begun.store.path(work_folder(0)) / "000001.arrow"
+    damage(path, how)
+    with pytest.raises(UnitError, match=r"work/000000/000001\.arrow: damaged") as raised:
+        seal_shard(begun, 0)
+    assert (raised.value.shard, raised.value.index) == (0, 1)
+    assert published(begun.store) == {}
+    make_units(begun, [begun.plan.unit(0, 1)])
+    seal_shard(begun, 0)
+    assert begun.store.read(shard_name(0)) == finished.store.read(shard_name(0))
+
+
+def test_any_flipped_bit_of_a_unit_is_noticed(begun):
+    path, rng = begun.store.path(work_folder(0)) / "000000.arrow", random.Random(5)
+    whole = path.read_bytes()
+    for _ in range(200):
+        path.write_bytes(flip(whole, rng.random()))
+        with pytest.raises(UnitError):
+            seal(begun.store, 0, 2, begun.config, begun.config_digest)
+    assert published(begun.store) == {}
+
+
+def test_a_retry_keeps_no_pair_that_is_damaged(copied):
+    (shard, *_) = failed_shards(copied, sealed_shards(copied.store), set())
+    before = published(copied.store)
+    path = copied.store.path(shard_name(shard))
+    path.write_bytes(flip(path.read_bytes(), 0.3))
+    with pytest.raises(ValueError, match=r"not those that .* recorded: run gends-build verify"):
+        reopen(copied, shard, set())
+    now = published(copied.store)
+    assert now.keys() == before.keys(), "the shard was opened"
+    assert not copied.store.exists(f"{work_folder(shard)}/reopened.json")
+
+
+@pytest.mark.slow
+def test_a_build_makes_again_what_is_damaged(begun, seal_shard, finished):
+    store = begun.store
+    (shard, *_) = failed_shards(finished, sealed_shards(finished.store), set())
+    seal_shard(begun, shard)
+    reopen(begun, shard, set())
+    kept = sorted(store.path(work_folder(shard)).glob("*.kept"))
+    assert kept
+    for path in kept:
+        damage(path, "truncated")
+        with pytest.raises(UnitError):
+            read_kept(store, shard, int(path.stem))
+    other = (shard + 1) % begun.plan.num_shards
+    hurt = sorted(store.path(work_folder(other)).glob("*.arrow"))
+    for path, how in zip(hurt, ("flipped among pixels", "empty"), strict=False):
+        damage(path, how)
+    done = subprocess.run(
+        [PROGRAM, "run", "--out", store.root, "--workers", "1"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for path in (*kept, *hurt[:2]):
+        assert f"{path}: damaged, so that the unit has to be made again" in done.stderr
+    total = begun.plan.num_requests()
+    assert f"{total}/{total} pairs (100%)" in done.stderr
+    assert published(store) == published(finished.store)
+    assert store.names("work") == []

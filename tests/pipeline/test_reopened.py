@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from gends.pipeline.commit import work_folder
+from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
+from gends.pipeline.reopened import (
+    open_shards,
+    outcome,
+    read_record,
+    reopen_empty,
+    settle,
+    take_away,
+)
+
+
+def agree() -> None:
+    """The root is held."""
+
+
+@pytest.fixture
+def opened(copied):
+    """A dataset whose first shard was opened again, and the manifest that it had."""
+    store = copied.store
+    manifest = store.read(manifest_name(0))
+    reopen_empty(store, 0, read_facts(store, 0)["shard_blake3"], agree)
+    return copied, manifest
+
+
+def test_a_shard_is_open_until_it_is_sealed_anew(opened, make_units, seal_shard):
+    dataset, manifest = opened
+    store, planned = dataset.store, dataset.plan.num_shards
+    assert open_shards(store, planned) == {0}
+    assert sealed_shards(store) == list(range(1, planned))
+    assert store.exists(shard_name(0)), "a zombie that removes a tar could harm a sealed shard"
+    record = read_record(store, 0)
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    assert open_shards(store, planned) == set()
+    assert store.read(manifest_name(0)) == manifest
+    assert outcome(store, 0, record) == "same"
+
+
+def test_killed_before_the_manifest_goes_a_shard_is_still_opened(copied):
+    store = copied.store
+
+    def die() -> None:
+        if store.exists(f"{work_folder(0)}/reopened.json"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        take_away(store, 0, same=True, check=die)
+    assert open_shards(store, copied.plan.num_shards) == {0}
+    assert settle(store, 0, agree) == (True, None)
+    assert not store.exists(manifest_name(0))
+    assert store.exists(f"{work_folder(0)}/reopened.json")
+
+
+def test_a_manifest_that_comes_back_is_taken_away_again(opened):
+    dataset, manifest = opened
+    dataset.store.path(manifest_name(0)).write_bytes(manifest)
+    assert settle(dataset.store, 0, agree) == (True, None)
+    assert open_shards(dataset.store, dataset.plan.num_shards) == {0}
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, same):
+    dataset, _ = opened
+    store, taken = dataset.store, read_record(dataset.store, 0)
+    # Sealed with other bytes than before.
+    take_away(store, 0, shard_blake3=taken.shard_blake3, same=same)
+    shutil.copy(store.path(manifest_name(1)), store.path(manifest_name(0)))
+    assert settle(store, 0, agree) == (False, "other" if same else None)
+    assert store.names("work") == []
+    assert open_shards(store, dataset.plan.num_shards) == set()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"other": 1}'])
+def test_a_damaged_record_forgets_the_checksum_and_no_more(opened, make_units, seal_shard, text):
+    dataset, manifest = opened
+    store = dataset.store
+    store.path(f"{work_folder(0)}/reopened.json").write_text(text)
+    record = read_record(store, 0)
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    assert store.read(manifest_name(0)) == manifest
+    assert outcome(store, 0, record) == "unknown"
+
+
+def test_what_a_killed_build_left_of_a_sealed_shard_is_cleaned_up(copied):
+    store = copied.store
+    store.path(work_folder(0)).mkdir(parents=True)
+    store.path(f"{work_folder(0)}/000000.arrow").write_bytes(b"done with")
+    assert settle(store, 0, agree) == (False, None)
+    assert store.names("work") == []
+    assert open_shards(store, copied.plan.num_shards) == set()
