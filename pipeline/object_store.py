@@ -196,7 +196,9 @@ class ObjectStore(Store):
     @contextlib.contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
         """See `Store`: a temporary copy."""
-        with tempfile.NamedTemporaryFile(prefix="gends-") as file:
+        # Closing it writes what is left, and so may find the disk full, too.
+        room = _temporary_room(self.where(name))
+        with room, tempfile.NamedTemporaryFile(prefix="gends-") as file:
 
             def copy() -> None:
                 file.seek(0)
@@ -204,8 +206,7 @@ class ObjectStore(Store):
                     file.write(chunk)
                 file.flush()
 
-            with _temporary_room(self.where(name)):
-                self._ask(name, copy)
+            self._ask(name, copy)
             yield Path(file.name)
 
     def remove(self, name: str) -> None:
