@@ -196,9 +196,10 @@ class ObjectStore(Store):
     @contextlib.contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
         """See `Store`: a temporary copy."""
-        with tempfile.NamedTemporaryFile(prefix="gends-") as file:
-            with _temporary_room(self.where(name)):
-                self.copy_to(name, file)
+        # Closing it writes what is left, and so may find the disk full, too.
+        room = _temporary_room(self.where(name))
+        with room, tempfile.NamedTemporaryFile(prefix="gends-") as file:
+            self.copy_to(name, file)
             yield Path(file.name)
 
     def copy_to(self, name: str, file: IO[bytes]) -> None:
