@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss
 
 from gends import Augment, PairLoader, PairStream
-from gends.models.nafnet import NAFNet
+from gends.models.restorers.nafnet import NAFNet
 
 
 class Restorer(lightning.LightningModule):

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import l1_loss
 
 from gends import Augment, PairLoader, PairStream
-from gends.models.nafnet import NAFNet
+from gends.models.restorers.nafnet import NAFNet
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from gends.models.degrader import Image
-from gends.pipeline.catalog import read_bytes
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.dataset import IDENTITY_NAME
+from gends.pipeline.encoded import read_bytes
 from gends.pipeline.evaluation.pairs import PLACES
 from gends.pipeline.load import UnusableError, decode
 from gends.pipeline.pack import encode
