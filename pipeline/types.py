@@ -67,7 +67,7 @@ class CleanImage:
     problem: str | None = None
     """Why the photograph cannot be used, found while it was listed."""
     ends_blake3: str | None = None
-    """Checksum of the ends of the encoded image; None where they could not be read."""
+    """Checksum of its ends, see `encoded.ends_digest`; None where they could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

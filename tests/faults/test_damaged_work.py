@@ -13,7 +13,7 @@ from witness import published
 
 from gends.pipeline.commit import UnitError, read_kept, seal, work_folder
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.manifest import sealed_shards, shard_name
+from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
 from gends.pipeline.retry import failed_shards, reopen
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
@@ -90,7 +90,10 @@ def test_a_build_makes_again_what_is_damaged(begun, seal_shard, finished):
     store = begun.store
     (shard, *_) = failed_shards(finished, sealed_shards(finished.store), set())
     seal_shard(begun, shard)
+    manifest = store.read(manifest_name(shard))
     reopen(begun, shard, set())
+    # As if it had been killed before the manifest went.
+    store.path(manifest_name(shard)).write_bytes(manifest)
     kept = sorted(store.path(work_folder(shard)).glob("*.kept"))
     assert kept
     for path in kept:

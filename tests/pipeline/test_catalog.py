@@ -466,7 +466,7 @@ def test_what_replaces_a_photograph_is_told_by_its_ends(tmp_path, size, packed):
         changed[place] ^= 1
         assert listed(bytes(changed)).ends_blake3 != same.ends_blake3
     ends = whole if size <= 2 * END else whole[:END] + whole[-END:]
-    assert same.ends_blake3 == blake3(ends).hexdigest()
+    assert same.ends_blake3 == blake3(ends).hexdigest()[:16]
 
 
 def test_what_cannot_be_read_has_no_checksum(tmp_path):
@@ -481,5 +481,5 @@ def test_what_cannot_be_read_has_no_checksum(tmp_path):
         "none.png": None,
         "pipe.png": None,
         "out.png": None,
-        "empty.png": blake3(b"").hexdigest(),
+        "empty.png": blake3(b"").hexdigest()[:16],
     }
