@@ -21,7 +21,7 @@ def test_a_degradation_that_is_not_there_is_refused(cli, finished, tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_said_before_anything_is_read(cli, tmp_path):
-    out = tmp_path / "gone" / "result"
+    out = tmp_path / "gone" / "result.json"
     for command in (["show", tmp_path], ["histograms", "fit", tmp_path]):
         ended = cli(*command, "--out", out)
         assert ended.code == 2
