@@ -99,7 +99,7 @@ def _works(node: Any) -> bool:
 
 
 def _await(build: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 480
     while not condition():
         assert build.poll() is None, build.communicate()[1]
         assert time.monotonic() < deadline
