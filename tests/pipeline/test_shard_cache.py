@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from gends import PairDataset
+from gends.pipeline import shard_cache
 from gends.pipeline.manifest import sealed_shards, shard_name
 from gends.pipeline.shard_cache import ShardCache
 from gends.pipeline.store import StorageError, open_store
@@ -94,7 +95,7 @@ def test_processes_share_a_folder_that_is_too_small(store, tmp_path):
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     arguments = (store.url, tmp_path / "cache", 2000, results)
-    processes = [context.Process(target=read_all, args=arguments) for _ in range(3)]
+    processes = [context.Process(target=read_all, args=arguments, daemon=True) for _ in range(3)]
     for process in processes:
         process.start()
     assert all(results.get(timeout=120) for _ in processes)
@@ -115,10 +116,13 @@ def fetch_and_hang(url: str, folder, begun) -> None:
     ShardCache(folder, 2500).read_range(store, shard_name(0), 0, 1)
 
 
-def test_what_a_killed_process_left_behind_is_cleared_away(store, tmp_path):
+def test_what_a_killed_process_left_behind_is_cleared_away(store, tmp_path, monkeypatch):
+    # Shards may share a lock: here none does, or this process waits for the one that hangs.
+    monkeypatch.setattr(shard_cache, "LOCKS", 2**128)
     context = multiprocessing.get_context("spawn")
     begun, folder = context.Event(), tmp_path / "cache"
-    process = context.Process(target=fetch_and_hang, args=(store.url, folder, begun))
+    arguments = (store.url, folder, begun)
+    process = context.Process(target=fetch_and_hang, args=arguments, daemon=True)
     process.start()
     assert begun.wait(60)
     assert len(list(folder.glob(".*"))) == 1

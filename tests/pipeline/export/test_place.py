@@ -59,7 +59,7 @@ def _write_for_ever(out, begun):
 def test_a_killed_export_starts_again_and_a_living_one_is_left_alone(tmp_path):
     context = multiprocessing.get_context("spawn")
     begun, out = context.Event(), tmp_path / "out"
-    other = context.Process(target=_write_for_ever, args=(out, begun))
+    other = context.Process(target=_write_for_ever, args=(out, begun), daemon=True)
     other.start()
     assert begun.wait(60)
     with pytest.raises(BlockingIOError, match="another export is at work here"), new_folder(out):
