@@ -1,5 +1,6 @@
 # make demo    a small dataset from bundled photographs, in demo/
-# make test    the tests (PYTEST_ARGS="-m 'not slow'" leaves out the slow ones)
+# make test    the tests, a file to each of PROCESSES at a time (PYTEST_ARGS="-m 'not slow'" leaves
+#              out the slow ones)
 # make check   style, types, import contracts, and the tests
 # make soak    the long tests: 200 kills, Ray Data under the same kills, 100,000 damaged inputs a reader
 # make lock    resolve requirements.lock again; LOCK_ARGS=--upgrade takes newer versions
@@ -9,6 +10,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Tests start Ray and load torch: each process takes up to 4 GB and more than one core.
+PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 LOCK_ARGS ?=
 SOAK_ARGS ?= --soak-kills 200 --soak-peer-kills 6
 FUZZ_INPUTS ?= 100000
@@ -24,7 +27,7 @@ demo: $(READY)
 	$(BIN)/gends-build demo --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 check: style types contracts test
 
@@ -54,6 +57,7 @@ $(TYPED): $(READY) $(SOURCES)
 # --no-deps: exactly the lock and nothing else. facexlib asks for opencv-python, which the lock leaves
 # out: opencv-python-headless is the same cv2 and needs no graphics libraries of the system. pyiqa asks for
 # bitsandbytes and never imports it; diffusers imports it wherever it is, two seconds of every start.
+# --no-compile: what is imported is compiled when it first is, a small part of all there is.
 # --use-pep517: the few source distributions are built with a fresh setuptools of their own.
 $(READY): setup.cfg pyproject.toml requirements.lock
 	@python=$(BIN)/python; test -x $$python || python="$(PYTHON)"; \
@@ -63,7 +67,7 @@ $(READY): setup.cfg pyproject.toml requirements.lock
 	  echo "Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" \
 	    "(a .venv of another version: make clean first)"; exit 1; } >&2
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
-	$(BIN)/python -m pip install --no-deps --use-pep517 -r requirements.lock
+	$(BIN)/python -m pip install --no-deps --no-compile --use-pep517 -r requirements.lock
 	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	touch $(READY)
 

@@ -17,6 +17,8 @@ from gends.pipeline.reader import read_manifest
 from gends.pipeline.sheet import contact_sheet
 from gends.pipeline.verify import verify
 
+PHOTOS = resources.files("gends.jobs").joinpath("photos")
+
 
 @click.command(epilog="\b\nExample:\n  gends-build demo --out demo/")
 @click.option(
@@ -36,7 +38,7 @@ from gends.pipeline.verify import verify
 )
 def command(out: Path, workers: int | None) -> None:
     """Degrade ten bundled photographs with the bundled model; check and draw the result."""
-    with resources.as_file(resources.files("gends.jobs").joinpath("photos")) as photos:
+    with resources.as_file(PHOTOS) as photos:
         settings = {"clean": str(photos), "shard_size": 30, "unit_images": 1}
         cluster = ClusterOptions(workers=workers)
         tally = build(None, settings, str(out), cluster=cluster, progress=Progress())

@@ -15,7 +15,10 @@ POLL = 0.2
 
 
 class Desk:
-    """An actor that the command and the first rank leave notes with."""
+    """An actor that the command and the first rank leave notes with.
+
+    Notes are plain values: to read a class of ours, the desk would import what trains, for seconds.
+    """
 
     def __init__(self) -> None:
         """No notes yet, and nobody is to stop."""

@@ -14,7 +14,7 @@ from gends.jobs.training.inputs import device_of, source_of
 from gends.jobs.training.launch import Launch, LostRankError
 from gends.jobs.training.report import reporter, stopped
 from gends.jobs.training.restorer_checks import check_inputs
-from gends.jobs.training.restorer_rank import Ended, train_rank
+from gends.jobs.training.restorer_rank import train_rank
 from gends.jobs.training.restorer_settings import RestorerSettings
 from gends.models.training.loop import newest_step
 from gends.models.training.progress import Progress
@@ -61,10 +61,9 @@ def train_restorer(settings: RestorerSettings, place: Place, *, tensorboard: boo
             folder=settings.folder,
         )
         _run(launch, listener, identity)
-    if listener.ended is None or not listener.ended.finished:
-        raise stopped(
-            listener.ended.step if listener.ended else newest_step(settings.folder, identity)
-        )
+    ended = listener.ended
+    if ended is None or not ended["finished"]:
+        raise stopped(ended["step"] if ended else newest_step(settings.folder, identity))
     return settings.result
 
 
@@ -119,16 +118,17 @@ class _Listener:
     """Prints what the ranks tell."""
 
     def __init__(self, tensorboard: Path | None) -> None:
-        self.ended: Ended | None = None
+        self.ended: Mapping[str, Any] | None = None
         self._report = reporter(tensorboard)
 
-    def __call__(self, note: Progress | Ended | Mapping[str, Any]) -> None:
-        if isinstance(note, Progress):
-            self._report(note)
-        elif isinstance(note, Ended):
-            self.ended = note
+    def __call__(self, note: Mapping[str, Mapping[str, Any]]) -> None:
+        ((kind, facts),) = note.items()
+        if kind == "progress":
+            self._report(Progress(**facts))
+        elif kind == "figures":
+            click.echo(f"step {facts['step']} validated  {_decibels(facts)}", err=True)
         else:
-            click.echo(f"step {note['step']} validated  {_decibels(note)}", err=True)
+            self.ended = facts
 
 
 def _decibels(figures: Mapping[str, Any]) -> str:

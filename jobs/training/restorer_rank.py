@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import ray
@@ -22,19 +22,12 @@ from gends.models.training.ranks import Ranks
 from gends.models.training.step_log import StepLog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """The last thing that the first rank tells."""
-
-    step: int
-    finished: bool
-
-
 def train_rank(config: Mapping[str, Any]) -> None:
     """Train until the end, or until the desk says stop; the first rank tells the desk how it goes.
 
     `config` has `settings` (RestorerSettings), `identity` (what the run is, as JSON values) and the
-    `desk`.
+    `desk`. Notes are {"progress": fields of Progress}, {"figures": Figures}, and at last {"ended":
+    {"step": S, "finished": F}}.
     """
     settings: RestorerSettings = config["settings"]
     desk, identity, ranks = config["desk"], config["identity"], Ranks.joined()
@@ -44,12 +37,12 @@ def train_rank(config: Mapping[str, Any]) -> None:
         if ranks.first:
             stack.enter_context(held(settings.folder))
             should_stop = stack.enter_context(watching(desk))
-        on_figures = _teller(settings, identity, desk) if ranks.first else desk.tell.remote
+        on_figures = _teller(settings, identity, desk) if ranks.first else lambda figures: None
         device = torch.device(get_device())
         trained = train(
             restorer_task(settings, ranks, device, on_figures),
             loop_settings(settings, identity),
-            on_progress=desk.tell.remote,
+            on_progress=lambda progress: desk.tell.remote({"progress": asdict(progress)}),
             should_stop=should_stop,
             ranks=ranks,
         )
@@ -57,7 +50,8 @@ def train_rank(config: Mapping[str, Any]) -> None:
             (restorer,) = trained.averaged.values()
             write_result(restorer, settings, identity)
     if ranks.first:
-        ray.get(desk.tell.remote(Ended(step=trained.step, finished=trained.finished)))
+        ended = {"step": trained.step, "finished": trained.finished}
+        ray.get(desk.tell.remote({"ended": ended}))
 
 
 def _teller(
@@ -68,6 +62,6 @@ def _teller(
 
     def tell(figures: Figures) -> None:
         log.write(figures)
-        desk.tell.remote(figures)
+        desk.tell.remote({"figures": figures})
 
     return tell

@@ -17,6 +17,7 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from gends import PairDataset
+from gends.jobs import demo
 from gends.jobs.status import collect
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.lease import hold
@@ -199,18 +200,17 @@ def test_a_root_that_cannot_be_written_exits_1(photos, tmp_path):
     assert str(root) in err.splitlines()[-1]
 
 
-def test_a_dataset_without_its_identity_is_not_founded_again(photos, tmp_path):
+def test_a_dataset_without_its_identity_is_not_founded_again(photos, tmp_path, cli):
     (tmp_path / "root" / "shards").mkdir(parents=True)
     (tmp_path / "root" / "shards" / "000000.tar").write_bytes(b"precious")
-    process = start("--clean", photos, "--out", tmp_path / "root", "--workers", 1, *SETTINGS)
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 2
-    assert "holds '000000.tar', but the root has no dataset.json" in err
+    ended = cli("run", "--clean", photos, "--out", tmp_path / "root", *SETTINGS)
+    assert ended.code == 2
+    assert "holds '000000.tar', but the root has no dataset.json" in ended.err
     assert (tmp_path / "root" / "shards" / "000000.tar").read_bytes() == b"precious"
 
 
 @pytest.mark.slow
-def test_a_bucket_holds_the_same_bytes_as_a_folder(built, folder, bucket):
+def test_a_bucket_holds_the_same_bytes_as_a_folder(built, folder, bucket, cli):
     root, _, _ = built
     process = start("--clean", folder, "--out", bucket, "--workers", 2, *SETTINGS)
     _, err = process.communicate(timeout=200)
@@ -221,15 +221,13 @@ def test_a_bucket_holds_the_same_bytes_as_a_folder(built, folder, bucket):
         for file in store.names(name):
             assert store.read(f"{name}/{file}") == here.read(f"{name}/{file}")
     for command in ("status", "verify"):
-        done = subprocess.run(
-            [PROGRAM, command, bucket], capture_output=True, text=True, timeout=100, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        ended = cli(command, bucket)
+        assert ended.code == 0, ended
     assert [item["key"] for item in PairDataset(bucket)] == [i["key"] for i in PairDataset(root)]
 
 
 @pytest.mark.slow
-def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path):
+def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path, cli):
     root, _, _ = built
     damaged = tmp_path / "damaged"
     shutil.copytree(root, damaged)
@@ -244,45 +242,49 @@ def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path):
     untouched = [path.stat().st_mtime_ns for path in tars[3:]]
     assert untouched
 
-    def repair(code: int, *words: str) -> None:
-        done = subprocess.run(
-            [PROGRAM, "repair", damaged, "--workers", "1"],
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert all(word in done.stdout for word in words), done.stdout
-
-    repair(
-        0,
+    done = subprocess.run(
+        [PROGRAM, "repair", damaged, "--workers", "1"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in (
         "000000.tar: checksum differs",
         "000000.tar: made again, to the same bytes",
         "000001.tar: made again; its old checksum was lost",
         "000002.tar: made again; its old checksum was lost",
-    )
+    ):
+        assert line in done.stdout
     for name in ("shards", "manifest"):
         for path in (root / name).iterdir():
             assert (damaged / name / path.name).read_bytes() == path.read_bytes()
     assert untouched == [path.stat().st_mtime_ns for path in tars[3:]]
-    repair(0, "no damaged shard")
+    ended = cli("repair", damaged)
+    assert (ended.code, "no damaged shard" in ended.out) == (0, True)
     (damaged / "manifest" / "000099.parquet").write_bytes(b"who?")
-    repair(1, "no damaged shard", "000099")
+    ended = cli("repair", damaged)
+    assert ended.code == 1
+    assert "no damaged shard" in ended.out
+    assert "000099" in ended.out
 
 
 @pytest.mark.slow
-def test_demo(tmp_path):
-    done = subprocess.run(
-        [PROGRAM, "demo", "--out", tmp_path / "demo"],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "verified: no problems" in done.stdout
-    assert len(PairDataset(tmp_path / "demo")) >= 40
+def test_demo(tmp_path, cli, monkeypatch):
+    """With three of its ten photographs: the bundled model, Ray, and everything after them."""
+    photos = sorted(path for path in demo.PHOTOS.iterdir() if path.suffix == ".jpg")
+    assert len(photos) == 10
+    (tmp_path / "photos").mkdir()
+    for path in photos[:3]:
+        shutil.copy(path, tmp_path / "photos")
+    monkeypatch.setattr(demo, "PHOTOS", tmp_path / "photos")
+    ended = cli("demo", "--out", tmp_path / "demo")
+    assert ended.code == 0, ended
+    assert "verified: no problems" in ended.out
+    rows = pq.read_table(tmp_path / "demo" / "manifest")
+    assert rows.num_rows == 18
+    assert len(PairDataset(tmp_path / "demo")) >= 12
     assert (tmp_path / "demo" / "sheet.png").exists()
 
 

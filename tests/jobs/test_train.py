@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -26,18 +24,14 @@ from gends.jobs.training.run import Options
 from gends.jobs.training.scm import CorrectionData, begin, correction_task
 from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
+from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.presets import GENDEG_MINI
 from gends.models.gendeg.target import Target
+from gends.models.parametric.engine import ParametricDegrader
 from gends.models.scm import PRESETS
 
 SMALL = ["--batch-size", "4", "--crop", "64", "--threads", "1", "--checkpoint-every", "2"]
-
-
-def build(*arguments):
-    command = [str(Path(sys.executable).with_name("gends-build")), "run", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.err
 
 
 @pytest.fixture
@@ -53,18 +47,23 @@ def train(cli):
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("train")
-    (folder / "photos").mkdir()
+def clean(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clean")
     for name in ("astronaut", "coffee", "chelsea"):
-        Image.fromarray(getattr(data, name)()).save(folder / "photos" / f"{name}.png")
-    settings = ["--engine", "parametric", "--resolution", 64, "--fit", "random", "--replicas", 4]
-    build("--clean", folder / "photos", "--out", folder / "pairs", *settings)
-    return folder / "pairs"
+        Image.fromarray(getattr(data, name)()).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(clean, build_dataset, tmp_path_factory):
+    settings = {"engine": "parametric", "fit": "random", "replicas": 4}
+    root = tmp_path_factory.mktemp("train") / "pairs"
+    build_dataset(clean, root, degrader=ParametricDegrader(), **settings)
+    return root
 
 
 @pytest.mark.slow
-def test_from_pairs_to_a_model_that_makes_pairs(pairs, train, tmp_path):
+def test_from_pairs_to_a_model_that_makes_pairs(pairs, clean, train, build_dataset, tmp_path):
     autoencoder, generator, scm = (tmp_path / name for name in ("autoencoder", "generator", "scm"))
     train("autoencoder", pairs, "--run", autoencoder, "--steps", 4, "--tensorboard", *SMALL)
     assert list((autoencoder / "tensorboard").glob("events.*"))
@@ -96,12 +95,10 @@ def test_from_pairs_to_a_model_that_makes_pairs(pairs, train, tmp_path):
     assert set(model.calibration.curves) == {
         *("haze", "rain", "snow", "motion_blur", "low_light", "raindrop")
     }
-    build(
-        *("--clean", pairs.parent / "photos", "--out", tmp_path / "made", "--model"),
-        *(tmp_path / "model", "--resolution", 64, "--steps", 2, "--filter-structure-min", -1),
-    )
-    rows = PairDataset(tmp_path / "made").rows.to_pylist()
-    assert rows
+    engine = GenDegDegrader(model, sampling=replace(model.sampling, steps=2))
+    loose = {"filter": {"structure_min": -1}}
+    made = build_dataset(clean, tmp_path / "made", degrader=engine, engine="gendeg", **loose)
+    assert len(PairDataset(made.store.root)) > 0
 
 
 @pytest.mark.slow

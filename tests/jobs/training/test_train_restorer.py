@@ -80,10 +80,10 @@ def keys(folder, until):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_and_gone_on_with_by_fewer_it_has_seen_every_pair_once(start, finished, tmp_path):
-    folder, steps = tmp_path / "run", 240  # it must not be over before it is killed
-    validated = ["--validation-split", "test", "--validation-pairs", 6, "--validate-every", 160]
-    flags = ["--steps", steps, "--checkpoint-every", 4, *validated]
-    killed = start(folder, "--workers", 2, *flags)
+    folder, steps = tmp_path / "run", 120  # it must not be over before it is killed
+    validated = ["--validation-split", "test", "--validation-pairs", 6, "--validate-every", 80]
+    flags = ["--steps", steps, *validated]
+    killed = start(folder, "--workers", 2, "--checkpoint-every", 4, *flags)
     await_step(killed, folder, 5)
     left = [p for p in family(killed) if "RayTrainWorker" in " ".join(p.cmdline())]
     assert len(left) == 4  # two ranks, each with a loader worker
