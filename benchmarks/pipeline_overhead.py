@@ -30,7 +30,8 @@ from gends.jobs.drive import ClusterOptions
 from gends.jobs.inputs import gather
 from gends.jobs.progress import Progress
 from gends.jobs.run import build
-from gends.pipeline.config import BuildConfig, load_config
+from gends.pipeline.config import BuildConfig
+from gends.pipeline.config_file import load_config
 
 
 @click.command()

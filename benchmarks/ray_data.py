@@ -29,7 +29,7 @@ from gends.jobs.engine import make_engine
 from gends.jobs.inputs import Inputs, gather
 from gends.jobs.stages import Context
 from gends.pipeline.commit import write_unit
-from gends.pipeline.config import load_config
+from gends.pipeline.config_file import load_config
 from gends.pipeline.dataset import config_digest
 from gends.pipeline.judge import Judge
 from gends.pipeline.lease import Lease

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from gends.models.degrader import Image
+from gends.pipeline.vocabulary import DACLIP_WORDS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,16 +23,6 @@ Item = dict[str, Any]
 PROMPTIR_IDS = {"rain": 3, "haze": 4, "motion_blur": 5, "snow": 6, "low_light": 7, "raindrop": 8}
 """3 to 5 are those of PromptIR (https://github.com/va1shn9v/PromptIR), whose 0 to 2 are noise; the
 rest are ours. PromptIR reads them, and nothing in it depends on them."""
-
-DACLIP_TYPES = {
-    "haze": "hazy",
-    "rain": "rainy",
-    "snow": "snowy",
-    "motion_blur": "motion-blurry",
-    "low_light": "low-light",
-    "raindrop": "raindrop",
-}
-"""Words of DA-CLIP (https://github.com/Algolzw/daclip-uir) for degradations."""
 
 CLIP_SIDE = 224
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -102,7 +93,7 @@ def _daclip(item: Item) -> Item:
         "GT": _unit(item["gt"]),
         "LQ": _unit(item["lq"]),
         "LQ_clip": view.sub_(mean).div_(std),
-        "type": _each(item["degradation"], _known(DACLIP_TYPES, "DA-CLIP")),
+        "type": _each(item["degradation"], _known(DACLIP_WORDS, "DA-CLIP")),
         "GT_path": _each(item["path"], "{}.gt.png".format),
     }
 

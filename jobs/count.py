@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
-from gends.jobs.progress import PLAIN_SECONDS, duration
+from gends.jobs.last_line import PLAIN_SECONDS, LastLine
+from gends.jobs.progress import duration
 
 
 class Count:
@@ -20,46 +16,33 @@ class Count:
         self._total = total
         self._what = what
         self._done = 0
-        self._console = Console(stderr=True)
-        self._live = (
-            Live(console=self._console, refresh_per_second=4, transient=True)
-            if self._console.is_terminal
-            else None
-        )
-        self._began = time.monotonic()
-        self._next = self._began + PLAIN_SECONDS
+        self._line = LastLine()
+        self._began = self._next = 0.0
 
     def __enter__(self) -> Count:
         """Begin to count and to measure time."""
         self._began = time.monotonic()
         self._next = self._began + PLAIN_SECONDS
-        if self._live:
-            self._live.start()
+        self._line.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Give a terminal its last line back."""
-        if self._live:
-            self._live.stop()
+        self._line.__exit__(*error)
 
     def say(self, line: str) -> None:
         """Tell a person, in a line that stays."""
-        if self._live:
-            self._console.print(Text(line))
-        else:
-            print(line, file=sys.stderr, flush=True)
+        self._line.say(line)
 
     def step(self) -> None:
         """One more is done."""
         self._done += 1
         now = time.monotonic()
-        if self._live:
-            self._live.update(Text(self._line(now)))
-        elif now >= self._next:
+        if not self._line.show(self._words(now)) and now >= self._next:
             self._next = now + PLAIN_SECONDS
-            print(self._line(now), file=sys.stderr, flush=True)
+            self._line.say(self._words(now))
 
-    def _line(self, now: float) -> str:
+    def _words(self, now: float) -> str:
         rate = self._done / max(now - self._began, 1e-9)
         left = duration((self._total - self._done) / rate)
         return f"{self._done}/{self._total} {self._what}  {rate:.2f} a second  ETA {left}"

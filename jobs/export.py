@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gends.jobs.last_line import PLAIN_SECONDS, LastLine
 from gends.jobs.outputs import new_place
 from gends.pipeline.condition import Condition, parse_condition
 from gends.pipeline.config import check_degradation
@@ -18,8 +18,6 @@ from gends.pipeline.export.selection import Selection
 from gends.pipeline.export.wids import write_wids
 
 WIDS = "wids"
-PLAIN_SECONDS = 10.0
-"""Between two lines about the progress where there is no terminal."""
 
 
 def conditions(
@@ -102,27 +100,26 @@ class Counting:
 
     def __init__(self) -> None:
         """Start the clock."""
-        self._terminal = sys.stderr.isatty()
+        self._line = LastLine()
         self._begun = time.monotonic()
-        self._next = self._begun + (0.0 if self._terminal else PLAIN_SECONDS)
+        self._next = self._begun + PLAIN_SECONDS
 
     def __enter__(self) -> Counting:
-        """Nothing is shown yet."""
+        """Take over the last line of a terminal."""
+        self._line.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave a clean line."""
-        if self._terminal:
-            click.echo("\r\x1b[K", err=True, nl=False)
+        """Give it back."""
+        self._line.__exit__(*error)
 
     def __call__(self, done: int, total: int) -> None:
         """Say it, if it is time."""
         now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + (0.2 if self._terminal else PLAIN_SECONDS)
         line = f"{done}/{total} pairs  {done / max(now - self._begun, 1e-9):.0f} pairs/s"
-        click.echo(f"\r\x1b[K{line}" if self._terminal else line, err=True, nl=not self._terminal)
+        if not self._line.show(line) and now >= self._next:
+            self._next = now + PLAIN_SECONDS
+            self._line.say(line)
 
 
 def say_skipped(error: PairError) -> None:

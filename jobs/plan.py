@@ -18,7 +18,7 @@ from gends.jobs.engine import check_model, make_engine
 from gends.jobs.inputs import Inputs, gather
 from gends.jobs.options import ConfigCommand, config_options, nested
 from gends.jobs.progress import duration
-from gends.pipeline.config import load_config
+from gends.pipeline.config_file import load_config
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
 from gends.pipeline.types import CleanImage, Picture, Request, View, WorkUnit

@@ -7,14 +7,10 @@ import sys
 import time
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
+from gends.jobs.last_line import PLAIN_SECONDS, LastLine
 from gends.jobs.tally import Tally
 
 Style = Literal["auto", "json"]
-PLAIN_SECONDS = 10.0
 
 
 class Progress:
@@ -23,36 +19,28 @@ class Progress:
     def __init__(self, style: Style = "auto") -> None:
         """`auto` is live on a terminal and a line every ten seconds elsewhere."""
         self._json = style == "json"
-        self._console = Console(stderr=True)
-        self._live = (
-            Live(console=self._console, refresh_per_second=4, transient=True)
-            if self._console.is_terminal and not self._json
-            else None
-        )
+        self._line = LastLine(wanted=not self._json)
         self._next = 0.0
         # A build turns sys.stdout away while Ray runs.
         self._stdout = sys.stdout
 
     def __enter__(self) -> Progress:
         """Take over the last line of a terminal."""
-        if self._live:
-            self._live.start()
+        self._line.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         """Give it back."""
-        if self._live:
-            self._live.stop()
+        self._line.__exit__(*error)
 
     def say(self, what: str) -> None:
         """Tell a person, in a line that stays."""
         if not self._json:
-            print(what, file=sys.stderr, flush=True)
+            self._line.say(what)
 
     def __call__(self, tally: Tally, *, final: bool = False) -> None:
         """Show where the build is."""
-        if self._live:
-            self._live.update(Text(_line(tally)))
+        if self._line.show(_line(tally)):
             return
         now = time.monotonic()
         if now < self._next and not final:
@@ -61,7 +49,7 @@ class Progress:
         if self._json:
             print(json.dumps(_facts(tally)), file=self._stdout, flush=True)
         else:
-            print(_line(tally), file=sys.stderr, flush=True)
+            self._line.say(_line(tally))
 
 
 def _facts(tally: Tally) -> dict[str, Any]:

@@ -15,16 +15,8 @@ import fpng
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.pack import decode
 from gends.pipeline.reader import PARTS
+from gends.pipeline.vocabulary import DACLIP_WORDS
 
-WORDS = {
-    "haze": "hazy",
-    "rain": "rainy",
-    "snow": "snowy",
-    "motion_blur": "motion-blurry",
-    "low_light": "low-light",
-    "raindrop": "raindrop",
-}
-"""Our degradations in DA-CLIP's vocabulary of ten."""
 READABLE = ("png", "jpg")
 """Suffixes that its listing of folders knows; the others are re-encoded as PNG, without loss."""
 _SPLIT = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -81,12 +73,12 @@ def _write(pair: Pair, folder: Path, place: str) -> str:
 
 
 def _word(pair: Pair) -> str:
-    if pair.degradation not in WORDS:
+    if pair.degradation not in DACLIP_WORDS:
         raise ValueError(
             f"{pair.key}: DA-CLIP has no word for {pair.degradation}; choose others with "
-            f"--degradation: {', '.join(WORDS)}"
+            f"--degradation: {', '.join(DACLIP_WORDS)}"
         )
-    return WORDS[pair.degradation]
+    return DACLIP_WORDS[pair.degradation]
 
 
 def _split(pair: Pair) -> str:

@@ -7,7 +7,8 @@ from PIL import Image as Pillow
 from torch.utils.data import default_collate
 
 from gends import PairDataset, PairLoader, PairStream
-from gends.presets import CLIP_MEAN, CLIP_STD, DACLIP_TYPES, PRESETS, PROMPTIR_IDS, clip_view
+from gends.pipeline.vocabulary import DACLIP_WORDS
+from gends.presets import CLIP_MEAN, CLIP_STD, PRESETS, PROMPTIR_IDS, clip_view
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_daclip(root, plain):
     item = PairDataset(root, preset="daclip")[7]
     assert item.keys() == {"GT", "LQ", "LQ_clip", "type", "GT_path"}
     assert np.array_equal(item["LQ"].numpy(), unit(plain["lq"]))
-    assert item["type"] == DACLIP_TYPES[plain["degradation"]]
+    assert item["type"] == DACLIP_WORDS[plain["degradation"]]
     assert item["LQ_clip"].shape == (3, 224, 224)
     resized = Pillow.fromarray(plain["lq"]).resize((224, 224), Pillow.Resampling.BICUBIC)
     mean, std = (np.array(values, np.float32)[:, None, None] for values in (CLIP_MEAN, CLIP_STD))

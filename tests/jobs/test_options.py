@@ -5,7 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from gends.jobs.options import ConfigCommand, config_options, nested
-from gends.pipeline.config import BuildConfig, load_config
+from gends.pipeline.config import BuildConfig
+from gends.pipeline.config_file import load_config
 
 
 def parse(*arguments: str) -> dict[str, object]:

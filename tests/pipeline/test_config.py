@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from gends.jobs.drive import ClusterOptions
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.config import FLAGS, BuildConfig, ConfigError, load_config
+from gends.pipeline.config import BuildConfig, ConfigError
+from gends.pipeline.config_file import FLAGS, load_config
 
 
 def errors(tmp_path, text: str) -> str:

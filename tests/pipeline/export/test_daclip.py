@@ -6,25 +6,24 @@ import numpy as np
 import pytest
 
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.export.daclip import WORDS, plain, write_daclip
+from gends.pipeline.export.daclip import plain, write_daclip
 from gends.pipeline.export.formats import export
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.export.selection import Selection
 from gends.pipeline.pack import decode
-from gends.presets import DACLIP_TYPES
+from gends.pipeline.vocabulary import DACLIP_WORDS
 
 
 def test_every_degradation_has_a_word_of_their_ten():
     published = "motion-blurry hazy jpeg-compressed low-light noisy raindrop rainy shadowed snowy "
-    assert WORDS.keys() == DEGRADATIONS.keys()
-    assert WORDS == DACLIP_TYPES
-    assert set(WORDS.values()) <= {*published.split(), "uncompleted"}
+    assert DACLIP_WORDS.keys() == DEGRADATIONS.keys()
+    assert set(DACLIP_WORDS.values()) <= {*published.split(), "uncompleted"}
 
 
 def test_a_tree_by_split_and_word(exported, rows):
     out, done = exported("daclip")
     for key, row in rows.items():
-        folder = out / row["split"] / WORDS[row["degradation"]]
+        folder = out / row["split"] / DACLIP_WORDS[row["degradation"]]
         assert (folder / "GT" / f"{key}.png").read_bytes() == row["gt_bytes"]
         assert (folder / "LQ" / f"{key}.png").read_bytes() == row["lq_bytes"]
     mute = sum(row["caption"] is None for row in rows.values())
@@ -42,7 +41,7 @@ def test_a_file_of_captions_is_separated_by_tabs(exported, rows):
         lines = list(csv.DictReader(text.splitlines(), delimiter="\t"))
         captioned = [r for r in rows.values() if r["caption"] and r["split"] == split]
         assert [line["title"] for line in lines] == [
-            f"{row['caption']}: {WORDS[row['degradation']]}" for row in captioned
+            f"{row['caption']}: {DACLIP_WORDS[row['degradation']]}" for row in captioned
         ]
         assert all(len(line["title"].split(": ")) == 2 for line in lines)
         for line, row in zip(lines, captioned, strict=True):
