@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,7 @@ class PairDataset:
         return self.items.shaped(self.attempts(places))
 
     def _row(self, index: int) -> Row:
+        index = operator.index(index)  # which says so where it is no number
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} pairs")
         return row_at(self._columns, index % len(self))

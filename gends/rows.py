@@ -79,6 +79,9 @@ class Selection:
         low, high = self.severity or (0.0, 0.0)
         if not low <= high or math.isinf(low):
             raise ValueError(f"severity must be (low, high) of mu, got {self.severity}")
+        for name in ("degradations", "origins"):
+            if getattr(self, name) is not None and not len(getattr(self, name)):
+                raise ValueError(f"{name} is empty, so no pair is left: None keeps all")
         if self.where is not None and not isinstance(self.where, pc.Expression):
             raise ValueError(
                 f"where must be an expression such as pyarrow.compute.field('width') >= 256, "

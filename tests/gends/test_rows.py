@@ -75,6 +75,19 @@ def test_names_of_roots_are_origins(root, other):
         PairDataset([root, other], origins=["original"])
 
 
+def test_to_ask_for_nothing_is_an_error_and_no_empty_dataset(root):
+    with pytest.raises(ValueError, match="degradations is empty, so no pair is left: None keeps"):
+        PairDataset(root, degradations=[])
+    with pytest.raises(ValueError, match="origins is empty"):
+        PairDataset(root, origins=())
+
+
+@pytest.mark.parametrize("index", ["haze", None, slice(0, 3)])
+def test_an_index_is_a_number(root, index):
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        PairDataset(root)[index]
+
+
 def test_severity_is_a_range_of_measured_mu(root, rows):
     low, high = np.quantile([row["mu"] for row in rows], [0.3, 0.6])
     found = PairDataset(root, severity=(low, high)).rows
