@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 from blake3 import blake3
-from pyarrow import acero
 
 from gends.models.degrader import Image
 from gends.pipeline.damage import PairError
@@ -87,6 +86,9 @@ def read_manifest(
 
 def _those(table: pa.Table, where: pc.Expression) -> pa.Table:
     """Rows of which an expression is true, in their order."""
+    # Where pandas is installed it comes along, and takes half a second.
+    from pyarrow import acero  # noqa: PLC0415
+
     source = acero.Declaration("table_source", acero.TableSourceNodeOptions(table))
     chosen = acero.Declaration("filter", acero.FilterNodeOptions(where), inputs=[source])
     try:
