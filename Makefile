@@ -57,7 +57,6 @@ $(TYPED): $(READY) $(SOURCES)
 # --no-deps: exactly the lock and nothing else. facexlib asks for opencv-python, which the lock leaves
 # out: opencv-python-headless is the same cv2 and needs no graphics libraries of the system. pyiqa asks for
 # bitsandbytes and never imports it; diffusers imports it wherever it is, two seconds of every start.
-# --no-compile: what is imported is compiled when it first is, a small part of all there is.
 # --use-pep517: the few source distributions are built with a fresh setuptools of their own.
 $(READY): setup.cfg pyproject.toml requirements.lock
 	@python=$(BIN)/python; test -x $$python || python="$(PYTHON)"; \
@@ -67,7 +66,7 @@ $(READY): setup.cfg pyproject.toml requirements.lock
 	  echo "Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" \
 	    "(a .venv of another version: make clean first)"; exit 1; } >&2
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
-	$(BIN)/python -m pip install --no-deps --no-compile --use-pep517 -r requirements.lock
+	$(BIN)/python -m pip install --no-deps --use-pep517 -r requirements.lock
 	$(BIN)/python -m pip install --no-deps --no-build-isolation -e .
 	touch $(READY)
 
