@@ -130,6 +130,8 @@ def _drive(
     from gends.jobs.cluster import connect  # noqa: PLC0415
     from gends.jobs.stages import Context  # noqa: PLC0415
 
+    if not store.exists(IDENTITY_NAME):
+        _check_empty(store)
     context = Context(
         store=store,
         base=inputs.base,
@@ -150,7 +152,6 @@ def _drive(
         if store.exists(IDENTITY_NAME):
             check_identity(store, inputs.identity(engine))
         else:
-            _check_empty(store)
             inputs.found(store, engine)
         store.sweep("")  # what killed foundings left; before, this may not have been a dataset
         with progress, stop.on_signals():

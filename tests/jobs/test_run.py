@@ -206,6 +206,7 @@ def test_a_dataset_without_its_identity_is_not_founded_again(photos, tmp_path, c
     ended = cli("run", "--clean", photos, "--out", tmp_path / "root", *SETTINGS)
     assert ended.code == 2
     assert "holds '000000.tar', but the root has no dataset.json" in ended.err
+    assert "starting Ray" not in ended.err
     assert (tmp_path / "root" / "shards" / "000000.tar").read_bytes() == b"precious"
 
 
