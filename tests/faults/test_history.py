@@ -72,7 +72,7 @@ def founded(photos: Path, found_dataset: Callable[..., Dataset], tmp_path_factor
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(history=st.lists(sessions, min_size=1, max_size=4), last=sessions)
 def test_any_history_ends_in_the_same_bytes(run_session, whole, founded, history, last):
     with tempfile.TemporaryDirectory() as scratch:
