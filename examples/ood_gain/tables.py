@@ -37,7 +37,7 @@ def answers(rows: Sequence[Row], metrics: Sequence[str]) -> str:
             )
             cells.append("–" if row is None else verdict(row, LOWER_IS_BETTER[metric]))
         lines.append([restorer, test, metric.upper(), *cells])
-    return table(heads, lines, words=3)
+    return table(heads, lines, words=len(heads))
 
 
 def figures(
