@@ -58,6 +58,7 @@ def data_steps(experiment: Experiment, workers: int) -> Iterator[Step]:
     for name, settings in roots.items():
         root = experiment.data(name)
         common = ("--resolution", pairs.resolution, "--shard-size", 200, "--workers", workers)
+        common += experiment.cluster
         yield _step(
             name, ("run", "--out", root), settings, common, limit, done=lambda r=root: whole(r)
         )
@@ -83,7 +84,7 @@ def training_step(experiment: Experiment, model: Model) -> Step:
         ("--steps", training.steps[model.restorer], "--batch-size", training.batch_size),
         ("--crop", training.crop, "--sample-every", 0, "--device", training.device),
         ("--workers", 1, "--threads", 1, "--loader-workers", 0),
-        ("--run", experiment.run(model)),
+        ("--run", experiment.run(model), *experiment.cluster),
         done=result.exists,
     )
 

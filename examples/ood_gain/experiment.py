@@ -91,6 +91,8 @@ class Experiment:
     """Folder of photographs to judge on."""
     pairs: Pairs
     training: Training
+    address: str | None = None
+    """Ray cluster that builds and trainings join; None gives each a Ray of its own."""
 
     def models(self, seed: int) -> list[Model]:
         """Those of one seed."""
@@ -100,6 +102,11 @@ class Experiment:
     def logs(self) -> Path:
         """Folder of what the commands say."""
         return self.out / "log"
+
+    @property
+    def cluster(self) -> tuple[str, ...]:
+        """Words of a command that join the cluster, if there is one."""
+        return () if self.address is None else ("--address", self.address)
 
     def profile(self, name: str) -> Path:
         """A severity profile's file."""

@@ -39,6 +39,7 @@ def main() -> None:
         held_out=options.held_out,
         pairs=REHEARSAL if options.quick else Pairs(),
         training=Training(steps=steps, device=options.device),
+        address=options.address,
     )
     seeds = options.seeds or (1 if options.quick else SEEDS)
     stop_on_sigterm()
@@ -62,6 +63,9 @@ def parse() -> argparse.Namespace:
     for name, steps in STEPS.items():
         parser.add_argument(f"--{name}-steps", type=int, help=f"default {steps}")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of the restorers")
+    parser.add_argument(
+        "--address", help="Ray cluster to join, HOST:PORT; default: a Ray of its own per command"
+    )
     parser.add_argument(
         "--lpips-weights", type=Path, help="as of gends-build evaluate; also GENDS_LPIPS_WEIGHTS"
     )
