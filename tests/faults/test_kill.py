@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from assault import kill_tree
+from growing import files_in
 from witness import published
 
 from gends.jobs.status import collect
@@ -97,7 +98,7 @@ def test_a_killed_build_resumes_to_the_same_bytes(
     whole = build_dataset(photos, tmp_path / "whole", **DRY)
     killed = tmp_path / "killed"
     moments: list[Callable[[], bool]] = [
-        lambda: any(killed.glob("work/*/[!.]*")),
+        lambda: files_in(killed / "work") != [],
         lambda: sealed(killed) >= 1,
         lambda: sealed(killed) >= SHARDS // 2,
     ]
@@ -123,7 +124,7 @@ def test_bytes_depend_neither_on_workers_nor_on_their_deaths(
 
     three = tmp_path / "three"
     process = start(three, PARAMETRIC, 3)
-    wait_until(process, lambda: any(three.glob("work/*/[!.]*")))
+    wait_until(process, lambda: files_in(three / "work") != [])
     tree = psutil.Process(process.pid).children(recursive=True)
     next(each for each in tree if each.name().startswith("ray::Worker")).kill()
     events = finish(process)

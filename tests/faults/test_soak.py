@@ -58,8 +58,8 @@ def test_a_build_survives_a_series_of_kills(
 
     witness = Witness(open_store(root), pause=0.05)
     witness.start()
-    progress = ("work/*/[!.]*", "manifest/[!.]*")
-    losses = assault(start, lambda: made_in(root, *progress), kinds, rng, 0.5, release)
+    progress = (root / "work", root / "manifest")
+    losses = assault(start, lambda: made_in(*progress), kinds, rng, 0.5, release)
     witness.end()
 
     units = sum(whole.plan.num_units(shard) for shard in range(whole.plan.num_shards))

@@ -89,7 +89,7 @@ def test_the_same_kills(
         witness.start()
         losses = assault(
             lambda: start_build(clean, root, settings | {"workers": 2}),
-            lambda: made_in(root, "work/*/[!.]*", "manifest/[!.]*"),
+            lambda: made_in(root / "work", root / "manifest"),
             *(kinds, rng),
             pause=1.0,
         )
@@ -105,7 +105,7 @@ def test_the_same_kills(
         tars.start()
         losses = assault(
             lambda: _start_ray_data(arguments),
-            lambda: made_in(root, "*.tar"),
+            lambda: made_in(root),
             kinds,
             rng,
             pause=1.0,

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from growing import files_in
 from ray.cluster_utils import Cluster
 
 from gends import PairDataset
@@ -155,7 +156,7 @@ def test_bad_input_exits_2_and_makes_nothing(cli, folder, tmp_path, monkeypatch,
 
 def count_made(root: Path) -> int:
     """Units that are durable or sealed; each shard has one."""
-    return len([*root.glob("work/*/[!.]*"), *root.glob("manifest/[!.]*")])
+    return len(files_in(root / "work", root / "manifest"))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from growing import files_in
 from witness import published
 
 from gends.pipeline.dataset import Dataset, open_dataset
@@ -46,15 +48,12 @@ def start_build(
         )
 
 
-def made_in(root: Path, *patterns: str) -> int:
+def made_in(*folders: Path) -> int:
     """A number that changes whenever files appear, grow or go."""
     found = []
-    for pattern in patterns:
-        for path in root.glob(pattern):
-            try:
-                found.append((path, path.stat().st_size))
-            except FileNotFoundError:
-                continue
+    for path in files_in(*folders):
+        with contextlib.suppress(FileNotFoundError):
+            found.append((path, path.stat().st_size))
     return hash(tuple(found))
 
 
