@@ -34,7 +34,6 @@ import click
 from reading_formats import WRITERS
 from reading_readers import BATCH, READERS, WORKLOADS, refusal
 from reading_table import markdown
-from rich.console import Console
 
 from gends import PairDataset
 
@@ -132,7 +131,7 @@ def describe(root: Path, readers: list[str]) -> dict[str, Any]:
 def write_formats(root: Path, folder: Path, readers: list[str]) -> None:
     for name in readers:
         if name in WRITERS:
-            Console(stderr=True).print(f"{name}: writing its format")
+            click.echo(f"{name}: writing its format", err=True)
             WRITERS[name](root, folder)
 
 
@@ -164,7 +163,7 @@ def one(cell: Cell, root: Path, formats: Path, pairs: int) -> dict[str, Any]:
     for epoch in ("first", "second"):
         if epoch in run and not run[epoch]["pairs"] == run[epoch]["distinct"] == pairs:
             raise click.ClickException(f"{cell}: not every one of {pairs} pairs once: {run}")
-    Console(stderr=True).print(*cell, run)
+    click.echo(f"{cell} {run}", err=True)
     return run
 
 

@@ -42,7 +42,7 @@ def _section(figures: dict[str, Any], workload: str) -> str:
     ]
     lines += [_line([READERS[name].name, *_cells(name, rows, workers)]) for name in readers]
     lines += [_line(["**gends, the better**, to the best other", *_ratios(rows, workers)])]
-    return "\n".join([*lines, "", *_reasons(figures, rows)]).rstrip()
+    return "\n".join([*lines, "", *_notes(figures, rows)]).rstrip()
 
 
 def _line(cells: list[str]) -> str:
@@ -63,26 +63,23 @@ def _ratios(rows: Rows, workers: list[int]) -> list[str]:
     found = []
     for name, best in ((SPEED, max), (CPU, min), (MEMORY, min)):
         for number in workers:
-            ours = [row[name] for (r, n), row in rows.items() if _is(r, n, number, row, True)]
-            others = [row[name] for (r, n), row in rows.items() if _is(r, n, number, row, False)]
-            whole = bool(ours and others)
-            found.append(f"{best(ours) / best(others):.2f} ×" if whole else "–")
+            mine = [row for (_, count), row in rows.items() if count == number and name in row]
+            ours = [row[name] for row in mine if row["reader"] in OURS]
+            others = [row[name] for row in mine if row["reader"] not in OURS]
+            found.append(f"{best(ours) / best(others):.2f} ×" if ours and others else "–")
     return found
 
 
-def _is(reader: str, number: int, wanted: int, row: dict[str, Any], ours: bool) -> bool:
-    return number == wanted and "reason" not in row and (reader in OURS) is ours
-
-
-def _reasons(figures: dict[str, Any], rows: Rows) -> list[str]:
-    """Why cells are empty and readers missing."""
+def _notes(figures: dict[str, Any], rows: Rows) -> list[str]:
+    """Why cells are empty and readers missing, and where memory begins."""
     found: dict[str, list[str]] = {}
     for (reader, number), row in rows.items():
         if "reason" in row:
             found.setdefault(f"{READERS[reader].name}: {row['reason']}", []).append(str(number))
     texts = [f"{text} ({', '.join(numbers)} workers)." for text, numbers in found.items()]
     texts += [f"{READERS[name].name}: not installed." for name in figures["missing"]]
-    return [f"– {text}" for text in texts]
+    texts.append(f"MB with torch imported and nothing read: {figures['torch_mb']:.0f}.")
+    return [f"- {text}" for text in texts]
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gends.pipeline.arrow_values import as_numpy, numbers, texts
 
 
+@settings(max_examples=20)
 @given(st.lists(st.text(st.characters(codec="utf-8"))))
 def test_texts_are_what_arrow_makes_of_them(values):
     made = texts(*values)
