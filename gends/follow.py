@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from blake3 import blake3
 
 from gends.items import Items
+from gends.pipeline.arrow_values import as_numpy
 from gends.pipeline.damage import PairError
-from gends.pipeline.dataset import IDENTITY_NAME, read_identity
+from gends.pipeline.identity import IDENTITY_NAME, read_identity
 from gends.pipeline.manifest import Row, sealed_shards, shard_name
 from gends.pipeline.store import Store, open_store
 from gends.presets import Item
@@ -73,7 +74,7 @@ class Follower:
             group, rows = watch.until(lambda sealed: self._group(sorted(missing & sealed)))
             missing.difference_update(group)
             columns = columns_of(rows)
-            for index in order(rows["shard"].to_numpy()).tolist():
+            for index in order(as_numpy(rows["shard"])).tolist():
                 row = row_at(columns, index)
                 try:
                     yield source.read(row, (*numbers, _number_of(row["key"])))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import gc
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -74,6 +76,8 @@ class PairLoader:
         on_gpu = self.device is not None and self.device.type == "cuda"
         if num_workers:
             options.setdefault("persistent_workers", True)
+            begin = functools.partial(_begin_worker, options.get("worker_init_fn"))
+            options["worker_init_fn"] = begin
             if stream.dataset.items.is_remote:
                 options.setdefault("multiprocessing_context", "spawn")
         self._loader: DataLoader[Batch] = DataLoader(
@@ -150,6 +154,16 @@ class PairLoader:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next iteration go on from there; see `PairStream.load_state_dict`."""
         self.stream.load_state_dict(state)
+
+
+def _begin_worker(then: Callable[[int], None] | None, worker: int) -> None:
+    """Keep the garbage collector from what a worker was forked with.
+
+    It would write into every object, and so copy the pages that all processes share.
+    """
+    gc.freeze()
+    if then is not None:
+        then(worker)
 
 
 def _as_it_is(batch: Any) -> Any:

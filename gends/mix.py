@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gends.order import Indices, Shuffle, arranged
+from gends.pipeline.arrow_values import as_numpy, texts
 from gends.rows import Root
 
 CYCLE = 1
@@ -91,7 +92,7 @@ def mix_of(
         if mix != "gends":
             raise ValueError(f'mix must be "gends" or weights, got {mix!r}')
         return _by_degradation(rows)
-    numbers = rows["root"].to_numpy()
+    numbers = as_numpy(rows["root"])
     if isinstance(mix, Mapping):
         names = [root.origin for root in roots]
         if set(mix) != set(names):
@@ -106,9 +107,9 @@ def mix_of(
 
 
 def _by_degradation(rows: pa.Table) -> tuple[list[Indices], list[float]]:
-    kinds = pc.binary_join_element_wise(rows["degradation"], rows["origin"], "\n")
+    kinds = pc.binary_join_element_wise(rows["degradation"], rows["origin"], texts("\n")[0])
     coded = kinds.combine_chunks().dictionary_encode()
-    codes, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
+    codes, names = as_numpy(coded.indices), coded.dictionary.to_pylist()
     degradations = [name.partition("\n")[0] for name in names]
     order = sorted(range(len(names)), key=names.__getitem__)
     strata = [np.flatnonzero(codes == code) for code in order]

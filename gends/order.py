@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from gends.pipeline.arrow_values import as_numpy
+
 Indices = npt.NDArray[np.int64]
 
 
 def shards_of(rows: pa.Table) -> Indices:
     """For each row the shard it is in, numbered over all roots."""
-    place = rows["root"].to_numpy().astype(np.int64) << 32 | rows["shard"].to_numpy()
+    place = as_numpy(rows["root"]).astype(np.int64) << 32 | as_numpy(rows["shard"])
     return np.unique(place, return_inverse=True)[1].reshape(-1)
 
 

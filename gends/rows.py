@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gends.pipeline.arrow_values import numbers, texts
 from gends.pipeline.reader import read_manifest
 
 COLUMNS = (
@@ -109,10 +111,10 @@ class Selection:
         for column, wanted in self._wanted():
             if strict:
                 check_known(where, column, wanted, pc.unique(rows[column]).to_pylist())
-            rows = rows.filter(pc.is_in(rows[column], value_set=pa.array(wanted, pa.string())))
+            rows = rows.filter(pc.is_in(rows[column], value_set=texts(*wanted)))
         if self.severity is None:
             return rows
-        low, high = self.severity
+        low, high = numbers([*map(float, self.severity)])
         mu = rows["mu"]
         kept = rows.filter(pc.and_(pc.greater_equal(mu, low), pc.less_equal(mu, high)))
         if strict and len(rows) and not len(kept):
@@ -126,9 +128,9 @@ class Selection:
     def _read(self, number: int, root: Root, shards: Sequence[int] | None) -> pa.Table:
         table = read_manifest(root.url, columns=COLUMNS, shards=shards, where=self.where)
         if root.origin is not None:
-            origin = pa.array([root.origin] * len(table), pa.string())
+            origin = texts(*[root.origin] * len(table))
             table = table.set_column(table.column_names.index("origin"), "origin", origin)
-        return table.append_column("root", pa.array([number] * len(table), pa.int32()))
+        return table.append_column("root", numbers(np.full(len(table), number, np.int32)))
 
     def _wanted(self) -> list[tuple[str, list[str]]]:
         asked = (

@@ -14,7 +14,8 @@ from gends.jobs.inputs import Inputs
 from gends.jobs.progress import Progress
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
-from gends.pipeline.dataset import IDENTITY_NAME, check_identity, config_digest
+from gends.pipeline.dataset import check_identity, config_digest
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.lease import FOLDER as LEASE_FOLDER
 from gends.pipeline.lease import Lease, hold
 from gends.pipeline.local_store import LocalStore

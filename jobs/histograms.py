@@ -17,7 +17,7 @@ from gends.histograms.plot import plot
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.published import read_published
 from gends.jobs.outputs import profile_file
-from gends.pipeline.dataset import IDENTITY_NAME
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.reader import read_manifest, readable_shards
 from gends.pipeline.store import open_store
 

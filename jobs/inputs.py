@@ -10,14 +10,8 @@ from typing import Any
 from gends.histograms.profile import Profile, load_profile
 from gends.pipeline.catalog import Catalog, write_catalog
 from gends.pipeline.config import BuildConfig
-from gends.pipeline.dataset import (
-    IDENTITY_NAME,
-    Dataset,
-    make_identity,
-    open_dataset,
-    read_identity,
-    write_identity,
-)
+from gends.pipeline.dataset import Dataset, make_identity, open_dataset
+from gends.pipeline.identity import IDENTITY_NAME, read_identity, write_identity
 from gends.pipeline.parts import CATALOG_NAME, write_parts
 from gends.pipeline.plan import Plan
 from gends.pipeline.sources import SourceError, base_folder, read_source

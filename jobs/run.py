@@ -20,7 +20,8 @@ from gends.jobs.remade import remade_lines
 from gends.jobs.status import collect, lost_lines, reason_lines
 from gends.jobs.tally import Tally
 from gends.pipeline.config_file import load_config
-from gends.pipeline.dataset import IDENTITY_NAME, check_identity, open_dataset
+from gends.pipeline.dataset import check_identity, open_dataset
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.judge import Judge
 from gends.pipeline.manifest import STATUSES, shard_name
 from gends.pipeline.parts import mend_parts

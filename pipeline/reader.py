@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from blake3 import blake3
 
 from gends.models.degrader import Image
+from gends.pipeline.arrow_values import numbers, texts
 from gends.pipeline.damage import PairError
-from gends.pipeline.dataset import read_identity
+from gends.pipeline.decode import decode
+from gends.pipeline.identity import read_identity
 from gends.pipeline.manifest import (
     RANGES,
     SCHEMA,
@@ -26,7 +28,6 @@ from gends.pipeline.manifest import (
     sealed_shards,
     shard_name,
 )
-from gends.pipeline.pack import decode
 from gends.pipeline.png import Window
 from gends.pipeline.shard_cache import ShardCache
 from gends.pipeline.store import StorageError, Store, open_store
@@ -77,7 +78,7 @@ def read_manifest(
     def read(shard: int) -> pa.Table:
         table = _checked_rows(store, shard, read_names)
         if status is not None:
-            table = table.filter(pc.equal(table["status"], status))
+            table = table.filter(pc.equal(table["status"], texts(status)[0]))
         return (table if where is None else _those(table, where)).select(names)
 
     with ThreadPoolExecutor(PARALLEL) as threads:
@@ -86,8 +87,7 @@ def read_manifest(
 
 def _those(table: pa.Table, where: pc.Expression) -> pa.Table:
     """Rows of which an expression is true, in their order."""
-    # Where pandas is installed it comes along, and takes half a second.
-    from pyarrow import acero  # noqa: PLC0415
+    from pyarrow import acero  # noqa: PLC0415  imports pandas, which reading needs for nothing else
 
     source = acero.Declaration("table_source", acero.TableSourceNodeOptions(table))
     chosen = acero.Declaration("filter", acero.FilterNodeOptions(where), inputs=[source])
@@ -117,16 +117,16 @@ def _checked_rows(store: Store, shard: int, columns: list[str]) -> pa.Table:
     needed = dict.fromkeys((*columns, "shard", "status", *RANGES))
     table = read_rows(store, shard, file, needed).replace_schema_metadata(None)
     where = store.where(manifest_name(shard))
-    if not _all(pc.equal(table["shard"], shard)):
+    if not _all(pc.equal(table["shard"], numbers([shard])[0])):
         raise ManifestError(where, "a row names another shard")
-    if not _all(pc.is_in(table["status"], value_set=pa.array(STATUSES))):
+    if not _all(pc.is_in(table["status"], value_set=texts(*STATUSES))):
         raise ManifestError(where, f"a status is none of {', '.join(STATUSES)}")
-    accepted = table.filter(pc.equal(table["status"], "accepted"))
-    size = int(facts["shard_size"])
+    accepted = table.filter(pc.equal(table["status"], texts("accepted")[0]))
+    none, size = numbers([0, int(facts["shard_size"])])
     for part in PARTS:
         start, length = accepted[f"{part}_offset"], accepted[f"{part}_size"]
         # Each is looked at first, so that their sum cannot overflow.
-        fits = [pc.and_(pc.greater_equal(n, 0), pc.less_equal(n, size)) for n in (start, length)]
+        fits = [pc.and_(pc.greater_equal(n, none), pc.less_equal(n, size)) for n in (start, length)]
         if not all(map(_all, fits)) or not _all(pc.less_equal(pc.add(start, length), size)):
             raise ManifestError(where, f"a byte range of {part} leads outside of the shard")
     return table

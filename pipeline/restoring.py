@@ -13,9 +13,9 @@ import numpy as np
 
 from gends.models.degrader import Image
 from gends.pipeline.config import BuildConfig
-from gends.pipeline.dataset import IDENTITY_NAME
 from gends.pipeline.encoded import read_bytes
 from gends.pipeline.evaluation.pairs import PLACES
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.load import UnusableError, decode
 from gends.pipeline.pack import encode
 from gends.pipeline.reader import ShardReader, read_manifest, read_pictures

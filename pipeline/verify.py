@@ -13,6 +13,7 @@ from blake3 import blake3
 from gends.histograms.severity import measure
 from gends.pipeline import tars
 from gends.pipeline.dataset import Dataset
+from gends.pipeline.decode import decode
 from gends.pipeline.manifest import (
     STATUSES,
     ManifestError,
@@ -28,7 +29,6 @@ from gends.pipeline.manifest import (
     shard_name,
 )
 from gends.pipeline.names import spelled
-from gends.pipeline.pack import decode
 from gends.pipeline.reader import ShardReader
 from gends.pipeline.store import StorageError
 from gends.pipeline.verify_rows import row_problems

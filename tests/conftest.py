@@ -22,12 +22,8 @@ from gends.models.dry import DryDegrader
 from gends.pipeline.catalog import Catalog, write_catalog
 from gends.pipeline.commit import seal, write_unit
 from gends.pipeline.config import BuildConfig
-from gends.pipeline.dataset import (
-    Dataset,
-    make_identity,
-    open_dataset,
-    write_identity,
-)
+from gends.pipeline.dataset import Dataset, make_identity, open_dataset
+from gends.pipeline.identity import write_identity
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
 from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME

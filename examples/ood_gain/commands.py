@@ -9,7 +9,7 @@ from pathlib import Path
 
 from experiment import ARMS, NARROW, REST, SEEN, TESTS, UNSEEN, Experiment, Model
 
-from gends.pipeline.dataset import read_identity
+from gends.pipeline.identity import read_identity
 from gends.pipeline.reader import readable_shards
 from gends.pipeline.store import open_store
 

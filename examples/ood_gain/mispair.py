@@ -21,9 +21,10 @@ import numpy as np
 from blake3 import blake3
 
 from gends.histograms.severity import measure
-from gends.pipeline.dataset import IDENTITY_NAME, Dataset, open_dataset
+from gends.pipeline.dataset import Dataset, open_dataset
+from gends.pipeline.decode import decode
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.manifest import float32, shard_name, write_manifest
-from gends.pipeline.pack import decode
 from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME
 from gends.pipeline.reader import ShardReader, read_manifest, readable_shards
 from gends.pipeline.shard import ShardWriter

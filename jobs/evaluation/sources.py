@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gends.jobs.evaluation.settings import Settings
 from gends.jobs.training.restorer_result import FACTS
-from gends.pipeline.dataset import IdentityError
 from gends.pipeline.disjoint import refuse_shared
+from gends.pipeline.identity import IdentityError
 from gends.pipeline.reader import DatasetNotFoundError
 
 

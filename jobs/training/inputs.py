@@ -11,7 +11,7 @@ import torch
 from blake3 import blake3
 
 from gends.models.digest import digest_folder
-from gends.pipeline.dataset import IDENTITY_NAME
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.manifest import read_facts
 from gends.pipeline.reader import readable_shards
 from gends.pipeline.store import open_store

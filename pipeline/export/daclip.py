@@ -12,8 +12,8 @@ from typing import Any
 
 import fpng
 
+from gends.pipeline.decode import decode
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.pack import decode
 from gends.pipeline.reader import PARTS
 from gends.pipeline.vocabulary import DACLIP_WORDS
 

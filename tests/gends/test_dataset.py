@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 import gends
 from gends import PairDataset
 from gends.pipeline.damage import PairError
+from gends.pipeline.decode import decode
 from gends.pipeline.manifest import shard_name
-from gends.pipeline.pack import decode
 from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest, read_pictures
 
 # From Python 3.12 on, forking loader workers beside Arrow's threads is worth a warning to Python.

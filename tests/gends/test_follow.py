@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader
 
 from gends import PairDataset, PairStream
 from gends.follow import Follower
-from gends.pipeline.dataset import IDENTITY_NAME, IdentityError, open_dataset
+from gends.pipeline.dataset import open_dataset
+from gends.pipeline.identity import IDENTITY_NAME, IdentityError
 from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
 from gends.pipeline.reader import read_manifest
 from gends.pipeline.retry import reopen

@@ -7,13 +7,17 @@ import sys
 import pytest
 
 HEAVY = ("torch", "ray", "diffusers", "transformers", "matplotlib", "click", "pyiqa")
+BUILDING = ("pandas", "pydantic", "yaml", "cv2", "fpng")
+"""What building needs and reading does not. It is loaded again in each spawned loader worker."""
 
 
-def loaded(statement: str) -> set[str]:
+def loaded(statement: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
     """Heavy top-level modules that a fresh interpreter has loaded after a statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return {name.partition(".")[0] for name in json.loads(done.stdout)} & set(HEAVY)
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])} & set(
+        heavy
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,16 @@ def loaded(statement: str) -> set[str]:
 )
 def test_imports_are_light(statement, allowed):
     assert loaded(statement) == allowed
+
+
+def test_reading_loads_no_more_than_it_needs(finished):
+    root = str(finished.store.root)
+    statement = f"""
+from gends import Augment, PairDataset, PairLoader, PairStream
+options = dict(degradations=["rain"], severity=(0, 1), augment=Augment(crop=9), preset="tensor")
+for item in PairDataset({{"mine": {root!r}}}, **options):
+    print(item["lq"].shape)
+for batch in PairLoader(PairStream([{root!r}], preset="tensor", mix="gends")):
+    print(batch["lq"].shape)
+"""
+    assert not loaded(statement, BUILDING)

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from gends.pipeline.dataset import IDENTITY_NAME
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.manifest import manifest_name
 from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME
 

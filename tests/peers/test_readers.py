@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 
 from gends.models.parametric.engine import ParametricDegrader
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.pack import decode
+from gends.pipeline.decode import decode
 from gends.pipeline.reader import ShardReader, read_manifest
 
 RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")

@@ -11,9 +11,9 @@ import pytest
 
 from gends.pipeline import commit
 from gends.pipeline.commit import durable_units, seal, work_folder, write_unit
+from gends.pipeline.decode import decode
 from gends.pipeline.local_store import LocalStore
 from gends.pipeline.manifest import RANGES, manifest_name, member_json, sealed_shards, shard_name
-from gends.pipeline.pack import decode
 from gends.pipeline.reader import read_manifest
 
 

@@ -13,15 +13,8 @@ from gends.pipeline.catalog import Catalog, write_catalog
 from gends.pipeline.catalog_changes import describe_changes
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.damage import DamageError
-from gends.pipeline.dataset import (
-    IDENTITY_NAME,
-    IdentityError,
-    check_identity,
-    config_digest,
-    make_identity,
-    open_dataset,
-    write_identity,
-)
+from gends.pipeline.dataset import check_identity, config_digest, make_identity, open_dataset
+from gends.pipeline.identity import IDENTITY_NAME, IdentityError, write_identity
 from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME, mend_parts
 from gends.pipeline.reader import read_manifest
 from gends.pipeline.sources import SourceRow, read_source

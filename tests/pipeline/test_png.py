@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image as Pillow
 
-from gends.pipeline.pack import decode
+from gends.pipeline.decode import decode
 from gends.pipeline.png import Window, decode_png, size_of
 
 pictures = arrays(

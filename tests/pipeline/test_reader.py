@@ -12,7 +12,7 @@ import pytest
 from gends import PairDataset
 from gends.pipeline import local_store, manifest
 from gends.pipeline.damage import PairError
-from gends.pipeline.dataset import IDENTITY_NAME, IdentityError
+from gends.pipeline.identity import IDENTITY_NAME, IdentityError
 from gends.pipeline.manifest import (
     SCHEMA,
     ManifestError,

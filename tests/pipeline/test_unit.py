@@ -7,10 +7,10 @@ import pytest
 
 from gends.models.degrader import Degraded
 from gends.models.dry import DryDegrader
+from gends.pipeline.decode import decode
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import SCHEMA
-from gends.pipeline.pack import decode
 from gends.pipeline.row import BYTES
 from gends.pipeline.types import Failure, Picture
 from gends.pipeline.unit import (

@@ -13,6 +13,7 @@ import pytest
 from blake3 import blake3
 
 from gends.pipeline.commit import ShardWriter
+from gends.pipeline.decode import decode
 from gends.pipeline.foreign import foreign_files
 from gends.pipeline.manifest import (
     METADATA_KEYS,
@@ -26,7 +27,7 @@ from gends.pipeline.manifest import (
     shard_name,
     write_manifest,
 )
-from gends.pipeline.pack import decode, encode
+from gends.pipeline.pack import encode
 from gends.pipeline.reader import ShardReader, read_manifest
 from gends.pipeline.verify import verify
 
