@@ -104,6 +104,11 @@ class Build:
                 f"{sum(f.unit.num_requests for f in self._flying.values())} given up in flight; "
                 "the same command resumes"
             )
+        if self.tally.sealed < self.plan.num_shards:
+            raise BuildError(
+                f"{self.plan.num_shards - self.tally.sealed} shards are not sealed, and nothing is "
+                "left to make: a mistake of gends; please report it with what status and verify say"
+            )
         self.tally.end()
         return self.tally
 
@@ -125,6 +130,7 @@ class Build:
             # One listing said which were begun: in a bucket each costs a round trip.
             durable, kept = begun_units(self.store, shard) if shard in begun else (set(), set())
             num_units = self.plan.num_units(shard)
+            durable &= set(range(num_units))
             self.tally.resumed += sum(self.plan.count_requests(shard, i) for i in durable)
             self._open[shard] = num_units - len(durable)
             if not self._open[shard]:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -103,7 +104,8 @@ def drive(
 ) -> Tally:
     """Make every unit and shard that a root lacks; found the root if it is new.
 
-    `prepare` may take shards away first. It is called under the lease that the build then holds.
+    `prepare` may take shards away before. It is called under the lease that the build then holds,
+    and when nothing is left that could refuse the build.
 
     Raises:
         LeaseHeldError: another build is writing here.
@@ -114,8 +116,7 @@ def drive(
         _leaving_no_empty_folders(store),
         hold(store, on_wait=progress.say, on_lost=stop.lose) as lease,
     ):
-        prepare(lease)
-        return _drive(store, inputs, cluster, progress, stop, lease)
+        return _drive(store, inputs, cluster, progress, stop, lease, prepare)
 
 
 def _drive(
@@ -125,12 +126,14 @@ def _drive(
     progress: Progress,
     stop: Stop,
     lease: Lease,
+    prepare: Callable[[Lease], None],
 ) -> Tally:
     # Ray takes its time to import, and neither --help nor a finished dataset needs it.
     from gends.jobs.build import Build  # noqa: PLC0415
     from gends.jobs.cluster import connect  # noqa: PLC0415
     from gends.jobs.stages import Context  # noqa: PLC0415
 
+    _check_base(inputs.base)
     if not store.exists(IDENTITY_NAME):
         _check_empty(store)
     context = Context(
@@ -156,6 +159,7 @@ def _drive(
             inputs.found(store, engine)
         store.sweep("")  # what killed foundings left; before, this may not have been a dataset
         with progress, stop.on_signals():
+            prepare(lease)
             tally = job.run()
             progress(tally, final=True)
     return tally
@@ -175,6 +179,14 @@ def _leaving_no_empty_folders(store: Store) -> Iterator[None]:
             for path in new:
                 with contextlib.suppress(OSError):  # something is in it
                     path.rmdir()
+
+
+def _check_base(base: Path) -> None:
+    if not base.is_dir():
+        raise ValueError(
+            f"{base}: the photographs' folder is not there; mount it, or name where it is now with "
+            "run --clean and the dataset's other settings"
+        )
 
 
 def _check_empty(store: Store) -> None:

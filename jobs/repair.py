@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
@@ -15,7 +16,7 @@ from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.foreign import foreign_files
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards
-from gends.pipeline.reopened import open_shards, reopen_empty
+from gends.pipeline.reopened import open_shards, remember_tar, reopen_empty
 from gends.pipeline.store import StorageError
 from gends.pipeline.verify import verify
 
@@ -50,8 +51,11 @@ def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
         click.echo(f"{root}: no damaged shard; going on with {len(unsealed)} that are not sealed")
 
     def prepare(lease: Lease) -> None:
+        check = partial(lease.check, store)
+        for shard in found.keys() - damaged.keys():
+            remember_tar(store, shard, check)
         for shard, checksum in damaged.items():
-            reopen_empty(store, shard, checksum, lambda: lease.check(store))
+            reopen_empty(store, shard, checksum, check)
 
     tally = drive(store, inputs_of(dataset), cluster, Progress("auto"), prepare)
     sys.exit(_report(open_dataset(root), tally, deep))

@@ -12,7 +12,7 @@ from gends.pipeline.dataset import open_dataset
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.reopened import open_shards
-from gends.pipeline.retry import failed_shards, reopen
+from gends.pipeline.retry import failed_shards, reopen, sealed_rows
 
 
 @click.command(
@@ -35,9 +35,10 @@ Examples:
 def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_json: bool) -> None:
     """Make again what failed in the dataset ROOT, once its cause is mended.
 
-    Accepted and rejected pairs stay as they are and are not made again. A shard that holds failed
-    requests is out of sight until it is sealed anew; stopped or killed, `retry`, `repair` or `run`
-    goes on.
+    Accepted and rejected pairs stay as they are and are not made again, and neither are photographs
+    that the list of photographs itself rules out (duplicate, bad_source): these need a new dataset.
+    A shard that holds failed requests is out of sight until it is sealed anew; stopped or killed,
+    `retry`, `repair` or `run` goes on.
     """
     dataset = open_dataset(root)
     wanted = set(reasons)
@@ -49,6 +50,8 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
     if not failed and not unsealed:
         click.echo(nothing)
         return
+    for shard in failed:
+        sealed_rows(dataset.store, shard)
     if failed:
         text = f"{root}: {sum(failed.values())} requests failed{what}, making them again"
     else:

@@ -113,11 +113,6 @@ def _check(inputs: Inputs, out: str) -> None:
             f"--out {out} lies inside --clean {clean}, where its shards would be taken for "
             "photographs; name a folder beside it"
         )
-    if not inputs.base.is_dir():
-        raise ValueError(
-            f"{inputs.base}: the photographs' folder is not there; mount it, or name where it is "
-            "now with --clean and the dataset's other settings"
-        )
     Judge(inputs.config.filter)
     check_model(inputs.config)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from typing import Any
 
@@ -30,9 +31,14 @@ MOST_FAILURES = 20
 @click.argument("root")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def command(root: str, as_json: bool) -> None:
-    """Say how far the dataset ROOT is. Reads manifests; safe while a build is running."""
+    """Say how far the dataset ROOT is. Reads manifests; safe while a build is running.
+
+    Exits 1 when tars are missing.
+    """
     facts = collect(open_dataset(root))
     click.echo(json.dumps(facts)) if as_json else _print(root, facts)
+    if facts["lost"]:
+        sys.exit(1)
 
 
 def collect(dataset: Dataset) -> dict[str, Any]:

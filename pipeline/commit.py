@@ -1,6 +1,7 @@
 """Make units durable and seal shards: tar first, manifest last, each whole or absent.
 
-A unit's file is a stream of Arrow and, after its end, the BLAKE3 of all bytes before.
+A unit's file is a stream of Arrow, whose schema says which unit it is, and, after its end, the
+BLAKE3 of all bytes before.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from gends.pipeline.store import AlreadyExistsError, Store
 
 TRIES = 3
 """Times that a shard is published when predecessors that slept and woke up come in between."""
+UNIT = b"unit"
 UNIT_SCHEMA = pa.schema([*SCHEMA, *((name, pa.binary()) for name in BYTES)])
 
 
@@ -55,12 +57,12 @@ def work_folder(shard: int) -> str:
 
 def write_unit(store: Store, shard: int, index: int, rows: list[Row]) -> None:
     """Make one unit durable. Writing it again replaces it by the same bytes."""
-    _write_rows(store, _unit_name(shard, index), rows)
+    _write_rows(store, shard, index, "arrow", rows)
 
 
 def write_kept(store: Store, shard: int, index: int, rows: list[Row]) -> None:
     """Keep those rows of a unit that are not to be made again; the others are missing."""
-    _write_rows(store, _unit_name(shard, index, "kept"), rows)
+    _write_rows(store, shard, index, "kept", rows)
 
 
 def read_kept(store: Store, shard: int, index: int) -> list[Row]:
@@ -92,10 +94,12 @@ def _unit_name(shard: int, index: int, kind: str = "arrow") -> str:
     return f"{work_folder(shard)}/{index:06d}.{kind}"
 
 
-def _write_rows(store: Store, name: str, rows: list[Row]) -> None:
+def _write_rows(store: Store, shard: int, index: int, kind: str, rows: list[Row]) -> None:
+    name = _unit_name(shard, index, kind)
+    schema = UNIT_SCHEMA.with_metadata({UNIT: name})
     stream = pa.BufferOutputStream()
-    with pa.ipc.new_stream(stream, UNIT_SCHEMA) as writer:
-        writer.write_table(pa.Table.from_pylist(rows, schema=UNIT_SCHEMA))
+    with pa.ipc.new_stream(stream, schema) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
     data = stream.getvalue()
     with store.publish(name) as file:
         file.write(data)
@@ -111,6 +115,8 @@ def _read_rows(store: Store, shard: int, index: int, kind: str = "arrow") -> lis
     # A thread of Arrow's that lets go of Python's bytes while the interpreter ends aborts it.
     alone = pa.ipc.IpcReadOptions(use_threads=False)
     with pa.ipc.open_stream(data.slice(0, size), options=alone) as reader:
+        if reader.schema.metadata != {UNIT: name.encode()}:  # another unit, under a wrong name
+            raise UnitError(store.where(name), shard, index)
         rows: list[Row] = reader.read_all().to_pylist()
     return rows
 

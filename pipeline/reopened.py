@@ -14,7 +14,13 @@ from typing import Literal
 from blake3 import blake3
 
 from gends.pipeline.commit import begun_shards, work_folder
-from gends.pipeline.manifest import ManifestError, manifest_name, read_facts, sealed_shards
+from gends.pipeline.manifest import (
+    ManifestError,
+    manifest_name,
+    read_facts,
+    sealed_shards,
+    shard_name,
+)
 from gends.pipeline.store import Store
 
 Outcome = Literal["same", "other", "unknown"]
@@ -64,6 +70,20 @@ def reopen_empty(
     check()
     store.remove_folder(work_folder(shard))
     take_away(store, shard, shard_blake3=shard_blake3, same=True, check=check)
+
+
+def remember_tar(store: Store, shard: int, check: Callable[[], None]) -> None:
+    """Record the checksum of a tar whose manifest is lost, so that its bytes are compared.
+
+    Does nothing for a shard that was opened on purpose, or has no tar.
+    """
+    if read_record(store, shard) is not None or not store.exists(shard_name(shard)):
+        return
+    with store.local_copy(shard_name(shard)) as tar:
+        checksum = blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest()
+    record = Reopened(shard_blake3=checksum)
+    with store.publish(_record_name(shard), check=check) as file:
+        file.write(json.dumps(asdict(record)).encode())
 
 
 def open_shards(store: Store, num_shards: int) -> set[int]:

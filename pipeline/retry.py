@@ -14,24 +14,41 @@ from dataclasses import replace
 
 from gends.pipeline.commit import read_kept, work_folder, write_kept, write_unit
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.manifest import Row
+from gends.pipeline.manifest import (
+    ManifestError,
+    Row,
+    content_digest,
+    manifest_name,
+    open_manifest,
+    read_rows,
+)
 from gends.pipeline.reader import ShardReader, read_manifest
 from gends.pipeline.reopened import take_away
 from gends.pipeline.store import Store
 from gends.pipeline.types import View, WorkUnit
 
+BEYOND_REPAIR = ("bad_source", "duplicate")
+"""Reasons that the catalog gives: they hold as long as the dataset has the same one."""
+
 
 def failed_shards(dataset: Dataset, shards: list[int], reasons: set[str]) -> dict[int, int]:
-    """How many rows failed in each of the shards, for any reason or only for these."""
+    """How many rows failed in each of the shards for these reasons.
+
+    Without `reasons` for any but those that stand in the catalog, and so are there to stay.
+    """
     found = {}
     for shard in shards:
         table = read_manifest(
             dataset.store.url, status="failed", columns=["status", "reason"], shards=[shard]
         )
-        count = sum(not reasons or reason in reasons for reason in table["reason"].to_pylist())
+        count = sum(_is_wanted(reason, reasons) for reason in table["reason"].to_pylist())
         if count:
             found[shard] = count
     return found
+
+
+def _is_wanted(reason: str, reasons: set[str]) -> bool:
+    return reason in reasons if reasons else reason not in BEYOND_REPAIR
 
 
 def reopen(
@@ -40,24 +57,36 @@ def reopen(
     """Turn a sealed shard back into durable units and kept rows, then take its manifest away.
 
     Raises:
-        PairError: what is to be kept is damaged; the shard stays as it is.
+        ManifestError, PairError: what is to be kept is damaged; the shard stays as it is.
         StorageError: the store does not answer.
     """
     store, reader = dataset.store, ShardReader(dataset.store.url)
-    rows: dict[str, Row] = {
-        row["key"]: row for row in read_manifest(store.url, status=None, shards=[shard]).to_pylist()
-    }
+    rows = {str(row["key"]): row for row in sealed_rows(store, shard)}
     store.remove_folder(work_folder(shard))
     for unit in dataset.plan.units(shard):
         mine = [rows[request.key] for view in unit.views for request in view.requests]
         kept = [
             _with_bytes(row, reader)
             for row in sorted(mine, key=lambda row: str(row["key"]))
-            if row["status"] != "failed" or (reasons and row["reason"] not in reasons)
+            if row["status"] != "failed" or not _is_wanted(row["reason"], reasons)
         ]
         write = write_unit if len(kept) == len(mine) else write_kept
         write(store, shard, unit.index, kept)
     take_away(store, shard, same=False, check=check)
+
+
+def sealed_rows(store: Store, shard: int) -> list[Row]:
+    """All rows of a manifest, which are those that were sealed.
+
+    Raises:
+        ManifestError: they are not.
+    """
+    file, facts = open_manifest(store, shard)
+    rows: list[Row] = read_rows(store, shard, file).to_pylist()
+    if content_digest(rows, facts) != facts["content_blake3"]:
+        where = store.where(manifest_name(shard))
+        raise ManifestError(where, "its rows or its metadata are not those that were sealed")
+    return rows
 
 
 def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:

@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from gends.histograms.severity import measure
 from gends.pipeline import tars
+from gends.pipeline.commit import begun_shards
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.decode import decode
 from gends.pipeline.manifest import (
@@ -33,6 +34,8 @@ from gends.pipeline.reader import ShardReader
 from gends.pipeline.store import StorageError
 from gends.pipeline.verify_rows import row_problems
 
+LOST_MANIFEST = "its manifest is missing; gends-build repair makes the shard again"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -53,14 +56,15 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
     Raises:
         StorageError: the store does not answer, which says nothing about its shards.
     """
-    sealed = set(sealed_shards(dataset.store))
+    # In this order: a shard that is sealed meanwhile is in one of the later listings.
     tars = set(numbers(dataset.store.names("shards"), ".tar"))
+    begun = begun_shards(dataset.store)
+    sealed = set(sealed_shards(dataset.store))
     for shard in range(dataset.plan.num_shards):
-        if shard not in sealed | tars:
-            continue  # not sealed yet
+        if shard not in sealed and (shard in begun or shard not in tars):
+            continue  # not sealed yet: units are there until it is, also where its tar is already
         if shard not in sealed:
-            # Killed between tar and manifest: readers ignore it and a resumed build replaces it.
-            problems = [Problem(file=shard_name(shard), what="no manifest; resume the build")]
+            problems = [Problem(file=shard_name(shard), what=LOST_MANIFEST)]
         else:
             problems = list(_verify_shard(dataset, shard, deep))
         yield shard, problems

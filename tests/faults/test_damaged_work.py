@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from witness import published
 
 from gends.pipeline.commit import UnitError, read_kept, seal, work_folder
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
+from gends.pipeline.manifest import ManifestError, manifest_name, sealed_shards, shard_name
+from gends.pipeline.reader import read_manifest
 from gends.pipeline.retry import failed_shards, reopen
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
@@ -85,6 +89,45 @@ def test_a_retry_keeps_no_pair_that_is_damaged(copied):
     assert not copied.store.exists(f"{work_folder(shard)}/reopened.json")
 
 
+def test_a_unit_under_the_name_of_another_is_not_sealed(begun, make_units, seal_shard, finished):
+    folder = begun.store.path(work_folder(0))
+    shutil.copy(folder / "000001.arrow", folder / "000000.arrow")
+    with pytest.raises(UnitError, match=r"000000\.arrow: damaged"):
+        seal_shard(begun, 0)
+    make_units(begun, [begun.plan.unit(0, 0)])
+    seal_shard(begun, 0)
+    assert begun.store.read(shard_name(0)) == finished.store.read(shard_name(0))
+
+
+@pytest.mark.parametrize("change", ["a value", "a row less"])
+def test_a_retry_keeps_no_row_that_was_not_sealed(copied, change):
+    (shard, *_) = failed_shards(copied, sealed_shards(copied.store), set())
+    path = copied.store.path(manifest_name(shard))
+    table = pq.read_table(path)  # its metadata, and with them its digest, stay
+    if change == "a row less":
+        table = table.slice(1)
+    else:
+        mu = pa.array([0.5] * len(table), pa.float32())
+        table = table.set_column(table.column_names.index("mu"), table.field("mu"), mu)
+    pq.write_table(table, path, write_page_checksum=True)
+    before = published(copied.store)
+    with pytest.raises(ManifestError, match="not those that were sealed; run gends-build verify"):
+        reopen(copied, shard, set())
+    assert published(copied.store) == before
+
+
+def test_a_retry_leaves_alone_what_the_list_of_photographs_rules_out(finished):
+    shards = sealed_shards(finished.store)
+    rows = read_manifest(finished.store.url, status="failed").to_pylist()
+    assert {row["reason"] for row in rows} == {"duplicate", "undecodable"}
+    counts = {
+        reasons: sum(failed_shards(finished, shards, set(reasons)).values())
+        for reasons in ((), ("duplicate",), ("undecodable",))
+    }
+    assert counts[()] == counts["undecodable",] > 0
+    assert counts["duplicate",] == len(rows) - counts[()] > 0
+
+
 @pytest.mark.slow
 def test_a_build_makes_again_what_is_damaged(begun, seal_shard, finished):
     store = begun.store
@@ -104,6 +147,8 @@ def test_a_build_makes_again_what_is_damaged(begun, seal_shard, finished):
     hurt = sorted(store.path(work_folder(other)).glob("*.arrow"))
     for path, how in zip(hurt, ("flipped among pixels", "empty"), strict=False):
         damage(path, how)
+    # The remains of something else count for nothing.
+    shutil.copy(hurt[-1], hurt[-1].with_stem("000099"))
     done = subprocess.run(
         [PROGRAM, "run", "--out", store.root, "--workers", "1"],
         capture_output=True,

@@ -89,7 +89,7 @@ def test_any_history_ends_in_the_same_bytes(run_session, whole, founded, history
             event(f"the driver ended with {code}")
             assert code in (0, -signal.SIGKILL)
             for _, problems in verify(killed):
-                assert all(problem.what == "no manifest; resume the build" for problem in problems)
+                assert not problems
         assert run_session(**last | {"root": str(root), "faults": counting}) == 0
         units = sum(killed.plan.num_units(shard) for shard in range(killed.plan.num_shards))
         in_flight = sum(session["workers"] for session in history)

@@ -10,6 +10,7 @@ from gends.pipeline.reopened import (
     open_shards,
     outcome,
     read_record,
+    remember_tar,
     reopen_empty,
     settle,
     take_away,
@@ -75,6 +76,28 @@ def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, sa
     assert settle(store, 0, agree) == (False, "other" if same else None)
     assert store.names("work") == []
     assert open_shards(store, dataset.plan.num_shards) == set()
+
+
+def test_where_only_the_tar_is_left_its_bytes_are_compared(copied, make_units, seal_shard):
+    store = copied.store
+    checksum = read_facts(store, 0)["shard_blake3"]
+    store.remove(manifest_name(0))
+    remember_tar(store, 0, agree)
+    record = read_record(store, 0)
+    assert record.shard_blake3 == checksum
+    store.path(shard_name(0)).write_bytes(b"made again, and lost again")
+    remember_tar(store, 0, agree)
+    assert read_record(store, 0) == record, "what it was at first is forgotten"
+    make_units(copied, copied.plan.units(0))
+    seal_shard(copied, 0)
+    assert outcome(store, 0, record) == "same"
+
+
+def test_where_nothing_is_left_there_is_nothing_to_remember(copied):
+    copied.store.remove(manifest_name(0))
+    copied.store.remove(shard_name(0))
+    remember_tar(copied.store, 0, agree)
+    assert copied.store.names("work") == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"other": 1}'])

@@ -154,9 +154,17 @@ def test_a_missing_tar(copied):
     assert problems(copied) == {shard_name(2): ["missing"]}
 
 
+def test_a_shard_that_is_being_sealed_is_no_problem(copied, make_units):
+    copied.store.path(manifest_name(2)).unlink()
+    make_units(copied, copied.plan.units(2))
+    assert problems(copied) == {}
+
+
 def test_a_tar_without_its_manifest(copied):
     copied.store.path(manifest_name(2)).unlink()
-    assert problems(copied) == {shard_name(2): ["no manifest; resume the build"]}
+    assert problems(copied) == {
+        shard_name(2): ["its manifest is missing; gends-build repair makes the shard again"]
+    }
 
 
 def test_a_build_that_is_not_finished_is_fine_as_far_as_it_goes(

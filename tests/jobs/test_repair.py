@@ -1,0 +1,43 @@
+"""What cannot build takes nothing away; `tests/faults/test_reopened.py` has repairs that do."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from witness import published
+
+from gends.pipeline.dataset import open_dataset
+from gends.pipeline.manifest import shard_name
+
+
+@pytest.fixture
+def hurt(photos, build_dataset, tmp_path):
+    """A dataset with a damaged shard, whose photographs are its own."""
+    clean = shutil.copytree(photos.parent, tmp_path / "photos")
+    store = build_dataset(clean / photos.name, tmp_path / "root").store
+    path = store.path(shard_name(0))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    return store
+
+
+@pytest.mark.parametrize("command", ["repair", "retry"])
+def test_without_the_photographs_every_shard_stays_in_sight(cli, hurt, tmp_path, command):
+    before = published(hurt)
+    (tmp_path / "photos").rename(tmp_path / "unmounted")
+    ended = cli(command, hurt.root)
+    assert ended.code == 2
+    assert f"{tmp_path / 'photos'}: the photographs' folder is not there" in ended.err
+    assert published(hurt) == before
+
+
+@pytest.mark.parametrize("command", ["repair", "retry"])
+def test_without_a_cluster_every_shard_stays_in_sight(cli, hurt, command):
+    before = published(hurt)
+    ended = cli(command, hurt.root, "--address", "127.0.0.1:1")
+    assert ended.code == 2
+    assert "no Ray cluster answers at 127.0.0.1:1" in ended.err
+    assert published(hurt) == before
+    assert open_dataset(hurt.root).store.names("work") == []
