@@ -138,7 +138,8 @@ class LocalStore(Store):
 
     def sweep(self, folder: str) -> None:
         """See `Store`: only files that `publish` named; others are not ours."""
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.path(folder)) as entries:
+        nothing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+        with nothing, os.scandir(self.path(folder)) as entries:
             for entry in entries:
                 if TEMPORARY.fullmatch(entry.name) and entry.is_file():
                     os.unlink(entry.path)

@@ -211,6 +211,8 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
     assert store.names("work") == ["a"]
     store.sweep("work")
     store.sweep("nowhere")
+    store.path("a note").write_text("somebody's")
+    store.sweep("a note")
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [".DS_Store", "a"]
 
 
