@@ -10,8 +10,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-# One more than there are cores, as some tests only wait; each takes up to 4 GB.
-PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 3 ? n + 1 : 4)))
+# Each takes up to 4 GB, and starts Ray now and then: with more than there are cores, that is too slow.
+PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 LOCK_ARGS ?=
 SOAK_ARGS ?= --soak-kills 200 --soak-peer-kills 6
 FUZZ_INPUTS ?= 100000
