@@ -89,9 +89,11 @@ def group() -> None:
 
 def main() -> None:
     """Be the process `gends-build`."""
-    sigterm.interrupt_on_sigterm()
     try:
+        sigterm.interrupt_on_sigterm()
         run()
+    except KeyboardInterrupt:  # before or after what `run` looks after
+        sys.exit(_interrupted())
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # how it ends is decided
 
@@ -108,11 +110,7 @@ def run() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        if sigterm.noted():
-            click.echo("gends-build: stopped as asked; the same command resumes", err=True)
-            sys.exit(os.EX_TEMPFAIL)
-        click.echo("interrupted; the same command resumes", err=True)
-        sys.exit(130)
+        sys.exit(_interrupted())
     except DrainedError as error:
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(os.EX_TEMPFAIL)
@@ -128,3 +126,12 @@ def run() -> None:
     except (ValueError, OSError, FloatingPointError) as error:  # the last: a loss grew too large
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(2)
+
+
+def _interrupted() -> int:
+    """Say how the command ends, and return its exit code."""
+    if sigterm.noted():
+        click.echo("gends-build: stopped as asked; the same command resumes", err=True)
+        return os.EX_TEMPFAIL
+    click.echo("interrupted; the same command resumes", err=True)
+    return 130

@@ -28,12 +28,12 @@ def start(photos: Path, root: Path) -> subprocess.Popen[str]:
     )
 
 
-def await_handler(process: subprocess.Popen[str]) -> None:
-    """Wait until a process answers to SIGTERM: before, Python itself is still starting."""
+def await_readiness(process: subprocess.Popen[str]) -> None:
+    """Wait until SIGTERM no longer kills a process: at first, Python itself is still starting."""
     status = Path(f"/proc/{process.pid}/status")
     while process.poll() is None:
-        caught = status.read_text().partition("SigCgt:")[2].split()[0]
-        if int(caught, 16) >> (signal.SIGTERM - 1) & 1:
+        blocked = status.read_text().partition("SigBlk:")[2].split()[0]
+        if int(blocked, 16) >> (signal.SIGTERM - 1) & 1:
             return
         time.sleep(0.005)
 
@@ -47,7 +47,7 @@ def test_a_build_stops_while_it_starts(photos, tmp_path, number, delay):
     root = tmp_path / "root"
     process = start(photos, root)
     if delay is None:
-        await_handler(process)
+        await_readiness(process)
     else:
         assert process.stderr.readline() == "starting Ray and the engine\n"
         time.sleep(delay)
