@@ -10,9 +10,9 @@ from gends.jobs.progress import Progress
 from gends.jobs.run import conclude
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.lease import Lease
-from gends.pipeline.manifest import sealed_shards
+from gends.pipeline.manifest import sealed_rows, sealed_shards
 from gends.pipeline.reopened import open_shards
-from gends.pipeline.retry import failed_shards, reopen, sealed_rows
+from gends.pipeline.retry import failed_shards, reopen
 
 
 @click.command(
@@ -50,7 +50,7 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
     if not failed and not unsealed:
         click.echo(nothing)
         return
-    for shard in failed:
+    for shard in failed:  # before any of them is opened
         sealed_rows(dataset.store, shard)
     if failed:
         text = f"{root}: {sum(failed.values())} requests failed{what}, making them again"

@@ -228,6 +228,21 @@ def read_rows(
     return table
 
 
+def sealed_rows(store: Store, shard: int) -> tuple[list[Row], dict[str, str]]:
+    """All rows and the metadata of a manifest, compared with the digest that it was sealed with.
+
+    Raises:
+        OSError: the manifest is not there.
+        ManifestError: it is damaged, or not what was sealed.
+    """
+    file, facts = open_manifest(store, shard)
+    rows: list[Row] = read_rows(store, shard, file).to_pylist()
+    if content_digest(rows, facts) != facts["content_blake3"]:
+        what = "damaged: its rows or its metadata are not those that were sealed"
+        raise ManifestError(store.where(manifest_name(shard)), what)
+    return rows, facts
+
+
 def sealed_shards(store: Store, num_shards: int | None = None) -> list[int]:
     """Numbers of the shards that exist, in order; with `num_shards` only those of the plan."""
     found = numbers(store.names("manifest"), ".parquet")

@@ -54,8 +54,7 @@ def take_away(
     record = Reopened(
         manifest_blake3=_manifest_digest(store, shard), shard_blake3=shard_blake3, same=same
     )
-    with store.publish(_record_name(shard), check=check) as file:
-        file.write(json.dumps(asdict(record)).encode())
+    _write_record(store, shard, record, check)
     check()
     store.remove(manifest_name(shard))
 
@@ -81,9 +80,7 @@ def remember_tar(store: Store, shard: int, check: Callable[[], None]) -> None:
         return
     with store.local_copy(shard_name(shard)) as tar:
         checksum = blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest()
-    record = Reopened(shard_blake3=checksum)
-    with store.publish(_record_name(shard), check=check) as file:
-        file.write(json.dumps(asdict(record)).encode())
+    _write_record(store, shard, Reopened(shard_blake3=checksum), check)
 
 
 def open_shards(store: Store, num_shards: int) -> set[int]:
@@ -132,6 +129,11 @@ def outcome(store: Store, shard: int, record: Reopened | None) -> Outcome | None
     except ManifestError:
         return "other"
     return "same" if now == record.shard_blake3 else "other"
+
+
+def _write_record(store: Store, shard: int, record: Reopened, check: Callable[[], None]) -> None:
+    with store.publish(_record_name(shard), check=check) as file:
+        file.write(json.dumps(asdict(record)).encode())
 
 
 def _manifest_digest(store: Store, shard: int) -> str | None:

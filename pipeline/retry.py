@@ -14,21 +14,11 @@ from dataclasses import replace
 
 from gends.pipeline.commit import read_kept, work_folder, write_kept, write_unit
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.manifest import (
-    ManifestError,
-    Row,
-    content_digest,
-    manifest_name,
-    open_manifest,
-    read_rows,
-)
+from gends.pipeline.manifest import Row, sealed_rows
 from gends.pipeline.reader import ShardReader, read_manifest
 from gends.pipeline.reopened import take_away
 from gends.pipeline.store import Store
-from gends.pipeline.types import View, WorkUnit
-
-BEYOND_REPAIR = ("bad_source", "duplicate")
-"""Reasons that the catalog gives: they hold as long as the dataset has the same one."""
+from gends.pipeline.types import CATALOG_REASONS, View, WorkUnit
 
 
 def failed_shards(dataset: Dataset, shards: list[int], reasons: set[str]) -> dict[int, int]:
@@ -48,7 +38,7 @@ def failed_shards(dataset: Dataset, shards: list[int], reasons: set[str]) -> dic
 
 
 def _is_wanted(reason: str, reasons: set[str]) -> bool:
-    return reason in reasons if reasons else reason not in BEYOND_REPAIR
+    return reason in reasons if reasons else reason not in CATALOG_REASONS
 
 
 def reopen(
@@ -61,7 +51,7 @@ def reopen(
         StorageError: the store does not answer.
     """
     store, reader = dataset.store, ShardReader(dataset.store.url)
-    rows = {str(row["key"]): row for row in sealed_rows(store, shard)}
+    rows = {str(row["key"]): row for row in sealed_rows(store, shard)[0]}
     store.remove_folder(work_folder(shard))
     for unit in dataset.plan.units(shard):
         mine = [rows[request.key] for view in unit.views for request in view.requests]
@@ -73,20 +63,6 @@ def reopen(
         write = write_unit if len(kept) == len(mine) else write_kept
         write(store, shard, unit.index, kept)
     take_away(store, shard, same=False, check=check)
-
-
-def sealed_rows(store: Store, shard: int) -> list[Row]:
-    """All rows of a manifest, which are those that were sealed.
-
-    Raises:
-        ManifestError: they are not.
-    """
-    file, facts = open_manifest(store, shard)
-    rows: list[Row] = read_rows(store, shard, file).to_pylist()
-    if content_digest(rows, facts) != facts["content_blake3"]:
-        where = store.where(manifest_name(shard))
-        raise ManifestError(where, "its rows or its metadata are not those that were sealed")
-    return rows
 
 
 def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:

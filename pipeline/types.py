@@ -140,6 +140,10 @@ class Picture:
     """Of the encoded file it came from."""
 
 
+CATALOG_REASONS = ("bad_source", "duplicate")
+"""Codes of failures that stand in the catalog: they hold as long as a dataset keeps it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why a photograph or a request could not be served."""

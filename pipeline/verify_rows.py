@@ -9,7 +9,7 @@ from gends.pipeline.config import BuildConfig
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.manifest import Row, float32
 from gends.pipeline.row import planned_row
-from gends.pipeline.types import Request, View
+from gends.pipeline.types import CATALOG_REASONS, Request, View
 
 
 def row_problems(dataset: Dataset, shard: int, rows: list[Row]) -> Iterator[str]:
@@ -63,6 +63,6 @@ def _can_end_so(row: Row, view: View) -> bool:
         known = "bad_source"
     elif clean.duplicate_of is not None:
         known = "duplicate"
-    if known or row["reason"] in ("bad_source", "duplicate"):
+    if known or row["reason"] in CATALOG_REASONS:
         return (row["status"], row["reason"]) == ("failed", known)
     return bool(row["status"] == "accepted") == (row["reason"] is None)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from experiment import BASELINE
 from scores import Numbers, Scores
 
-from gends.pipeline.evaluation.bootstrap import CONFIDENCE, FEWEST, Interval
+from gends.pipeline.evaluation.bootstrap import FEWEST, Interval, percentile_interval
 
 RESAMPLES = 4000
 INPUT = "degraded input"
@@ -129,9 +129,7 @@ def two_way_interval(
     sums = np.stack([np.bincount(codes, weights=row) for row in values])
     times, seeds = _draws(len(counts), len(values), resamples)
     means = ((seeds @ sums) * times).sum(axis=1) / (len(values) * (times @ counts))
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return Interval(float(low), float(high))
+    return percentile_interval(means)
 
 
 @cache

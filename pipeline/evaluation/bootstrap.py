@@ -56,6 +56,11 @@ def mean_interval(
     for start in range(0, resamples, block):
         times = rng.multinomial(len(counts), shares, size=min(block, resamples - start))
         means.append((times @ sums) / (times @ counts))
+    return percentile_interval(np.concatenate(means))
+
+
+def percentile_interval(means: npt.NDArray[np.float64]) -> Interval:
+    """Where `CONFIDENCE` of the resampled means lie, as many left out below as above."""
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail])
+    low, high = np.percentile(means, [tail, 100 - tail])
     return Interval(float(low), float(high))
