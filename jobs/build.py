@@ -122,15 +122,15 @@ class Build:
                 sealed.remove(shard)
             elif outcome is not None:
                 self.tally.remade[shard] = outcome
-        self.tally.sealed = len(sealed)
+        self.tally.sealed = self.tally.sealed_before = len(sealed)
         for shard in range(self.plan.num_shards):
             if shard in sealed:
                 self.tally.resumed += self.plan.count_of_shard(shard)
                 continue
-            # One listing said which were begun: in a bucket each costs a round trip.
-            durable, kept = begun_units(self.store, shard) if shard in begun else (set(), set())
             num_units = self.plan.num_units(shard)
-            durable &= set(range(num_units))
+            durable, kept = set[int](), set[int]()
+            if shard in begun:  # one listing said so: in a bucket each costs a round trip
+                durable, kept = begun_units(self.store, shard, num_units)
             self.tally.resumed += sum(self.plan.count_requests(shard, i) for i in durable)
             self._open[shard] = num_units - len(durable)
             if not self._open[shard]:

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import time
 
-from gends.jobs.last_line import PLAIN_SECONDS, LastLine
+from gends.jobs.last_line import LastLine
 from gends.jobs.progress import duration
 
 
 class Count:
     """A context manager: a live line on a terminal, a line every ten seconds elsewhere."""
 
-    def __init__(self, total: int, what: str) -> None:
+    def __init__(self, what: str, total: int = 0) -> None:
         """Of `total` things, called `what` in the plural."""
-        self._total = total
         self._what = what
+        self._total = total
         self._done = 0
         self._line = LastLine()
-        self._began = self._next = 0.0
+        self._began = time.monotonic()
 
     def __enter__(self) -> Count:
-        """Begin to count and to measure time."""
-        self._began = time.monotonic()
-        self._next = self._began + PLAIN_SECONDS
+        """Take over the last line of a terminal."""
         self._line.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Give a terminal its last line back."""
+        """Give it back."""
         self._line.__exit__(*error)
 
     def say(self, line: str) -> None:
@@ -36,13 +34,11 @@ class Count:
 
     def step(self) -> None:
         """One more is done."""
-        self._done += 1
-        now = time.monotonic()
-        if not self._line.show(self._words(now)) and now >= self._next:
-            self._next = now + PLAIN_SECONDS
-            self._line.say(self._words(now))
+        self.reach(self._done + 1, self._total)
 
-    def _words(self, now: float) -> str:
-        rate = self._done / max(now - self._began, 1e-9)
-        left = duration((self._total - self._done) / rate)
-        return f"{self._done}/{self._total} {self._what}  {rate:.2f} a second  ETA {left}"
+    def reach(self, done: int, total: int) -> None:
+        """So many of so many are done."""
+        self._done, self._total = done, total
+        rate = done / max(time.monotonic() - self._began, 1e-9)
+        left = duration((total - done) / rate) if done else "?"
+        self._line.show(f"{done}/{total} {self._what}  {rate:.2f} a second  ETA {left}")

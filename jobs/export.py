@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gends.jobs.last_line import PLAIN_SECONDS, LastLine
+from gends.jobs.count import Count
 from gends.jobs.outputs import new_place
 from gends.pipeline.condition import Condition, parse_condition
 from gends.pipeline.config import check_degradation
@@ -75,8 +74,8 @@ def command(format_name: str, root: str, out: Path, skip_damaged: bool, **choice
         click.echo(f"{out}: {write_wids(root, out)} pairs indexed")
         return
     skip = say_skipped if skip_damaged else None
-    with Counting() as report:
-        done = export(format_name, root, out, selection=selection, skip=skip, report=report)
+    with Count("pairs") as count:
+        done = export(format_name, root, out, selection=selection, skip=skip, report=count.reach)
     say_done(out, done)
 
 
@@ -93,33 +92,6 @@ def selected(
 def listed(text: str) -> tuple[str, ...]:
     """Parse `a,b,c`."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-class Counting:
-    """Tells how far an export is: one line that changes on a terminal, a few lines elsewhere."""
-
-    def __init__(self) -> None:
-        """Start the clock."""
-        self._line = LastLine()
-        self._begun = time.monotonic()
-        self._next = self._begun + PLAIN_SECONDS
-
-    def __enter__(self) -> Counting:
-        """Take over the last line of a terminal."""
-        self._line.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Give it back."""
-        self._line.__exit__(*error)
-
-    def __call__(self, done: int, total: int) -> None:
-        """Say it, if it is time."""
-        now = time.monotonic()
-        line = f"{done}/{total} pairs  {done / max(now - self._begun, 1e-9):.0f} pairs/s"
-        if not self._line.show(line) and now >= self._next:
-            self._next = now + PLAIN_SECONDS
-            self._line.say(line)
 
 
 def say_skipped(error: PairError) -> None:

@@ -55,7 +55,8 @@ def gather(config: BuildConfig, scratch: Path, root: Store | None = None) -> Inp
     """
     if not config.clean:
         raise ValueError(
-            "no photographs named: give --clean FOLDER, or clean: in the configuration"
+            "no photographs named: give --clean FOLDER, or clean: in the configuration (a dataset "
+            "that is begun goes on by --out alone, with the settings that it has)"
         )
     source = Path(config.clean)
     config = _settled(config, source, root)

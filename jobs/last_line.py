@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -13,13 +15,18 @@ PLAIN_SECONDS = 10.0
 
 
 class LastLine:
-    """A context manager that has the line to itself; without a terminal it has none."""
+    """A context manager that has the line to itself; without a terminal, a line now and then."""
 
-    def __init__(self, *, wanted: bool = True) -> None:
-        """Take standard error's line, if it is a terminal and the line is `wanted`."""
+    def __init__(self, plain: TextIO | None = None, *, wait: float = PLAIN_SECONDS) -> None:
+        """Take standard error's line, or write to `plain`, whether it is a terminal or not.
+
+        Where there is no terminal, nothing is shown in the first `wait` seconds.
+        """
         console = Console(stderr=True)
-        taken = wanted and console.is_terminal
+        taken = plain is None and console.is_terminal
         self._live = Live(console=console, refresh_per_second=4, transient=True) if taken else None
+        self._plain = plain
+        self._next = time.monotonic() + wait
 
     def __enter__(self) -> LastLine:
         """Take the line over."""
@@ -32,15 +39,18 @@ class LastLine:
         if self._live:
             self._live.stop()
 
-    def show(self, line: str) -> bool:
-        """Write the line over the one before; False if there is no terminal to write it on."""
+    def show(self, line: str, *, final: bool = False) -> None:
+        """Write the line over the one before; elsewhere every ten seconds, and the `final` one."""
+        now = time.monotonic()
         if self._live:
             self._live.update(Text(line))
-        return self._live is not None
+        elif final or now >= self._next:
+            self._next = now + PLAIN_SECONDS
+            self.say(line)
 
     def say(self, line: str) -> None:
         """Tell a person, in a line that stays."""
         if self._live:
             self._live.console.print(Text(line))
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(line, file=self._plain or sys.stderr, flush=True)

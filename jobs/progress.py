@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import Any, Literal
 
-from gends.jobs.last_line import PLAIN_SECONDS, LastLine
+from gends.jobs.last_line import LastLine
 from gends.jobs.tally import Tally
 
 Style = Literal["auto", "json"]
@@ -19,10 +18,8 @@ class Progress:
     def __init__(self, style: Style = "auto") -> None:
         """`auto` is live on a terminal and a line every ten seconds elsewhere."""
         self._json = style == "json"
-        self._line = LastLine(wanted=not self._json)
-        self._next = 0.0
         # A build turns sys.stdout away while Ray runs.
-        self._stdout = sys.stdout
+        self._line = LastLine(sys.stdout if self._json else None, wait=0)
 
     def __enter__(self) -> Progress:
         """Take over the last line of a terminal."""
@@ -40,16 +37,8 @@ class Progress:
 
     def __call__(self, tally: Tally, *, final: bool = False) -> None:
         """Show where the build is."""
-        if self._line.show(_line(tally)):
-            return
-        now = time.monotonic()
-        if now < self._next and not final:
-            return
-        self._next = now + PLAIN_SECONDS
-        if self._json:
-            print(json.dumps(_facts(tally)), file=self._stdout, flush=True)
-        else:
-            self._line.say(_line(tally))
+        line = json.dumps(_facts(tally)) if self._json else _line(tally)
+        self._line.show(line, final=final)
 
 
 def _facts(tally: Tally) -> dict[str, Any]:

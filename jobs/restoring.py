@@ -63,7 +63,7 @@ def restore_all(  # noqa: PLR0913  the flags of a command
     chosen = device_of(device)
     restorer = Restorer.open(model, tile=tile, overlap=overlap, device=chosen, bf16=bf16)
     counts: Counter[str] = Counter()
-    with Count(len(pictures), "pictures") as count:
+    with Count("pictures", len(pictures)) as count:
         for picture in pictures:
             counts[_restore(picture, store, restorer, count, overwrite=overwrite)] += 1
             count.step()

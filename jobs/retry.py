@@ -12,7 +12,7 @@ from gends.pipeline.dataset import open_dataset
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import sealed_rows, sealed_shards
 from gends.pipeline.reopened import open_shards
-from gends.pipeline.retry import failed_shards, reopen
+from gends.pipeline.retry import failed_reasons, failed_shards, reopen
 
 
 @click.command(
@@ -47,6 +47,9 @@ def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_jso
     what = f" for {', '.join(sorted(wanted))}" if wanted else ""
     unsealed = open_shards(dataset.store, dataset.plan.num_shards)
     nothing = f"{root}: nothing failed{what} in its sealed shards"
+    others = failed_reasons(dataset, sealed) if wanted and not failed else []
+    if others:
+        nothing += f" (what failed there, failed for {', '.join(others)})"
     if not failed and not unsealed:
         click.echo(nothing)
         return

@@ -131,8 +131,12 @@ def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
 
 
 def _summary(out: str, facts: dict[str, Any], tally: Tally) -> list[str]:
-    if tally.done:
-        first = f"finished in {duration(tally.seconds)}, {tally.done} requests made now"
+    sealed = tally.sealed - tally.sealed_before
+    if tally.done or sealed:
+        first = (
+            f"finished in {duration(tally.seconds)}, {tally.done} requests made and {sealed} "
+            f"shard{'s' * (sealed != 1)} sealed now"
+        )
     elif facts["lost"]:
         first = "is damaged"
     else:

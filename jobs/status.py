@@ -113,7 +113,7 @@ def _count_durable(dataset: Dataset, sealed: set[int]) -> int:
     return sum(
         dataset.plan.count_requests(shard, unit)
         for shard in begun_shards(dataset.store) & planned - sealed
-        for unit in durable_units(dataset.store, shard)
+        for unit in durable_units(dataset.store, shard, dataset.plan.num_units(shard))
     )
 
 

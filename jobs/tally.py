@@ -39,6 +39,9 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     sealed: int = 0
+    """Shards that are sealed."""
+    sealed_before: int = 0
+    """Of these, shards that were when it began."""
     remade: dict[int, Outcome] = field(default_factory=dict)
     """Shards that were sealed again after `repair` had opened them."""
     started: float = field(default_factory=time.monotonic)

@@ -79,15 +79,18 @@ def begun_shards(store: Store) -> set[int]:
     return set(numbers(store.names("work"), ""))
 
 
-def durable_units(store: Store, shard: int) -> set[int]:
+def durable_units(store: Store, shard: int, num_units: int) -> set[int]:
     """Indices of the units of an unsealed shard that need not be made again."""
-    return begun_units(store, shard)[0]
+    return begun_units(store, shard, num_units)[0]
 
 
-def begun_units(store: Store, shard: int) -> tuple[set[int], set[int]]:
-    """Indices of `durable_units`, and of the units of which some rows were kept: one listing."""
-    names = store.names(work_folder(shard))
-    return set(numbers(names, ".arrow")), set(numbers(names, ".kept"))
+def begun_units(store: Store, shard: int, num_units: int) -> tuple[set[int], set[int]]:
+    """Indices of `durable_units`, and of the units of which some rows were kept: one listing.
+
+    What lies there under indices that the plan does not have counts for nothing.
+    """
+    names, planned = store.names(work_folder(shard)), set(range(num_units))
+    return planned & set(numbers(names, ".arrow")), planned & set(numbers(names, ".kept"))
 
 
 def _unit_name(shard: int, index: int, kind: str = "arrow") -> str:
@@ -141,7 +144,7 @@ def seal(
     """
     # A sealing that is tried again may find its own manifest, and units already removed.
     again = store.exists(manifest_name(shard))
-    if not again or durable_units(store, shard) >= set(range(num_units)):
+    if not again or durable_units(store, shard, num_units) == set(range(num_units)):
         for tries_left in reversed(range(TRIES)):
             try:
                 _publish(store, shard, num_units, config, config_digest, check)

@@ -28,13 +28,23 @@ def failed_shards(dataset: Dataset, shards: list[int], reasons: set[str]) -> dic
     """
     found = {}
     for shard in shards:
-        table = read_manifest(
-            dataset.store.url, status="failed", columns=["status", "reason"], shards=[shard]
-        )
-        count = sum(_is_wanted(reason, reasons) for reason in table["reason"].to_pylist())
+        count = sum(_is_wanted(reason, reasons) for reason in _reasons(dataset, shard))
         if count:
             found[shard] = count
     return found
+
+
+def failed_reasons(dataset: Dataset, shards: list[int]) -> list[str]:
+    """For which reasons rows failed in these shards."""
+    return sorted({reason for shard in shards for reason in _reasons(dataset, shard)})
+
+
+def _reasons(dataset: Dataset, shard: int) -> list[str]:
+    table = read_manifest(
+        dataset.store.url, status="failed", columns=["status", "reason"], shards=[shard]
+    )
+    reasons: list[str] = table["reason"].to_pylist()
+    return reasons
 
 
 def _is_wanted(reason: str, reasons: set[str]) -> bool:

@@ -92,7 +92,7 @@ def _score(
     scratch: Path,
 ) -> dict[str, Scores]:
     scores: dict[str, Scores] = {}
-    with Count(sum(map(len, rows.values())), "pairs") as count:
+    with Count("pairs", sum(map(len, rows.values()))) as count:
         for number, (name, root) in enumerate(roots.items()):
             folder = scratch / str(number)
             folder.mkdir()

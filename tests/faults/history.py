@@ -53,11 +53,12 @@ def session(url: str, workers: int, order: random.Random) -> None:
 
 
 def missing(dataset: Dataset, shards: list[int]) -> list[tuple[int, int]]:
-    return [
-        (shard, index)
-        for shard in shards
-        for index in set(range(dataset.plan.num_units(shard))) - durable_units(dataset.store, shard)
-    ]
+    found = []
+    for shard in shards:
+        num_units = dataset.plan.num_units(shard)
+        durable = durable_units(dataset.store, shard, num_units)
+        found += [(shard, index) for index in set(range(num_units)) - durable]
+    return found
 
 
 def make(dataset: Dataset, units: list[tuple[int, int]]) -> None:

@@ -64,12 +64,13 @@ def build(arguments: list[str]) -> None:
             if settle(store, shard, check)[0]:
                 sealed.remove(shard)
         for shard in sorted(set(range(plan.num_shards)) - sealed):
-            durable, kept = begun_units(store, shard)
-            for index in set(range(plan.num_units(shard))) - durable:
+            num_units = plan.num_units(shard)
+            durable, kept = begun_units(store, shard, num_units)
+            for index in set(range(num_units)) - durable:
                 make(dataset, store, shard, index, index in kept)
                 made += 1
             digest = dataset.config_digest
-            seal(store, shard, plan.num_units(shard), dataset.config, digest, check=check)
+            seal(store, shard, num_units, dataset.config, digest, check=check)
     print(made)
 
 

@@ -89,7 +89,8 @@ def go_on(make_units, seal_shard) -> Callable[[str | Path], None]:
         store, plan = dataset.store, dataset.plan
         with hold(store):
             for shard in sorted(set(range(plan.num_shards)) - set(sealed_shards(store))):
-                missing = set(range(plan.num_units(shard))) - durable_units(store, shard)
+                num_units = plan.num_units(shard)
+                missing = set(range(num_units)) - durable_units(store, shard, num_units)
                 make_units(dataset, [plan.unit(shard, index) for index in sorted(missing)])
                 seal_shard(dataset, shard)
 

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
 
-from gends.jobs import count as counting
+from gends.jobs import last_line
 from gends.jobs.count import Count
 
 
 def test_says_now_and_then_how_far_it_is_and_when_it_ends(monkeypatch, capsys):
-    monkeypatch.setattr(counting, "PLAIN_SECONDS", 0.0)
-    with Count(4, "pictures") as count:
+    monkeypatch.setattr(last_line.time, "monotonic", itertools.count(step=11).__next__)
+    with Count("pictures", 4) as count:
         count.step()
         count.say("failed: a.png: no picture")
         count.step()
@@ -21,12 +22,12 @@ def test_says_now_and_then_how_far_it_is_and_when_it_ends(monkeypatch, capsys):
 
 
 def test_does_not_say_so_for_every_picture(capsys):
-    with Count(1000, "pairs") as count:
+    with Count("pairs", 1000) as count:
         for _ in range(1000):
             count.step()
     assert capsys.readouterr().err == ""
 
 
 def test_an_error_inside_goes_on_its_way():
-    with pytest.raises(ValueError, match="mine"), Count(1, "pairs"):
+    with pytest.raises(ValueError, match="mine"), Count("pairs", 1):
         raise ValueError("mine")

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gends.jobs.status import collect
-from gends.pipeline.commit import work_folder
+from gends.pipeline.commit import work_folder, write_unit
 from gends.pipeline.manifest import shard_name
 
 
@@ -38,6 +38,7 @@ def test_an_unfinished_dataset_says_what_is_missing(
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
     make_units(dataset, [dataset.plan.unit(1, 0)])
+    write_unit(dataset.store, 1, 999_999, [])  # of no plan of ours
     facts = collect(dataset)
     assert facts["shards"]["sealed"] == 1
     assert facts["in_durable_units"] == dataset.plan.count_requests(1, 0) > 0

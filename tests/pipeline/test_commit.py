@@ -152,12 +152,16 @@ def first_shard(dataset) -> dict[str, str]:
     return {n: d for n, d in data_of(dataset.store.root).items() if "000000" in n}
 
 
+def durable(dataset, shard) -> set[int]:
+    return durable_units(dataset.store, shard, dataset.plan.num_units(shard))
+
+
 def test_durable_units_are_counted_until_the_shard_is_sealed(half):
-    assert durable_units(half.store, 0) == {0, 1}
-    assert durable_units(half.store, 1) == set()
+    assert durable(half, 0) == {0, 1}
+    assert durable(half, 1) == set()
     assert data_of(half.store.root) == {}
     seal_first(half)
-    assert durable_units(half.store, 0) == set()
+    assert durable(half, 0) == set()
     assert not half.store.path(work_folder(0)).exists()
     assert sealed_shards(half.store) == [0]
 
@@ -171,7 +175,7 @@ def test_a_unit_written_again_is_the_same_file(half, make_units):
 def test_half_a_unit_is_no_unit(half):
     store = half.store
     (store.path(work_folder(0)) / ".000002.arrow.0123").write_bytes(b"half")
-    assert durable_units(store, 0) == {0, 1}
+    assert durable(half, 0) == {0, 1}
     seal_first(half)
 
 
@@ -188,7 +192,7 @@ def test_a_crash_between_manifest_and_clean_up(half, finished, monkeypatch):
         patch.setattr(LocalStore, "remove_folder", crash)
         with pytest.raises(Crash):
             seal_first(half)
-    assert durable_units(half.store, 0) == {0, 1}
+    assert durable(half, 0) == {0, 1}
     seal_first(half)
     assert not half.store.path(work_folder(0)).exists()
     assert first_shard(half) == first_shard(finished)
@@ -253,7 +257,7 @@ def test_a_manifest_that_says_otherwise_is_replaced_and_only_with_the_right_to(h
 def test_a_resumed_build_is_the_build(half, finished, make_units, seal_shard):
     units = [u for shard in range(half.plan.num_shards) for u in half.plan.units(shard)]
     for unit in units[::-1]:
-        if unit.index not in durable_units(half.store, unit.shard):
+        if unit.index not in durable(half, unit.shard):
             make_units(half, [unit])
     for shard in range(half.plan.num_shards):
         seal_shard(half, shard)
@@ -263,7 +267,7 @@ def test_a_resumed_build_is_the_build(half, finished, make_units, seal_shard):
 def test_a_unit_that_cannot_be_written_leaves_nothing(half):
     with pytest.raises(Exception, match="object"):
         write_unit(half.store, 1, 0, [{"key": object()}])
-    assert durable_units(half.store, 1) == set()
+    assert durable(half, 1) == set()
 
 
 class Lost(Exception):
