@@ -1,8 +1,11 @@
 # make demo    a small dataset from bundled photographs, in demo/
 # make test    the tests, a file to each of PROCESSES at a time (PYTEST_ARGS="-m 'not slow'" leaves
-#              out the slow ones)
-# make check   style, types, import contracts, and the tests
-# make soak    the long tests: 200 kills, Ray Data under the same kills, 100,000 damaged inputs a reader
+#              out what takes more than seconds)
+# make long    a dozen more, half a minute and more each: trainings that are killed, commands that
+#              lose their disk, bucket or photographs
+# make check   style, types, import contracts, and all of these tests
+# make soak    what lasts hours: 200 kills, Ray Data under the same kills, 100 histories of crashes,
+#              100,000 damaged inputs a reader
 # make lock    resolve requirements.lock again; LOCK_ARGS=--upgrade takes newer versions
 # make clean   remove what these made, .venv included
 #
@@ -14,6 +17,7 @@ PYTEST_ARGS ?=
 PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 LOCK_ARGS ?=
 SOAK_ARGS ?= --soak-kills 200 --soak-peer-kills 6
+HISTORIES ?= 100
 FUZZ_INPUTS ?= 100000
 
 BIN := .venv/bin
@@ -21,20 +25,26 @@ READY := .venv/.ready
 TYPED := build/typed
 SOURCES = $(shell find gends pipeline models histograms jobs -name '*.py' -o -name py.typed)
 
-.PHONY: demo test check style types contracts soak lock clean
+.PHONY: demo test long check style types contracts soak lock clean
 
 demo: $(READY)
 	$(BIN)/gends-build demo --out demo
 
-test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(PYTEST_ARGS)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
-check: style types contracts test
+test: $(READY)
+	$(PYTEST) -m "not long" $(PYTEST_ARGS)
+
+long: $(READY)
+	$(PYTEST) -m long $(PYTEST_ARGS)
+
+check: style types contracts test long
 
 # About an hour on two cores. SOAK_ARGS="--soak-kills 1000 --soak-photos photos/" asks for more.
 soak: $(READY)
 	$(BIN)/python -m pytest -s --soak-report soak.json $(SOAK_ARGS) \
 	  tests/faults/test_soak.py tests/faults/test_soak_peers.py
+	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest tests/faults/test_history.py
 	FUZZ_INPUTS=$(FUZZ_INPUTS) $(BIN)/python -m pytest -s tests/fuzz
 
 style: $(READY)

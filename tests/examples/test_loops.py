@@ -70,6 +70,7 @@ def test_lightning(run, root):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ray_train(root, tmp_path):
     options = ["--data", root, "--run", tmp_path / "run", "--crop", "32", "--batch-size", "4"]
     done = subprocess.run(

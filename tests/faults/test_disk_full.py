@@ -163,6 +163,7 @@ def test_a_catalog_that_cannot_be_sorted_names_the_full_disk(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_gends_build_names_the_full_disk_and_resumes(disk, photos, whole):
     disk.resize(300)
     root = disk.folder / "root"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from witness import published
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.verify import verify
 
+HISTORIES = int(os.environ.get("HISTORIES", "6"))
 SCRIPT = Path(__file__).with_name("history.py")
 STEPS = [
     f"{folder}.{end}"
@@ -71,8 +73,8 @@ def founded(photos: Path, found_dataset: Callable[..., Dataset], tmp_path_factor
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(7200)
+@settings(max_examples=HISTORIES, suppress_health_check=[HealthCheck.too_slow])
 @given(history=st.lists(sessions, min_size=1, max_size=4), last=sessions)
 def test_any_history_ends_in_the_same_bytes(run_session, whole, founded, history, last):
     with tempfile.TemporaryDirectory() as scratch:

@@ -95,6 +95,7 @@ def test_poison_fails_alone_and_is_made_when_its_cause_is_gone(
     assert "nothing failed" in run("retry", root).stdout
 
 
+@pytest.mark.long
 def test_photographs_that_go_away_stop_the_build_and_fail_nothing(
     photos: Path, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def ended(*arguments: str | Path) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_killed_repair_and_a_killed_retry_go_on_when_called_again(
     clean: Path, crops: Any, build_dataset: Callable[..., Dataset], tmp_path: Path

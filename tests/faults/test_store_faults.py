@@ -253,6 +253,7 @@ def after_first_manifest(fault: str) -> Choose:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_gends_build_stops_with_one_line_and_resumes(photos, proxy, bucket, whole, object_server):
     url = f"{bucket}/{uuid.uuid4().hex}"
     flags = "--engine=dry --resolution=64 --shard-size=12 --unit-images=1 --redraws=1 --seed=3"

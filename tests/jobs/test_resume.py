@@ -43,6 +43,7 @@ def resume(root: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_driver_touches_as_little_of_a_large_root_as_of_a_small_one(
     photos: Path, build_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:

@@ -160,6 +160,7 @@ def count_made(root: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_interrupted_build_leaves_nothing_running_and_resumes(photos, tmp_path):
     root = tmp_path / "root"
     arguments = ("--clean", photos, "--out", root, *SETTINGS, "--replicas", 160, "--workers", 1)

@@ -63,6 +63,7 @@ def pairs(clean, build_dataset, tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_from_pairs_to_a_model_that_makes_pairs(pairs, clean, train, build_dataset, tmp_path):
     autoencoder, generator, scm = (tmp_path / name for name in ("autoencoder", "generator", "scm"))
     train("autoencoder", pairs, "--run", autoencoder, "--steps", 4, "--tensorboard", *SMALL)

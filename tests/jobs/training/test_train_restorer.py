@@ -78,6 +78,7 @@ def keys(folder, until):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_killed_and_gone_on_with_by_fewer_it_has_seen_every_pair_once(start, finished, tmp_path):
     folder, steps = tmp_path / "run", 120  # it must not be over before it is killed
@@ -108,6 +109,7 @@ def test_killed_and_gone_on_with_by_fewer_it_has_seen_every_pair_once(start, fin
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_rank_that_dies_is_replaced_and_sigterm_ends_the_training(start, tmp_path):
     process = start(tmp_path, "--workers", 2, "--steps", 100_000, "--checkpoint-every", 5)

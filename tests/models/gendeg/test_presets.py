@@ -55,6 +55,7 @@ def test_the_full_size_needs_clips_tokenizer():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_the_full_size_generates_at_low_resolution(tmp_path: Path):
     tokenizer = build_tokenizer(phrase_words(), tmp_path, length=77)

@@ -132,6 +132,7 @@ def weights(folder: Path) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one(folder):
     assert weights(folder / "broken") == weights(folder / "whole")
     assert given(folder, 0) == list(range(BATCH * STEPS))
