@@ -89,6 +89,7 @@ def make_root(photographs: Path, root: Path, shards: int) -> None:
     from gends.pipeline.dataset import config_digest  # noqa: PLC0415
     from gends.pipeline.judge import Judge  # noqa: PLC0415
     from gends.pipeline.load import load_views  # noqa: PLC0415
+    from gends.pipeline.reopened import close  # noqa: PLC0415
     from gends.pipeline.store import open_store  # noqa: PLC0415
     from gends.pipeline.unit import make_unit  # noqa: PLC0415
 
@@ -105,7 +106,8 @@ def make_root(photographs: Path, root: Path, shards: int) -> None:
         unit = inputs.plan.unit(shard, 0)
         loaded = load_views(unit.views, inputs.base, config)
         write_unit(store, shard, 0, make_unit(unit, loaded, engine, judge, config))
-        seal(store, shard, 1, config, digest)
+        seal(store, shard, inputs.plan.unit_sizes(shard), config, digest)
+        close(store, shard, lambda: None)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from gends.jobs.crew import Crew
 from gends.jobs.errors import BuildError, DrainedError
 from gends.jobs.flight import Flight, Lane
 from gends.jobs.progress import Progress
+from gends.jobs.remade import remade_lines
 from gends.jobs.stages import Context, fail_unit, make_carefully, seal_shard
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
@@ -24,7 +25,7 @@ from gends.pipeline.commit import UnitError, begun_shards, begun_units
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.plan import Plan
-from gends.pipeline.reopened import settle
+from gends.pipeline.reopened import forget, lost_manifests, remember_tar, settle
 from gends.pipeline.retry import narrowed
 from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, WorkUnit
@@ -110,10 +111,21 @@ class Build:
                 "left to make: a mistake of gends; please report it with what status and verify say"
             )
         self.tally.end()
+        self._tell_outcomes()
         return self.tally
+
+    def _tell_outcomes(self) -> None:
+        """Say what became of shards that were opened again, and then take it off the record."""
+        if self._progress is not None:
+            for line in remade_lines(self.tally):
+                self._progress.say(line)
+        for shard in self.tally.remade:
+            forget(self.store, shard, self._check)
 
     def _missing_units(self) -> Iterator[WorkUnit]:
         """Units to make, in order; shards that turn out complete are sealed on the way."""
+        for shard in lost_manifests(self.store, self.plan.num_shards):
+            remember_tar(self.store, shard, self._check)
         sealed = set(sealed_shards(self.store, self.plan.num_shards))
         begun = begun_shards(self.store)
         for shard in begun & sealed:
@@ -259,7 +271,7 @@ class Build:
             self._progress.say(str(damage))
 
     def _seal(self, shard: int) -> None:
-        reference = seal_shard.remote(self._context, shard, self.plan.num_units(shard))
+        reference = seal_shard.remote(self._context, shard, self.plan.unit_sizes(shard))
         self._sealing[reference] = shard
 
     def _sealed(self, reference: Any) -> None:

@@ -10,15 +10,14 @@ import click
 from gends.jobs.drive import ClusterOptions, cluster_options, drive
 from gends.jobs.inputs import inputs_of
 from gends.jobs.progress import Progress
-from gends.jobs.remade import remade_lines
 from gends.jobs.tally import Tally
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.foreign import foreign_files
 from gends.pipeline.lease import Lease
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards
-from gends.pipeline.reopened import open_shards, remember_tar, reopen_empty
+from gends.pipeline.reopened import open_shards, reopen_empty
 from gends.pipeline.store import StorageError
-from gends.pipeline.verify import verify
+from gends.pipeline.verify import verify, verify_shard
 
 
 @click.command(
@@ -52,10 +51,10 @@ def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
 
     def prepare(lease: Lease) -> None:
         check = partial(lease.check, store)
-        for shard in found.keys() - damaged.keys():
-            remember_tar(store, shard, check)
         for shard, checksum in damaged.items():
-            reopen_empty(store, shard, checksum, check)
+            # Looked at again: until the lease was held, a `retry` may have made it anew.
+            if verify_shard(dataset, shard, deep=deep):
+                reopen_empty(store, shard, checksum, check)
 
     tally = drive(store, inputs_of(dataset), cluster, Progress("auto"), prepare)
     sys.exit(_report(open_dataset(root), tally, deep))
@@ -85,8 +84,6 @@ def _recorded(dataset: Dataset, shard: int) -> str | None:
 
 def _report(dataset: Dataset, tally: Tally, deep: bool) -> int:
     foreign, found = _print_problems(dataset, deep)
-    for line in remade_lines(tally):
-        click.echo(line)
     unlike = sum(what == "other" for what in tally.remade.values())
     unsealed = len(open_shards(dataset.store, dataset.plan.num_shards))
     wrong = foreign + len(found) + unlike + unsealed

@@ -16,7 +16,6 @@ from gends.jobs.inputs import Inputs, gather, recall
 from gends.jobs.options import ConfigCommand, config_options, nested
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.progress import Progress, duration
-from gends.jobs.remade import remade_lines
 from gends.jobs.status import collect, lost_lines, reason_lines
 from gends.jobs.tally import Tally
 from gends.pipeline.config_file import load_config
@@ -118,7 +117,10 @@ def _check(inputs: Inputs, out: str) -> None:
 
 
 def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
-    """Say what a dataset holds and what this run had to do for it; exit with 1 if tars are lost."""
+    """Say what a dataset holds and what this run had to do for it.
+
+    Exits with 1 if tars are lost, or shards that were opened again came out with other bytes.
+    """
     facts = collect(open_dataset(out))
     if as_json:
         made = {"made_now": tally.done, "redrawn_now": tally.redrawn}
@@ -126,7 +128,7 @@ def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
         click.echo(json.dumps({"event": "finished", "root": str(out)} | facts | made | remade))
     else:
         click.echo("\n".join(_summary(out, facts, tally)))
-    if facts["lost"]:
+    if facts["lost"] or "other" in tally.remade.values():
         sys.exit(1)
 
 
@@ -143,4 +145,4 @@ def _summary(out: str, facts: dict[str, Any], tally: Tally) -> list[str]:
         first = "is finished, nothing to do"
     counts = ", ".join(f"{facts['statuses'][name]} {name}" for name in STATUSES)
     lines = [f"{out}: {first}", f"  {facts['requests']} requests: {counts}"]
-    return [*lines, *reason_lines(facts), *remade_lines(tally), *lost_lines(facts)]
+    return [*lines, *reason_lines(facts), *lost_lines(facts)]

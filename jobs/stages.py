@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,15 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from gends.jobs.tally import UnitReport
 from gends.models.degrader import Degraded, Degrader
 from gends.pipeline import unit as stages
-from gends.pipeline.commit import read_kept, seal, write_unit
+from gends.pipeline.commit import seal, write_unit
 from gends.pipeline.config import BuildConfig, FilterConfig
 from gends.pipeline.faults import fault_point
 from gends.pipeline.judge import Judge
 from gends.pipeline.lease import Lease
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import Row
-from gends.pipeline.reopened import Outcome, outcome, read_record
+from gends.pipeline.reopened import Outcome, close
+from gends.pipeline.retry import completed
 from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, Picture, Request, WorkUnit
 
@@ -211,21 +212,16 @@ def fail_unit(context: Context, unit: WorkUnit, failure: Failure) -> UnitReport:
 
 
 @ray.remote
-def seal_shard(context: Context, shard: int, num_units: int) -> Outcome | None:
+def seal_shard(context: Context, shard: int, sizes: list[int]) -> Outcome | None:
     """Turn durable units into a shard; returns what became of one that `repair` had opened."""
-    store = context.store
-    record = read_record(store, shard)
-    seal(
-        *(store, shard, num_units, context.config, context.config_digest),
-        check=lambda: context.lease.check(store),
-    )
-    return outcome(store, shard, record)
+    store, check = context.store, partial(context.lease.check, context.store)
+    seal(store, shard, sizes, context.config, context.config_digest, check=check)
+    return close(store, shard, check)
 
 
 def _write(context: Context, unit: WorkUnit, rows: list[Row], seconds: float) -> UnitReport:
     store = context.store
-    kept = read_kept(store, unit.shard, unit.index) if unit.partial else []
-    write_unit(store, unit.shard, unit.index, stages.in_order([*rows, *kept]))
+    write_unit(store, unit.shard, unit.index, stages.in_order(completed(store, unit, rows)))
     return UnitReport(
         shard=unit.shard,
         index=unit.index,

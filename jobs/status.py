@@ -16,9 +16,9 @@ from rich.table import Table
 from gends.pipeline.commit import begun_shards, durable_units
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.foreign import foreign_files
-from gends.pipeline.manifest import STATUSES, lost_tars, sealed_shards, shard_name
+from gends.pipeline.manifest import STATUSES, lost_tars, manifest_name, sealed_shards, shard_name
 from gends.pipeline.reader import read_manifest
-from gends.pipeline.reopened import open_shards
+from gends.pipeline.reopened import lost_manifests, open_shards
 
 COLUMNS = ("degradation", "status", "reason", "source_uri", "detail")
 AT_ONCE = 16
@@ -33,7 +33,7 @@ MOST_FAILURES = 20
 def command(root: str, as_json: bool) -> None:
     """Say how far the dataset ROOT is. Reads manifests; safe while a build is running.
 
-    Exits 1 when tars are missing.
+    Exits 1 when tars or manifests of sealed shards are missing.
     """
     facts = collect(open_dataset(root))
     click.echo(json.dumps(facts)) if as_json else _print(root, facts)
@@ -44,7 +44,8 @@ def command(root: str, as_json: bool) -> None:
 def collect(dataset: Dataset) -> dict[str, Any]:
     """Counts of a dataset: requests, shards, durable units, statuses by degradation, reasons.
 
-    `lost` names tars that are missing though their shards are sealed: no dataset is finished so.
+    `lost` names tars and manifests that are missing though their shards were sealed: no dataset is
+    finished so.
     """
     plan = dataset.plan
     sealed = sealed_shards(dataset.store, plan.num_shards)
@@ -63,6 +64,7 @@ def collect(dataset: Dataset) -> dict[str, Any]:
             _name_failures(rows, failures)
     durable = _count_durable(dataset, set(sealed))
     lost = [shard_name(shard) for shard in lost_tars(dataset.store, sealed)]
+    lost += [manifest_name(shard) for shard in lost_manifests(dataset.store, plan.num_shards)]
     total = plan.num_requests()
     counts: Counter[str] = sum(statuses.values(), Counter())
     return {
@@ -104,7 +106,7 @@ def reason_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def lost_lines(facts: dict[str, Any]) -> list[str]:
-    """Which tars of sealed shards are missing."""
+    """Which files of sealed shards are missing."""
     return [f"  {name}: missing; gends-build repair makes it again" for name in facts["lost"]]
 
 

@@ -1,12 +1,12 @@
 """Make units durable and seal shards: tar first, manifest last, each whole or absent.
 
-A unit's file is a stream of Arrow, whose schema says which unit it is, and, after its end, the
-BLAKE3 of all bytes before.
+A unit's file is a stream of Arrow, whose schema says which unit of which dataset it is, and, after
+its end, the BLAKE3 of all bytes before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from blake3 import blake3
 from gends.pipeline.config import BuildConfig
 from gends.pipeline.damage import DamageError
 from gends.pipeline.faults import fault_point
+from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.manifest import (
     SCHEMA,
     ManifestError,
@@ -31,14 +32,16 @@ from gends.pipeline.row import BYTES
 from gends.pipeline.shard import ShardWriter
 from gends.pipeline.store import AlreadyExistsError, Store
 
+Check = Callable[[], None]
+
 TRIES = 3
 """Times that a shard is published when predecessors that slept and woke up come in between."""
-UNIT = b"unit"
+UNIT, DATASET = b"unit", b"dataset"
 UNIT_SCHEMA = pa.schema([*SCHEMA, *((name, pa.binary()) for name in BYTES)])
 
 
 class UnitError(DamageError):
-    """A durable unit, or rows that were kept of one, whose file is damaged."""
+    """A durable unit, or rows that were kept of one, that is damaged or not what it should be."""
 
     def __init__(self, where: str, shard: int, index: int) -> None:
         """Say which unit is to be made again."""
@@ -60,9 +63,14 @@ def write_unit(store: Store, shard: int, index: int, rows: list[Row]) -> None:
     _write_rows(store, shard, index, "arrow", rows)
 
 
-def write_kept(store: Store, shard: int, index: int, rows: list[Row]) -> None:
-    """Keep those rows of a unit that are not to be made again; the others are missing."""
-    _write_rows(store, shard, index, "kept", rows)
+def write_reopened(
+    store: Store, shard: int, index: int, rows: list[Row], *, whole: bool, check: Check
+) -> None:
+    """Make a unit durable once more, or those of its rows that are not to be made again.
+
+    `check` is called before, and raises when another build has taken the root over.
+    """
+    _write_rows(store, shard, index, "arrow" if whole else "kept", rows, check)
 
 
 def read_kept(store: Store, shard: int, index: int) -> list[Row]:
@@ -71,7 +79,7 @@ def read_kept(store: Store, shard: int, index: int) -> list[Row]:
     Raises:
         UnitError: their file is damaged.
     """
-    return _read_rows(store, shard, index, "kept")
+    return _read_rows(store, shard, index, _dataset(store), "kept")
 
 
 def begun_shards(store: Store) -> set[int]:
@@ -97,19 +105,28 @@ def _unit_name(shard: int, index: int, kind: str = "arrow") -> str:
     return f"{work_folder(shard)}/{index:06d}.{kind}"
 
 
-def _write_rows(store: Store, shard: int, index: int, kind: str, rows: list[Row]) -> None:
+def _dataset(store: Store) -> bytes:
+    """Which dataset is under the root: units of two may have the same names and keys."""
+    return blake3(store.read(IDENTITY_NAME)).hexdigest().encode()
+
+
+def _write_rows(
+    store: Store, shard: int, index: int, kind: str, rows: list[Row], check: Check | None = None
+) -> None:
     name = _unit_name(shard, index, kind)
-    schema = UNIT_SCHEMA.with_metadata({UNIT: name})
+    schema = UNIT_SCHEMA.with_metadata({UNIT: name.encode(), DATASET: _dataset(store)})
     stream = pa.BufferOutputStream()
     with pa.ipc.new_stream(stream, schema) as writer:
         writer.write_table(pa.Table.from_pylist(rows, schema=schema))
     data = stream.getvalue()
-    with store.publish(name) as file:
+    with store.publish(name, check=check) as file:
         file.write(data)
         file.write(blake3(data).digest())
 
 
-def _read_rows(store: Store, shard: int, index: int, kind: str = "arrow") -> list[Row]:
+def _read_rows(
+    store: Store, shard: int, index: int, dataset: bytes, kind: str = "arrow"
+) -> list[Row]:
     name = _unit_name(shard, index, kind)
     data = pa.py_buffer(store.read(name))
     size = max(0, data.size - blake3.digest_size)
@@ -118,7 +135,8 @@ def _read_rows(store: Store, shard: int, index: int, kind: str = "arrow") -> lis
     # A thread of Arrow's that lets go of Python's bytes while the interpreter ends aborts it.
     alone = pa.ipc.IpcReadOptions(use_threads=False)
     with pa.ipc.open_stream(data.slice(0, size), options=alone) as reader:
-        if reader.schema.metadata != {UNIT: name.encode()}:  # another unit, under a wrong name
+        marks = {UNIT: name.encode(), DATASET: dataset}
+        if reader.schema.metadata != marks:  # another unit, under a wrong name
             raise UnitError(store.where(name), shard, index)
         rows: list[Row] = reader.read_all().to_pylist()
     return rows
@@ -127,50 +145,47 @@ def _read_rows(store: Store, shard: int, index: int, kind: str = "arrow") -> lis
 def seal(
     store: Store,
     shard: int,
-    num_units: int,
+    sizes: Sequence[int],
     config: BuildConfig,
     config_digest: str,
     *,
-    check: Callable[[], None] = lambda: None,
+    check: Check = lambda: None,
 ) -> None:
     """Turn a shard's durable units into its tar and manifest; a sealed shard is left as it is.
 
-    Units are concatenated in order, which is the order of keys; memory holds one unit. `check` is
-    called before anything is published, and raises when another build has taken the root over.
-    A manifest that a build before this one publishes when it wakes up is replaced.
+    Units are concatenated in order, which is the order of keys; memory holds one unit. `sizes` says
+    how many requests the plan has for each. `check` is called before anything is published, and
+    raises when another build has taken the root over. A manifest that a build before this one
+    publishes when it wakes up is replaced. The units stay: `reopened.close` removes them.
 
     Raises:
         UnitError: a unit is damaged, and nothing was published; it is to be made again.
     """
     # A sealing that is tried again may find its own manifest, and units already removed.
-    again = store.exists(manifest_name(shard))
-    if not again or durable_units(store, shard, num_units) == set(range(num_units)):
+    again, units = store.exists(manifest_name(shard)), set(range(len(sizes)))
+    if not again or durable_units(store, shard, len(sizes)) == units:
         for tries_left in reversed(range(TRIES)):
             try:
-                _publish(store, shard, num_units, config, config_digest, check)
+                _publish(store, shard, sizes, config, config_digest, check)
                 break
             except AlreadyExistsError:
                 check()  # a successor came first; or else a predecessor that slept
                 if not tries_left:
                     raise
     fault_point("seal.sealed")
-    check()
-    store.remove_folder(work_folder(shard))
 
 
 def _publish(
     store: Store,
     shard: int,
-    num_units: int,
+    sizes: Sequence[int],
     config: BuildConfig,
     config_digest: str,
-    check: Callable[[], None],
+    check: Check,
 ) -> None:
     with store.publish(shard_name(shard), check=check) as file:
         writer = ShardWriter(file, config.image_format)
-        rows = [
-            writer.add(row) for index in range(num_units) for row in _read_rows(store, shard, index)
-        ]
+        rows = [writer.add(row) for row in _unit_rows(store, shard, sizes)]
         writer.close()
         facts: dict[str, Any] = {
             "shard_size": writer.num_bytes,
@@ -179,10 +194,23 @@ def _publish(
         }
         # All units are here and this build holds the root: what says otherwise is out of date.
         if _has_other_manifest(store, shard, rows, facts):
+            version = store.version(manifest_name(shard))
             check()
-            store.remove(manifest_name(shard))
+            store.remove(manifest_name(shard), version)
     if not store.exists(manifest_name(shard)):
         write_manifest(store, shard, rows, **facts, check=check)
+
+
+def _unit_rows(store: Store, shard: int, sizes: Sequence[int]) -> Iterator[Row]:
+    """Rows of all units; whoever wrote one had its plan, and no key may be missing or twice."""
+    keys, dataset = set[object](), _dataset(store)
+    for index, size in enumerate(sizes):
+        rows = _read_rows(store, shard, index, dataset)
+        before = len(keys)
+        keys.update(row["key"] for row in rows)
+        if len(rows) != size or len(keys) != before + size:
+            raise UnitError(store.where(_unit_name(shard, index)), shard, index)
+        yield from rows
 
 
 def _has_other_manifest(store: Store, shard: int, rows: list[Row], facts: dict[str, Any]) -> bool:

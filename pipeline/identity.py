@@ -59,7 +59,7 @@ def read_identity(store: Store) -> dict[str, Any]:
         raise IdentityError(
             f"{store.url}: no {IDENTITY_NAME} here, so no dataset; is the path right?"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamageError(f"{store.where(IDENTITY_NAME)}: not JSON; {_WAY_OUT}") from error
     if not isinstance(identity, dict):
         raise DamageError(f"{store.where(IDENTITY_NAME)}: not a dataset's; {_WAY_OUT}")

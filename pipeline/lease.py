@@ -29,6 +29,8 @@ FOLDER = "lease"
 _NAME = re.compile(r"([0-9]{6,})\.(?:json|beat)")
 PATIENCE = 20.0
 """Seconds without a beat after which a holder counts as dead."""
+LOOKS = 100
+"""Times that a lease may be given back between being listed and being read."""
 BEATS = 4
 """Beats within that time."""
 
@@ -78,14 +80,16 @@ def newest_lease(store: Store) -> Lease | None:
     Raises:
         DamageError: the newest lease cannot be read, or is not the one that its name says.
     """
-    names = [name for _, name in _files(store) if name.endswith(".json")]
-    if not names:
-        return None
-    newest = f"{FOLDER}/{names[-1]}"
-    try:
-        lease = _decoded(store.read(newest))
-    except FileNotFoundError:
-        return newest_lease(store)  # given back in between
+    for _ in range(LOOKS):
+        names = [name for _, name in _files(store) if name.endswith(".json")]
+        if not names:
+            return None
+        newest = f"{FOLDER}/{names[-1]}"
+        try:
+            lease = _decoded(store.read(newest))
+            break
+        except FileNotFoundError:
+            lease = None  # given back in between, or a link that leads nowhere
     if lease is None or lease.name != newest:
         raise DamageError(
             f"{store.where(newest)}: not a lease; if no build is writing here, delete it"

@@ -128,13 +128,39 @@ class LocalStore(Store):
         found = self.path(name).stat()
         return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
-    def remove(self, name: str) -> None:
+    def versions(self, folder: str) -> dict[str, str]:
         """See `Store`."""
-        self.path(name).unlink(missing_ok=True)
+        found = {}
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for name in os.listdir(self.path(folder)):
+                with contextlib.suppress(FileNotFoundError):
+                    found[name] = self.version(f"{folder}/{name}")
+        return found
 
-    def remove_folder(self, folder: str) -> None:
+    def remove(self, name: str, version: str | None = None) -> None:
+        """See `Store`; with a version the file is renamed, looked at, and put back if it differs.
+
+        Something else may only then have taken its name, which stays as it is.
+        """
+        path = self.path(name)
+        if version is None:
+            path.unlink(missing_ok=True)
+            return
+        aside = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return
+        if self.version(f"{name.rpartition('/')[0]}/{aside.name}") != version:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink(missing_ok=True)
+
+    def remove_all(self, folder: str, versions: dict[str, str]) -> None:
         """See `Store`."""
-        shutil.rmtree(self.path(folder), ignore_errors=True)
+        super().remove_all(folder, versions)
+        with contextlib.suppress(OSError):  # there is something else in it
+            self.path(folder).rmdir()
 
     def sweep(self, folder: str) -> None:
         """See `Store`: only files that `publish` named; others are not ours."""

@@ -215,22 +215,25 @@ class ObjectStore(Store):
 
     def version(self, name: str) -> str:
         """See `Store`: what the store says of the object, changed or not."""
-        found = self._ask(name, lambda: obstore.head(self._bucket, name))
-        return f"{found['e_tag']} {found['size']} {found['last_modified']}"
+        return _version(self._ask(name, lambda: obstore.head(self._bucket, name)))
 
-    def remove(self, name: str) -> None:
+    def versions(self, folder: str) -> dict[str, str]:
+        """See `Store`: one listing."""
+        found = self._ask(folder, lambda: obstore.list_with_delimiter(self._bucket, f"{folder}/"))
+        return {meta["path"].rpartition("/")[2]: _version(meta) for meta in found["objects"]}
+
+    def remove(self, name: str, version: str | None = None) -> None:
         """See `Store`."""
         with contextlib.suppress(FileNotFoundError):
-            self._ask(name, lambda: obstore.delete(self._bucket, name))
+            if version is None or self.version(name) == version:
+                self._ask(name, lambda: obstore.delete(self._bucket, name))
 
-    def remove_folder(self, folder: str) -> None:
-        """See `Store`."""
-
-        def remove() -> None:
-            for metas in obstore.list(self._bucket, f"{folder}/"):
-                obstore.delete(self._bucket, [meta["path"] for meta in metas])
-
-        self._ask(folder, remove)
+    def remove_all(self, folder: str, versions: dict[str, str]) -> None:
+        """See `Store`: one listing, and one request for all that is as it was."""
+        now = self.versions(folder)
+        same = [f"{folder}/{name}" for name, known in versions.items() if now.get(name) == known]
+        if same:
+            self._ask(folder, lambda: obstore.delete(self._bucket, same))
 
     def sweep(self, folder: str) -> None:
         """Nothing to do: what was not put whole is not listed; buckets expire aborted uploads."""
@@ -276,6 +279,11 @@ class ObjectStore(Store):
                 f"{self.where(name)}: access denied, or credentials expired ({what}); renew {renew}"
             )
         return StorageError(f"{self.where(name)}: gave up after {elapsed:.0f} s ({what})")
+
+
+def _version(meta: Any) -> str:
+    # Listings tell fractions of a second that answers about one object leave out.
+    return f"{meta['e_tag']} {meta['size']} {int(meta['last_modified'].timestamp())}"
 
 
 def _interrupted(error: BaseError) -> bool:

@@ -86,6 +86,10 @@ class Plan:
         views = (view for clean in rows for view in self.views(clean))
         return WorkUnit(shard=shard, index=index, views=tuple(views))
 
+    def unit_sizes(self, shard: int) -> list[int]:
+        """Requests of each unit of a shard."""
+        return [self.count_requests(shard, index) for index in range(self.num_units(shard))]
+
     def count_requests(self, shard: int, index: int) -> int:
         """Requests of one unit, without drawing them."""
         return self._count(*self._rows(shard, index))

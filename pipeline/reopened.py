@@ -1,28 +1,30 @@
 """Sealed shards that are opened again: what they were is durable until they are sealed anew.
 
 The record stands beside the shard's units before its manifest goes. So whichever command goes on
-knows that the shard is to be made again, and what its checksum was.
+knows that the shard is to be made again, and what its checksum was. Once the shard is sealed anew,
+the record says what came out, and is kept until somebody was told.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from blake3 import blake3
 
-from gends.pipeline.commit import begun_shards, work_folder
+from gends.pipeline.commit import Check, begun_shards, work_folder
 from gends.pipeline.manifest import (
     ManifestError,
     manifest_name,
+    numbers,
     read_facts,
     sealed_shards,
     shard_name,
 )
 from gends.pipeline.store import Store
 
+RECORD = "reopened.json"
 Outcome = Literal["same", "other", "unknown"]
 """Whether a tar that was to have the same bytes again has; unknown where no checksum was left."""
 
@@ -37,6 +39,8 @@ class Reopened:
     """Of its tar, as that manifest recorded it, where it is to have the same bytes again."""
     same: bool = True
     """Whether it is to; after `retry` it holds other pairs."""
+    outcome: Outcome | None = None
+    """What came out, once it is sealed anew."""
 
 
 def take_away(
@@ -45,33 +49,29 @@ def take_away(
     *,
     shard_blake3: str | None = None,
     same: bool,
-    check: Callable[[], None] = lambda: None,
+    check: Check = lambda: None,
 ) -> None:
     """Take a sealed shard's manifest away; the shard is then made from its durable units.
 
     `check` is called before, and raises when another build has taken the root over.
     """
-    record = Reopened(
-        manifest_blake3=_manifest_digest(store, shard), shard_blake3=shard_blake3, same=same
-    )
+    digest, version = _manifest(store, shard)
+    record = Reopened(manifest_blake3=digest, shard_blake3=shard_blake3, same=same)
     _write_record(store, shard, record, check)
     check()
-    store.remove(manifest_name(shard))
+    store.remove(manifest_name(shard), version)
 
 
-def reopen_empty(
-    store: Store, shard: int, shard_blake3: str | None, check: Callable[[], None]
-) -> None:
+def reopen_empty(store: Store, shard: int, shard_blake3: str | None, check: Check) -> None:
     """Open a sealed shard again, to be made from nothing and to the same bytes.
 
     Its tar stays until another takes its place; without a manifest nobody reads it.
     """
-    check()
-    store.remove_folder(work_folder(shard))
+    clear(store, shard, check)
     take_away(store, shard, shard_blake3=shard_blake3, same=True, check=check)
 
 
-def remember_tar(store: Store, shard: int, check: Callable[[], None]) -> None:
+def remember_tar(store: Store, shard: int, check: Check) -> None:
     """Record the checksum of a tar whose manifest is lost, so that its bytes are compared.
 
     Does nothing for a shard that was opened on purpose, or has no tar.
@@ -89,23 +89,62 @@ def open_shards(store: Store, num_shards: int) -> set[int]:
     return planned - set(sealed_shards(store)) | planned & begun_shards(store)
 
 
-def settle(store: Store, shard: int, check: Callable[[], None]) -> tuple[bool, Outcome | None]:
+def lost_manifests(store: Store, num_shards: int) -> list[int]:
+    """Shards of the plan that were sealed and have lost their manifest: a tar, and no units."""
+    # In this order: a shard that is sealed meanwhile is in one of the later listings.
+    tars = set(numbers(store.names("shards"), ".tar")) & set(range(num_shards))
+    begun = begun_shards(store)
+    return sorted(tars - begun - set(sealed_shards(store)))
+
+
+def settle(store: Store, shard: int, check: Check) -> tuple[bool, Outcome | None]:
     """Decide about a sealed shard that still has a work folder.
 
-    Either a build was killed after it had sealed the shard, and what is left to do is to clean up;
-    or it was to be opened again, and its manifest is still there, or there again because a build
-    before that published it when it woke up. Then the manifest is taken away.
+    Either a build was killed after it had sealed the shard, and what is left to do is to `close`
+    it; or it was to be opened again, and its manifest is still there, or there again because a
+    build before that published it when it woke up. Then the manifest is taken away.
 
-    Returns whether the shard is open now and, if not, what `outcome` says.
+    Returns whether the shard is open now and, if not, what `close` says.
     """
     record = read_record(store, shard)
-    check()
-    if record is not None and record.manifest_blake3 == _manifest_digest(store, shard):
-        store.remove(manifest_name(shard))
+    digest, version = _manifest(store, shard)
+    if record and record.outcome is None and record.manifest_blake3 == digest:
+        check()
+        store.remove(manifest_name(shard), version)
         return True, None
-    found = outcome(store, shard, record)
-    store.remove_folder(work_folder(shard))
-    return False, found
+    return False, close(store, shard, check)
+
+
+def close(store: Store, shard: int, check: Check) -> Outcome | None:
+    """Remove the units of a shard that is sealed now.
+
+    Returns whether a shard that was to have the same bytes again has; None if none was asked for.
+    That also stays on record, until `forget`: whoever is to tell it may be killed before.
+    """
+    record = read_record(store, shard)
+    if record is None or not record.same:
+        clear(store, shard, check)
+        return None
+    if record.outcome is None:
+        record = replace(record, outcome=_outcome(store, shard, record))
+        _write_record(store, shard, record, check)
+    clear(store, shard, check, but=RECORD)
+    return record.outcome
+
+
+def forget(store: Store, shard: int, check: Check) -> None:
+    """Remove what is on record of a shard that is sealed and was told of."""
+    record = read_record(store, shard)
+    if record is not None and record.outcome is not None:
+        clear(store, shard, check)
+
+
+def clear(store: Store, shard: int, check: Check, *, but: str | None = None) -> None:
+    """Remove what is in a shard's work folder now; not what others put there after `check`."""
+    there = store.versions(work_folder(shard))
+    there.pop(but or "", None)
+    check()
+    store.remove_all(work_folder(shard), there)
 
 
 def read_record(store: Store, shard: int) -> Reopened | None:
@@ -114,14 +153,11 @@ def read_record(store: Store, shard: int) -> Reopened | None:
         return Reopened(**json.loads(store.read(_record_name(shard))))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return Reopened()  # damaged: what is known is that the shard was opened
 
 
-def outcome(store: Store, shard: int, record: Reopened | None) -> Outcome | None:
-    """Whether a shard that was sealed anew has its bytes again; None if that is not asked for."""
-    if record is None or not record.same:
-        return None
+def _outcome(store: Store, shard: int, record: Reopened) -> Outcome:
     if record.shard_blake3 is None:
         return "unknown"
     try:
@@ -131,17 +167,19 @@ def outcome(store: Store, shard: int, record: Reopened | None) -> Outcome | None
     return "same" if now == record.shard_blake3 else "other"
 
 
-def _write_record(store: Store, shard: int, record: Reopened, check: Callable[[], None]) -> None:
+def _write_record(store: Store, shard: int, record: Reopened, check: Check) -> None:
     with store.publish(_record_name(shard), check=check) as file:
         file.write(json.dumps(asdict(record)).encode())
 
 
-def _manifest_digest(store: Store, shard: int) -> str | None:
+def _manifest(store: Store, shard: int) -> tuple[str | None, str]:
+    """Digest and version of a manifest as it is now; None and no version where there is none."""
     try:
-        return blake3(store.read(manifest_name(shard))).hexdigest()
+        version = store.version(manifest_name(shard))
+        return blake3(store.read(manifest_name(shard))).hexdigest(), version
     except FileNotFoundError:
-        return None
+        return None, ""
 
 
 def _record_name(shard: int) -> str:
-    return f"{work_folder(shard)}/reopened.json"
+    return f"{work_folder(shard)}/{RECORD}"

@@ -9,14 +9,13 @@ is as it was; killed after, any build goes on from the units.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from gends.pipeline.commit import read_kept, work_folder, write_kept, write_unit
+from gends.pipeline.commit import Check, UnitError, read_kept, work_folder, write_reopened
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.manifest import Row, sealed_rows
 from gends.pipeline.reader import ShardReader, read_manifest
-from gends.pipeline.reopened import take_away
+from gends.pipeline.reopened import clear, take_away
 from gends.pipeline.store import Store
 from gends.pipeline.types import CATALOG_REASONS, View, WorkUnit
 
@@ -51,9 +50,7 @@ def _is_wanted(reason: str, reasons: set[str]) -> bool:
     return reason in reasons if reasons else reason not in CATALOG_REASONS
 
 
-def reopen(
-    dataset: Dataset, shard: int, reasons: set[str], check: Callable[[], None] = lambda: None
-) -> None:
+def reopen(dataset: Dataset, shard: int, reasons: set[str], check: Check = lambda: None) -> None:
     """Turn a sealed shard back into durable units and kept rows, then take its manifest away.
 
     Raises:
@@ -62,7 +59,7 @@ def reopen(
     """
     store, reader = dataset.store, ShardReader(dataset.store.url)
     rows = {str(row["key"]): row for row in sealed_rows(store, shard)[0]}
-    store.remove_folder(work_folder(shard))
+    clear(store, shard, check)
     for unit in dataset.plan.units(shard):
         mine = [rows[request.key] for view in unit.views for request in view.requests]
         kept = [
@@ -70,8 +67,8 @@ def reopen(
             for row in sorted(mine, key=lambda row: str(row["key"]))
             if row["status"] != "failed" or not _is_wanted(row["reason"], reasons)
         ]
-        write = write_unit if len(kept) == len(mine) else write_kept
-        write(store, shard, unit.index, kept)
+        whole = len(kept) == len(mine)
+        write_reopened(store, shard, unit.index, kept, whole=whole, check=check)
     take_away(store, shard, same=False, check=check)
 
 
@@ -81,12 +78,26 @@ def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:
     Raises:
         UnitError: the file of kept rows is damaged.
     """
-    kept = {row["key"] for row in read_kept(store, unit.shard, unit.index)}
+    kept = frozenset(str(row["key"]) for row in read_kept(store, unit.shard, unit.index))
     views = (_without(view, kept) for view in unit.views)
-    return replace(unit, views=tuple(view for view in views if view.requests), partial=True)
+    return replace(unit, views=tuple(view for view in views if view.requests), kept=kept)
 
 
-def _without(view: View, kept: set[str]) -> View:
+def completed(store: Store, unit: WorkUnit, rows: list[Row]) -> list[Row]:
+    """Rows of a unit with those that were kept beside them, if it was `narrowed`.
+
+    Raises:
+        UnitError: the file of kept rows is damaged, or that of another `retry` by now.
+    """
+    if not unit.kept:
+        return rows
+    kept = read_kept(store, unit.shard, unit.index)
+    if {row["key"] for row in kept} != unit.kept:
+        raise UnitError(store.where(work_folder(unit.shard)), unit.shard, unit.index)
+    return [*rows, *kept]
+
+
+def _without(view: View, kept: frozenset[str]) -> View:
     return replace(view, requests=tuple(r for r in view.requests if r.key not in kept))
 
 

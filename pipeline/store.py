@@ -89,12 +89,21 @@ class Store(abc.ABC):
         """A text that is another one once something else was published under the name."""
 
     @abc.abstractmethod
-    def remove(self, name: str) -> None:
-        """Delete one file; a missing one is fine."""
+    def versions(self, folder: str) -> dict[str, str]:
+        """The `version` of each name (last part only) directly in a folder, unfinished ones too."""
 
     @abc.abstractmethod
-    def remove_folder(self, folder: str) -> None:
-        """Delete a folder and all in it; a missing one is fine."""
+    def remove(self, name: str, version: str | None = None) -> None:
+        """Delete one file, if it still has this version; a missing one is fine.
+
+        So a process that sleeps before it deletes does not delete what others published since. On
+        a disk that is so at any moment; a bucket is asked right before.
+        """
+
+    def remove_all(self, folder: str, versions: dict[str, str]) -> None:
+        """Delete what still has these versions in a folder, and the folder when it is empty."""
+        for name, version in versions.items():
+            self.remove(f"{folder}/{name}", version)
 
     @abc.abstractmethod
     def sweep(self, folder: str) -> None:

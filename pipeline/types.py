@@ -122,8 +122,8 @@ class WorkUnit:
     index: int
     """Position inside the shard, from 0."""
     views: tuple[View, ...]
-    partial: bool = False
-    """Only what is missing beside rows that were kept (see `gends.pipeline.retry`)."""
+    kept: frozenset[str] = frozenset()
+    """Keys of the unit whose rows were kept; the rest is missing (see `gends.pipeline.retry`)."""
 
     @property
     def num_requests(self) -> int:

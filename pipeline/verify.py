@@ -12,7 +12,6 @@ from blake3 import blake3
 
 from gends.histograms.severity import measure
 from gends.pipeline import tars
-from gends.pipeline.commit import begun_shards
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.decode import decode
 from gends.pipeline.manifest import (
@@ -22,13 +21,13 @@ from gends.pipeline.manifest import (
     float32,
     manifest_name,
     member_json,
-    numbers,
     sealed_rows,
     sealed_shards,
     shard_name,
 )
 from gends.pipeline.names import spelled
 from gends.pipeline.reader import ShardReader
+from gends.pipeline.reopened import lost_manifests
 from gends.pipeline.store import StorageError
 from gends.pipeline.verify_rows import row_problems
 
@@ -54,23 +53,32 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
     Raises:
         StorageError: the store does not answer, which says nothing about its shards.
     """
-    # In this order: a shard that is sealed meanwhile is in one of the later listings.
-    tars = set(numbers(dataset.store.names("shards"), ".tar"))
-    begun = begun_shards(dataset.store)
-    sealed = set(sealed_shards(dataset.store))
-    for shard in range(dataset.plan.num_shards):
-        if shard not in sealed and (shard in begun or shard not in tars):
-            continue  # not sealed yet: units are there until it is, also where its tar is already
-        if shard not in sealed:
-            problems = [Problem(file=shard_name(shard), what=LOST_MANIFEST)]
+    num_shards = dataset.plan.num_shards
+    lost = set(lost_manifests(dataset.store, num_shards))
+    sealed = set(sealed_shards(dataset.store, num_shards))
+    for shard in sorted(lost | sealed):
+        if shard in sealed:
+            yield shard, verify_shard(dataset, shard, deep=deep)
         else:
-            problems = list(_verify_shard(dataset, shard, deep))
-        yield shard, problems
+            yield shard, [Problem(file=shard_name(shard), what=LOST_MANIFEST)]
 
 
-def _verify_shard(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
+def verify_shard(dataset: Dataset, shard: int, *, deep: bool = False) -> list[Problem]:
+    """Check one sealed shard as `verify` does; one that is opened again meanwhile has no problem.
+
+    Raises:
+        StorageError: the store does not answer.
+    """
+    return list(_problems(dataset, shard, deep))
+
+
+def _problems(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
     try:
         rows, metadata = sealed_rows(dataset.store, shard)
+    except FileNotFoundError:
+        if shard in sealed_shards(dataset.store):  # a link that leads nowhere
+            yield Problem(file=manifest_name(shard), what="unreadable: it is not there")
+        return
     except ManifestError as error:
         # Nothing it says can be relied on, and so nothing be said of its tar.
         yield Problem(file=manifest_name(shard), what=error.what)

@@ -27,6 +27,7 @@ from gends.pipeline.identity import write_identity
 from gends.pipeline.judge import Judge
 from gends.pipeline.load import load_views
 from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME
+from gends.pipeline.reopened import close
 from gends.pipeline.sources import base_folder, read_source
 from gends.pipeline.store import open_store
 from gends.pipeline.types import WorkUnit
@@ -154,8 +155,9 @@ def _make_units(
 
 
 def _seal(dataset: Dataset, shard: int) -> None:
-    num_units = dataset.plan.num_units(shard)
-    seal(dataset.store, shard, num_units, dataset.config, dataset.config_digest)
+    sizes = dataset.plan.unit_sizes(shard)
+    seal(dataset.store, shard, sizes, dataset.config, dataset.config_digest)
+    close(dataset.store, shard, lambda: None)
 
 
 def _build(

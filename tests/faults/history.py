@@ -26,7 +26,7 @@ from gends.pipeline.judge import Judge
 from gends.pipeline.lease import hold
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.reopened import settle
+from gends.pipeline.reopened import close, settle
 from gends.pipeline.unit import make_unit
 
 
@@ -46,10 +46,10 @@ def session(url: str, workers: int, order: random.Random) -> None:
                 os.waitpid(process, 0)
         order.shuffle(shards)
         for shard in shards:
-            seal(
-                *(store, shard, plan.num_units(shard), dataset.config, dataset.config_digest),
-                check=lambda: lease.check(store),
-            )
+            check = partial(lease.check, store)
+            digest = dataset.config_digest
+            seal(store, shard, plan.unit_sizes(shard), dataset.config, digest, check=check)
+            close(store, shard, check)
 
 
 def missing(dataset: Dataset, shards: list[int]) -> list[tuple[int, int]]:

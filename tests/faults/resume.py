@@ -18,7 +18,7 @@ from gends.pipeline.judge import Judge
 from gends.pipeline.lease import hold
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.reopened import settle
+from gends.pipeline.reopened import close, settle
 from gends.pipeline.retry import failed_shards, narrowed, reopen
 from gends.pipeline.store import Store
 from gends.pipeline.unit import in_order, make_unit
@@ -70,7 +70,8 @@ def build(arguments: list[str]) -> None:
                 make(dataset, store, shard, index, index in kept)
                 made += 1
             digest = dataset.config_digest
-            seal(store, shard, num_units, dataset.config, digest, check=check)
+            seal(store, shard, plan.unit_sizes(shard), dataset.config, digest, check=check)
+            close(store, shard, check)
     print(made)
 
 

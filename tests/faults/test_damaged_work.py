@@ -14,11 +14,23 @@ import pyarrow.parquet as pq
 import pytest
 from witness import published
 
-from gends.pipeline.commit import UnitError, read_kept, seal, work_folder
+from gends.models.dry import DryDegrader
+from gends.pipeline.commit import (
+    UnitError,
+    read_kept,
+    seal,
+    work_folder,
+    write_reopened,
+    write_unit,
+)
 from gends.pipeline.dataset import Dataset
-from gends.pipeline.manifest import ManifestError, manifest_name, sealed_shards, shard_name
+from gends.pipeline.judge import Judge
+from gends.pipeline.load import load_views
+from gends.pipeline.manifest import ManifestError, Row, manifest_name, sealed_shards, shard_name
 from gends.pipeline.reader import read_manifest
-from gends.pipeline.retry import failed_shards, reopen
+from gends.pipeline.retry import completed, failed_shards, narrowed, reopen
+from gends.pipeline.types import WorkUnit
+from gends.pipeline.unit import make_unit
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 
@@ -50,6 +62,12 @@ def begun(photos: Path, found_dataset, make_units, tmp_path: Path) -> Dataset:
     return dataset
 
 
+def rows_of(dataset: Dataset, unit: WorkUnit) -> list[Row]:
+    config = dataset.config
+    loaded = load_views(unit.views, dataset.base, config)
+    return make_unit(unit, loaded, DryDegrader(), Judge(config.filter), config)
+
+
 def damage(path: Path, how: str) -> None:
     path.write_bytes(DAMAGES[how](path.read_bytes()))
 
@@ -73,7 +91,7 @@ def test_any_flipped_bit_of_a_unit_is_noticed(begun):
     for _ in range(200):
         path.write_bytes(flip(whole, rng.random()))
         with pytest.raises(UnitError):
-            seal(begun.store, 0, 2, begun.config, begun.config_digest)
+            seal(begun.store, 0, begun.plan.unit_sizes(0), begun.config, begun.config_digest)
     assert published(begun.store) == {}
 
 
@@ -97,6 +115,43 @@ def test_a_unit_under_the_name_of_another_is_not_sealed(begun, make_units, seal_
     make_units(begun, [begun.plan.unit(0, 0)])
     seal_shard(begun, 0)
     assert begun.store.read(shard_name(0)) == finished.store.read(shard_name(0))
+
+
+def test_a_unit_of_another_dataset_is_not_sealed(
+    begun, found_dataset, make_units, seal_shard, photos, tmp_path
+):
+    other = found_dataset(photos, tmp_path / "other", seed=begun.config.seed + 1)
+    make_units(other, [other.plan.unit(0, 0)])
+    name = f"{work_folder(0)}/000000.arrow"  # the same name, and the same keys inside
+    shutil.copy(other.store.path(name), begun.store.path(name))
+    with pytest.raises(UnitError, match=r"000000\.arrow: damaged"):
+        seal_shard(begun, 0)
+
+
+@pytest.mark.parametrize("change", ["a row less", "a row twice"])
+def test_a_unit_that_is_not_what_the_plan_asks_for_is_not_sealed(
+    begun, make_units, seal_shard, finished, change
+):
+    # As a stage would have written that slept while another `retry` kept other rows.
+    store, unit = begun.store, begun.plan.unit(0, 0)
+    rows = rows_of(begun, unit)
+    write_unit(store, 0, 0, rows[1:] if change == "a row less" else [*rows[1:], rows[1]])
+    with pytest.raises(UnitError, match=r"000000\.arrow: damaged"):
+        seal_shard(begun, 0)
+    make_units(begun, [unit])
+    seal_shard(begun, 0)
+    assert store.read(shard_name(0)) == finished.store.read(shard_name(0))
+
+
+def test_what_was_narrowed_by_one_retry_is_not_completed_by_another(begun):
+    store, rows = begun.store, rows_of(begun, begun.plan.unit(0, 0))
+    write_reopened(store, 0, 0, rows[:2], whole=False, check=lambda: None)
+    unit = narrowed(store, begun.plan.unit(0, 0))
+    assert unit.num_requests == len(rows) - 2
+    assert len(completed(store, unit, rows[2:])) == len(rows)
+    write_reopened(store, 0, 0, rows[:1], whole=False, check=lambda: None)
+    with pytest.raises(UnitError, match=work_folder(0)):
+        completed(store, unit, rows[2:])
 
 
 @pytest.mark.parametrize("change", ["a value", "a row less"])

@@ -7,7 +7,10 @@ import shutil
 import pytest
 from witness import published
 
+from gends.jobs import repair
+from gends.jobs.tally import Tally
 from gends.pipeline.dataset import open_dataset
+from gends.pipeline.lease import hold
 from gends.pipeline.manifest import shard_name
 
 
@@ -41,3 +44,23 @@ def test_without_a_cluster_every_shard_stays_in_sight(cli, hurt, command):
     assert "no Ray cluster answers at 127.0.0.1:1" in ended.err
     assert published(hurt) == before
     assert open_dataset(hurt.root).store.names("work") == []
+
+
+def test_what_was_made_anew_before_the_lease_was_held_is_not_made_again(
+    cli, hurt, monkeypatch, build_dataset, photos, tmp_path
+):
+    whole = build_dataset(tmp_path / "photos" / photos.name, tmp_path / "whole").store
+    opened = []
+
+    def drive(store, inputs, cluster, progress, prepare):
+        # While this one waited, another one has mended the shard.
+        store.path(shard_name(0)).write_bytes(whole.read(shard_name(0)))
+        with hold(store) as lease:
+            prepare(lease)
+        opened.extend(store.names("work"))
+        return Tally(total=0)
+
+    monkeypatch.setattr(repair, "drive", drive)
+    ended = cli("repair", hurt.root)
+    assert (ended.code, opened) == (0, [])
+    assert "no problems left" in ended.out

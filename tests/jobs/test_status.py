@@ -7,7 +7,7 @@ import pytest
 
 from gends.jobs.status import collect
 from gends.pipeline.commit import work_folder, write_unit
-from gends.pipeline.manifest import shard_name
+from gends.pipeline.manifest import manifest_name, shard_name
 
 
 def test_counts_agree_with_the_manifests(cli, finished):
@@ -65,6 +65,15 @@ def test_a_dataset_without_one_of_its_tars_is_not_finished(cli, copied, command)
     facts = json.loads(cli(command, *place, "--json").out)
     assert facts["lost"] == [name]
     assert not facts["finished"]
+
+
+def test_a_lost_manifest_is_damage_and_not_what_is_missing_yet(cli, copied):
+    name = manifest_name(1)
+    copied.store.path(name).unlink()
+    ended = cli("status", copied.store.root)
+    assert ended.code == 1
+    assert f"{copied.store.root}: damaged" in ended.out
+    assert f"{name}: missing; gends-build repair makes it again" in ended.out
 
 
 def test_a_dataset_with_a_shard_that_is_to_be_opened_again_is_not_finished(cli, copied):

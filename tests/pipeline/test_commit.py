@@ -15,6 +15,7 @@ from gends.pipeline.decode import decode
 from gends.pipeline.local_store import LocalStore
 from gends.pipeline.manifest import RANGES, manifest_name, member_json, sealed_shards, shard_name
 from gends.pipeline.reader import read_manifest
+from gends.pipeline.reopened import close
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -144,8 +145,9 @@ def half(found_dataset, make_units, photos, tmp_path):
 
 
 def seal_first(dataset, check=lambda: None) -> None:
-    num_units = dataset.plan.num_units(0)
-    seal(dataset.store, 0, num_units, dataset.config, dataset.config_digest, check=check)
+    sizes = dataset.plan.unit_sizes(0)
+    seal(dataset.store, 0, sizes, dataset.config, dataset.config_digest, check=check)
+    close(dataset.store, 0, check)
 
 
 def first_shard(dataset) -> dict[str, str]:
@@ -189,7 +191,7 @@ def test_sealing_twice_changes_nothing(half, finished):
 
 def test_a_crash_between_manifest_and_clean_up(half, finished, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "remove_folder", crash)
+        patch.setattr(LocalStore, "remove_all", crash)
         with pytest.raises(Crash):
             seal_first(half)
     assert durable(half, 0) == {0, 1}

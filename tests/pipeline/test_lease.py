@@ -176,3 +176,10 @@ def test_a_lease_that_is_none_is_named_with_the_way_out(tmp_path, text):
         hold(store, patience=PATIENCE),
     ):
         pass
+
+
+def test_a_link_that_leads_nowhere_is_no_lease(tmp_path):
+    (tmp_path / "lease").mkdir()
+    (tmp_path / "lease" / "000009.json").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DamageError, match=r"000009\.json: not a lease"):
+        newest_lease(open_store(tmp_path))

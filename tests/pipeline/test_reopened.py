@@ -5,16 +5,20 @@ import shutil
 import pytest
 
 from gends.pipeline.commit import work_folder
+from gends.pipeline.local_store import LocalStore
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
 from gends.pipeline.reopened import (
+    close,
+    forget,
+    lost_manifests,
     open_shards,
-    outcome,
     read_record,
     remember_tar,
     reopen_empty,
     settle,
     take_away,
 )
+from gends.pipeline.verify import verify
 
 
 def agree() -> None:
@@ -36,12 +40,15 @@ def test_a_shard_is_open_until_it_is_sealed_anew(opened, make_units, seal_shard)
     assert open_shards(store, planned) == {0}
     assert sealed_shards(store) == list(range(1, planned))
     assert store.exists(shard_name(0)), "a zombie that removes a tar could harm a sealed shard"
-    record = read_record(store, 0)
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
-    assert open_shards(store, planned) == set()
     assert store.read(manifest_name(0)) == manifest
-    assert outcome(store, 0, record) == "same"
+    # Whoever is killed before it tells what became of the shard, the next one does.
+    assert open_shards(store, planned) == {0}
+    assert settle(store, 0, agree) == settle(store, 0, agree) == (False, "same")
+    forget(store, 0, agree)
+    assert open_shards(store, planned) == set()
+    assert store.names("work") == []
 
 
 def test_killed_before_the_manifest_goes_a_shard_is_still_opened(copied):
@@ -74,6 +81,7 @@ def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, sa
     take_away(store, 0, shard_blake3=taken.shard_blake3, same=same)
     shutil.copy(store.path(manifest_name(1)), store.path(manifest_name(0)))
     assert settle(store, 0, agree) == (False, "other" if same else None)
+    forget(store, 0, agree)
     assert store.names("work") == []
     assert open_shards(store, dataset.plan.num_shards) == set()
 
@@ -81,7 +89,9 @@ def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, sa
 def test_where_only_the_tar_is_left_its_bytes_are_compared(copied, make_units, seal_shard):
     store = copied.store
     checksum = read_facts(store, 0)["shard_blake3"]
+    assert lost_manifests(store, copied.plan.num_shards) == []
     store.remove(manifest_name(0))
+    assert lost_manifests(store, copied.plan.num_shards) == [0]
     remember_tar(store, 0, agree)
     record = read_record(store, 0)
     assert record.shard_blake3 == checksum
@@ -90,7 +100,7 @@ def test_where_only_the_tar_is_left_its_bytes_are_compared(copied, make_units, s
     assert read_record(store, 0) == record, "what it was at first is forgotten"
     make_units(copied, copied.plan.units(0))
     seal_shard(copied, 0)
-    assert outcome(store, 0, record) == "same"
+    assert settle(store, 0, agree) == (False, "same")
 
 
 def test_where_nothing_is_left_there_is_nothing_to_remember(copied):
@@ -100,16 +110,15 @@ def test_where_nothing_is_left_there_is_nothing_to_remember(copied):
     assert copied.store.names("work") == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"other": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"other": 1}', "[" * 100_000])
 def test_a_damaged_record_forgets_the_checksum_and_no_more(opened, make_units, seal_shard, text):
     dataset, manifest = opened
     store = dataset.store
     store.path(f"{work_folder(0)}/reopened.json").write_text(text)
-    record = read_record(store, 0)
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
     assert store.read(manifest_name(0)) == manifest
-    assert outcome(store, 0, record) == "unknown"
+    assert settle(store, 0, agree) == (False, "unknown")
 
 
 def test_what_a_killed_build_left_of_a_sealed_shard_is_cleaned_up(copied):
@@ -119,3 +128,66 @@ def test_what_a_killed_build_left_of_a_sealed_shard_is_cleaned_up(copied):
     assert settle(store, 0, agree) == (False, None)
     assert store.names("work") == []
     assert open_shards(store, copied.plan.num_shards) == set()
+
+
+def test_killed_while_it_cleans_up_a_shard_made_again_stays_sealed(
+    opened, make_units, seal_shard, monkeypatch
+):
+    dataset, manifest = opened
+    store = dataset.store
+    make_units(dataset, dataset.plan.units(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "remove_all", remove_one_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            seal_shard(dataset, 0)
+    assert settle(store, 0, agree) == (False, "same")
+    assert store.read(manifest_name(0)) == manifest
+
+
+def remove_one_and_die(store, folder, versions) -> None:
+    store.remove(f"{folder}/{min(versions)}")
+    raise KeyboardInterrupt
+
+
+# A process that sleeps after its last look at the lease, and wakes up when others have gone on.
+
+
+@pytest.mark.parametrize("step", ["take_away", "settle"])
+def test_a_sleeper_takes_no_manifest_away_that_was_published_since(
+    copied, make_units, seal_shard, step
+):
+    store = copied.store
+    if step == "settle":
+        kept = store.read(manifest_name(0))
+        take_away(store, 0, same=True)
+        store.path(manifest_name(0)).write_bytes(kept)
+    calls = []
+
+    def sleep() -> None:
+        calls.append(1)
+        if len(calls) == (2 if step == "take_away" else 1):  # the last one before the removal
+            take_away(store, 0, same=False)
+            make_units(copied, copied.plan.units(0))
+            seal_shard(copied, 0)
+
+    if step == "take_away":
+        take_away(store, 0, same=True, check=sleep)
+    else:
+        settle(store, 0, sleep)
+    assert 0 in sealed_shards(store)
+    assert next(iter(verify(copied))) == (0, [])
+
+
+def test_a_sleeper_cleans_up_nothing_that_came_since(copied, make_units):
+    store = copied.store
+    make_units(copied, copied.plan.units(0))
+
+    def sleep() -> None:
+        take_away(store, 0, same=False)
+        make_units(copied, [copied.plan.unit(0, 0)])
+
+    before = store.versions(work_folder(0))
+    close(store, 0, sleep)
+    left = store.versions(work_folder(0))
+    assert sorted(left) == ["000000.arrow", "reopened.json"]
+    assert left["000000.arrow"] != before["000000.arrow"]

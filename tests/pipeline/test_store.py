@@ -171,10 +171,28 @@ def test_names_are_those_directly_in_a_folder(store):
     store.remove("work/a")
     store.remove("work/a")
     assert store.names("work") == ["b", "c"]
-    store.remove_folder("work")
-    store.remove_folder("work")
-    assert store.names("work") == []
     assert store.exists("workers")
+
+
+def test_what_was_published_since_is_not_removed(store):
+    for name in ("work/a", "work/b", "work/c"):
+        put(store, name, b"")
+    known = store.versions("work")
+    assert known == {name: store.version(f"work/{name}") for name in ("a", "b", "c")}
+    put(store, "work/a", b"theirs")
+    put(store, "work/d", b"theirs")
+    store.remove("work/c")
+    store.remove("work/a", known["a"])
+    store.remove("work/c", known["c"])
+    assert store.names("work") == ["a", "b", "d"]
+    store.remove_all("work", known)
+    assert store.names("work") == ["a", "d"]
+    assert store.read("work/a") == b"theirs"
+    store.remove("work/d", store.version("work/d"))
+    store.remove_all("work", store.versions("work"))
+    assert store.names("work") == []
+    assert store.versions("nowhere") == {}
+    store.remove_all("nowhere", {})
 
 
 def test_ranges(store):

@@ -29,7 +29,7 @@ from gends.pipeline.manifest import (
 )
 from gends.pipeline.pack import encode
 from gends.pipeline.reader import ShardReader, read_manifest
-from gends.pipeline.verify import verify
+from gends.pipeline.verify import verify, verify_shard
 
 
 def problems(dataset, *, deep: bool = False) -> dict[str, list[str]]:
@@ -218,6 +218,14 @@ def test_a_shard_of_another_dataset(copied, build_dataset, photos, tmp_path):
     ((file, (first, second)),) = problems(copied).items()
     assert (file, first) == (manifest_name(0), "made with another configuration")
     assert "rows are not as planned" in second
+
+
+def test_a_manifest_that_goes_while_it_is_verified_is_no_damage(copied):
+    assert verify_shard(copied, 0) == []
+    copied.store.path(manifest_name(0)).rename(copied.store.root / "aside")
+    assert verify_shard(copied, 0) == [], "a retry has opened the shard"
+    copied.store.path(manifest_name(0)).symlink_to("nowhere")
+    assert problems(copied) == {manifest_name(0): ["unreadable: it is not there"]}
 
 
 def test_a_manifest_that_is_none(copied, photos):
