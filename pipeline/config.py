@@ -64,6 +64,11 @@ class FilterConfig(_Section):
         le=1,
         description="Reject a pair whose structure score is below; -1 turns it off.",
     )
+    stray_colour_max: float = Field(
+        default=0.05,
+        ge=0,
+        description="Reject a pair with more stray colour, as a share of mu; 99 turns it off.",
+    )
     metrics: dict[str, tuple[float | None, float | None]] = Field(
         default_factory=dict,
         description="pyiqa metric name -> [lowest, highest] accepted score (null: unbounded).",

@@ -8,6 +8,7 @@ from typing import Any
 from gends.histograms.severity import Severity, measure
 from gends.models.degrader import Degraded
 from gends.pipeline.config import ConfigError, FilterConfig
+from gends.pipeline.stray_colour import stray_colour
 from gends.pipeline.structure import structure_score
 from gends.pipeline.types import Request
 
@@ -38,7 +39,10 @@ class Judge:
     def __call__(self, request: Request, pair: Degraded) -> Verdict:
         """Judge one pair; a pure function of pair, request and configuration."""
         severity = measure(pair.lq, pair.gt)
-        metrics = {"structure": structure_score(pair.lq, pair.gt)}
+        metrics = {
+            "structure": structure_score(pair.lq, pair.gt),
+            "stray_colour": stray_colour(pair.lq, pair.gt, request.degradation),
+        }
         metrics |= {name: _score(metric, pair) for name, metric in self._metrics.items()}
         broken = self._broken_bound(request, severity, metrics)
         reason, detail = broken or (None, None)
@@ -55,6 +59,7 @@ class Judge:
             ("mu_high", severity.mu, None, bounds.mu_max),
             ("mu_mismatch", severity.mu, least, most),
             ("structure", metrics["structure"], bounds.structure_min, None),
+            ("stray_colour", metrics["stray_colour"], None, bounds.stray_colour_max),
         ]
         checks += [(name, metrics[name], *bounds.metrics[name]) for name in self._metrics]
         for reason, value, low, high in checks:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gends.models.degrader import Image
+from gends.pipeline.windows import local_mean, quarter
 
-_SCALE = 4
 _WINDOW = 9
 # Variance too faint to be structure: one grey level of 255 (noise, quantisation).
 _FLAT = (1 / 255) ** 2
@@ -31,10 +31,10 @@ def structure_score(lq: Image, gt: Image) -> float:
     docs/quality-filter.md.
     """
     degraded, clean = _luminance(lq), _luminance(gt)
-    mean_degraded, mean_clean = _local_mean(degraded), _local_mean(clean)
-    covariance = _local_mean(degraded * clean) - mean_degraded * mean_clean
-    variance_degraded = np.maximum(_local_mean(degraded**2) - mean_degraded**2, 0)
-    variance_clean = np.maximum(_local_mean(clean**2) - mean_clean**2, 0)
+    mean_degraded, mean_clean = _mean(degraded), _mean(clean)
+    covariance = _mean(degraded * clean) - mean_degraded * mean_clean
+    variance_degraded = np.maximum(_mean(degraded**2) - mean_degraded**2, 0)
+    variance_clean = np.maximum(_mean(clean**2) - mean_clean**2, 0)
     correlation = covariance / np.sqrt((variance_degraded + _FLAT) * (variance_clean + _FLAT))
     weight = np.sqrt(variance_clean)
     return float(
@@ -45,12 +45,8 @@ def structure_score(lq: Image, gt: Image) -> float:
 
 def _luminance(image: Image) -> npt.NDArray[np.float64]:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    size = (max(1, width // _SCALE), max(1, height // _SCALE))
-    small = cv2.resize(grey.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return small.astype(np.float64) / 255
+    return quarter(grey.astype(np.float32)).astype(np.float64) / 255
 
 
-def _local_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    blurred = cv2.blur(values, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REFLECT)
-    return np.asarray(blurred, dtype=np.float64)
+def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return local_mean(values, _WINDOW)

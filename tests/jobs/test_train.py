@@ -97,7 +97,7 @@ def test_from_pairs_to_a_model_that_makes_pairs(pairs, clean, train, build_datas
         *("haze", "rain", "snow", "motion_blur", "low_light", "raindrop")
     }
     engine = GenDegDegrader(model, sampling=replace(model.sampling, steps=2))
-    loose = {"filter": {"structure_min": -1}}
+    loose = {"filter": {"structure_min": -1, "stray_colour_max": 99}}
     made = build_dataset(clean, tmp_path / "made", degrader=engine, engine="gendeg", **loose)
     assert len(PairDataset(made.store.root)) > 0
 

@@ -80,6 +80,18 @@ def test_a_pair_without_its_structure_is_rejected(clean):
     assert Judge(off)(asked, pair(upside_down, clean)).reason is None
 
 
+def test_a_pair_with_blotches_of_colour_is_rejected(clean):
+    rng = np.random.default_rng(0)
+    blotches = rng.normal(0, 60, (12, 12, 3)).repeat(8, 0).repeat(8, 1)
+    lq = np.clip(clean + blotches, 0, 255).astype(np.uint8)
+    asked = request(measure(lq, clean).mu)
+    verdict = Judge(FilterConfig())(asked, pair(lq, clean))
+    assert verdict.reason == "stray_colour"
+    assert verdict.detail == f"{verdict.metrics['stray_colour']:.4f} > 0.0500"
+    off = FilterConfig(stray_colour_max=99)
+    assert Judge(off)(asked, pair(lq, clean)).reason is None
+
+
 @dataclass
 class Fixed:
     """A metric that always says the same."""

@@ -59,7 +59,13 @@ def dataset(found_dataset, photos, tmp_path_factory):
         fit="random",
         shard_size=1000,
         unit_images=7,
-        filter={"mu_min": 1e-5, "mu_max": 1, "mu_ratio": 100, "structure_min": -1},
+        filter={
+            "mu_min": 1e-5,
+            "mu_max": 1,
+            "mu_ratio": 100,
+            "structure_min": -1,
+            "stray_colour_max": 99,
+        },
     )
 
 
