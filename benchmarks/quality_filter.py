@@ -1,23 +1,27 @@
 """What the quality filter accepts and rejects: good pairs, real failures, made-up failures.
 
-    python benchmarks/quality_filter.py --photos HELDOUT --failing runs/generator/early/result
+    python benchmarks/quality_filter.py --photos HELDOUT --limit 10
 
-Pairs come from the parametric engine and from --model ('' leaves it out); failures from --failing,
-a model that was stopped too early, and from simple damage: another photograph, a blank, blown-out
-contrast, a shift. Prints a JSON line per engine and degradation, and one per failure.
+Pairs come from the parametric engine and from --model ('' leaves it out); failures from that model
+with faults put in, from --failing, a model that was stopped too early, and from simple damage:
+another photograph, a blank, blown-out contrast, a shift. Prints a JSON line per engine or faulty
+model and degradation, and one per kind of damage.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import cv2
 import numpy as np
+import torch
 from PIL import Image as Pillow
 
 from gends.histograms.profile import load_profile
@@ -31,7 +35,7 @@ from gends.pipeline.judge import Judge, Verdict
 from gends.pipeline.load import cut
 from gends.pipeline.types import Crop, Request
 
-BOUND = FilterConfig().structure_min
+BOUNDS = FilterConfig()
 Made = Iterator[tuple[Request, Degraded]]
 Judged = list[tuple[Request, Degraded, Verdict]]
 
@@ -46,20 +50,22 @@ def main(photos: Path, model: str, failing: Path | None, limit: int, sheet: Path
     cleans = _crops(photos, limit)
     engines: dict[str, Made] = {"parametric": _engine(ParametricDegrader(), cleans)}
     if model:
-        engines["model"] = _engine(GenDegDegrader(GenDeg.from_pretrained(model)), cleans)
-    failures = {name: _damaged(name, cleans) for name in DAMAGES}
+        good = GenDeg.from_pretrained(model)
+        engines["model"] = _engine(GenDegDegrader(good), cleans)
+        for name, fault in FAULTS.items():
+            engines[f"model, {name}"] = _engine(GenDegDegrader(fault(deepcopy(good))), cleans)
     if failing is not None:
-        early = _engine(GenDegDegrader(GenDeg.from_pretrained(failing)), cleans)
-        failures = {"model stopped early": early} | failures
-    judge, shown = Judge(FilterConfig()), list[Image]()
+        early = GenDegDegrader(GenDeg.from_pretrained(failing))
+        engines["model, stopped early"] = _engine(early, cleans)
+    judge, shown = Judge(BOUNDS), list[Image]()
     for source, made in engines.items():
         judged = _judged(judge, made, shown)
         for name in DEGRADATIONS:
             mine = [entry for entry in judged if entry[0].degradation == name]
-            _print(mine, 2, pairs=source, degradation=name)
-        _print(judged, 2, pairs=source, degradation="all")
-    for source, made in failures.items():
-        _print(_judged(judge, made, shown), 90, failure=source)
+            _print(mine, pairs=source, degradation=name)
+        _print(judged, pairs=source, degradation="all")
+    for name in DAMAGES:
+        _print(_judged(judge, _damaged(name, cleans), shown), failure=name)
     if sheet is not None and shown:
         _save_sheet(shown, sheet)
 
@@ -76,22 +82,62 @@ def _crops(photos: Path, limit: int) -> list[Image]:
 
 
 def _judged(judge: Judge, made: Made, shown: list[Image]) -> Judged:
-    """Judge pairs; the first few that are rejected are added to `shown`."""
+    """Judge pairs; the first dozen that are rejected are added to `shown`."""
     judged = [(request, pair, judge(request, pair)) for request, pair in made]
     rejected = (pair for _, pair, verdict in judged if verdict.reason)
-    shown += [np.concatenate([pair.gt, pair.lq], axis=1) for pair in rejected][: 48 - len(shown)]
+    shown += [np.concatenate([pair.gt, pair.lq], axis=1) for pair in rejected][:12]
     return judged
 
 
-def _print(judged: Judged, percentile: int, **what: str) -> None:
-    scores = [verdict.metrics["structure"] for _, _, verdict in judged]
+def _print(judged: Judged, **what: str) -> None:
+    structure, stray = (
+        np.array([verdict.metrics[name] for _, _, verdict in judged])
+        for name in ("structure", "stray_colour")
+    )
     facts: dict[str, Any] = {
         "count": len(judged),
-        f"structure_p{percentile}": round(float(np.percentile(scores, percentile)), 3),
-        "share_under_bound": round(float(np.mean(np.array(scores) < BOUND)), 3),
+        "structure": _percentiles(structure),
+        "structure_too_low": round(float(np.mean(structure < BOUNDS.structure_min)), 3),
+        "stray_colour": _percentiles(stray),
+        "stray_colour_too_high": round(float(np.mean(stray > BOUNDS.stray_colour_max)), 3),
         "outcomes": Counter(verdict.reason or "accepted" for _, _, verdict in judged),
     }
-    print(json.dumps(what | facts))
+    print(json.dumps(what | facts), flush=True)
+
+
+def _percentiles(scores: np.ndarray[Any, Any]) -> dict[str, float]:
+    return {f"p{p}": round(float(np.percentile(scores, p)), 3) for p in (2, 10, 50, 90, 98)}
+
+
+def _unlearnt(model: GenDeg) -> GenDeg:
+    """Every matrix of the network is replaced by noise of its spread."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in model.unet.parameters():
+            if weight.ndim > 1:
+                noise = torch.randn(weight.shape, generator=generator)
+                weight.copy_(noise * weight.std())
+    return model
+
+
+def _misread(model: GenDeg) -> GenDeg:
+    """What the network says is taken for noise, not for velocity."""
+    schedule = model.schedule
+    model.schedule = replace(schedule, prediction_type="epsilon", rescale_betas_zero_snr=False)
+    return model
+
+
+def _hurried(model: GenDeg) -> GenDeg:
+    """One step of denoising."""
+    model.sampling = replace(model.sampling, steps=1)
+    return model
+
+
+FAULTS: dict[str, Callable[[GenDeg], GenDeg]] = {
+    "network of noise": _unlearnt,
+    "prediction misread": _misread,
+    "one step": _hurried,
+}
 
 
 def _engine(degrader: Degrader, cleans: list[Image]) -> Made:
