@@ -48,8 +48,8 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
     "--train-data",
     metavar="ROOT",
     multiple=True,
-    help="Dataset that MODEL was trained on; photographs in both are refused. May be repeated. "
-    "[default: what MODEL's own record names]",
+    help="Dataset that MODEL was trained on, beside what its own record names; photographs in both "
+    "are refused. May be repeated.",
 )
 @click.option("--split", metavar="NAME", help="Only pairs whose photograph is of this split.")
 @click.option("--train-split", metavar="NAME", help="Training used only this split.")
@@ -106,7 +106,7 @@ def command(degradations: str, metrics: str, **flags: Any) -> None:
     """Evaluate a restorer on datasets, beside their degraded pictures as they are.
 
     MODEL is a folder that `train restorer` wrote. FOLDER holds restored pictures instead, as
-    FOLDER/KEY.png, or FOLDER/DATASET/KEY.png for several datasets.
+    FOLDER/KEY.png, or FOLDER/DATASET/KEY.png, as there must be for several datasets.
 
     Metrics that cannot be computed here are named, with the reason; nothing stands in for them.
     """

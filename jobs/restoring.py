@@ -10,11 +10,18 @@ import torch
 
 from gends.jobs.count import Count
 from gends.jobs.errors import BuildError
+from gends.jobs.restored_record import begin_record
 from gends.jobs.restorer import Restorer
 from gends.jobs.training.inputs import device_of
 from gends.pipeline.damage import PairError
 from gends.pipeline.names import spelled
-from gends.pipeline.restoring import BadPictureError, Restorable, restorables, write_restored
+from gends.pipeline.restoring import (
+    BadPictureError,
+    Restorable,
+    is_dataset,
+    restorables,
+    write_restored,
+)
 from gends.pipeline.store import Store, open_store
 
 
@@ -50,7 +57,8 @@ def restore_all(  # noqa: PLR0913  the flags of a command
         threads: of the CPU; None leaves them as they are.
 
     Raises:
-        ValueError: source or model cannot be used, or a single picture is there already.
+        ValueError: source or model cannot be used, a single picture is there already, or the
+            folder holds those of another dataset or model.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -62,6 +70,8 @@ def restore_all(  # noqa: PLR0913  the flags of a command
         pictures = [replace(picture, target=target) for picture in pictures]
     chosen = device_of(device)
     restorer = Restorer.open(model, tile=tile, overlap=overlap, device=chosen, bf16=bf16)
+    dataset = source if is_dataset(source) else None
+    begin_record(store, dataset, model, (picture.target for picture in pictures))
     counts: Counter[str] = Counter()
     with Count("pictures", len(pictures)) as count:
         for picture in pictures:

@@ -43,6 +43,11 @@ class Restorable:
     """Raises BadPictureError."""
 
 
+def is_dataset(source: Path) -> bool:
+    """Whether a source of pictures to restore is a dataset's root."""
+    return (source / IDENTITY_NAME).exists()
+
+
 def restorables(source: Path, *, max_pixels: int, suffix: str = ".png") -> list[Restorable]:
     """The pictures of a source, in order of target: the source's own paths, ending in `suffix`.
 
@@ -52,7 +57,7 @@ def restorables(source: Path, *, max_pixels: int, suffix: str = ".png") -> list[
     Raises:
         ValueError: the source cannot be read, has no pictures, or two that would get one name.
     """
-    if (source / IDENTITY_NAME).exists():
+    if is_dataset(source):
         found = list(_of_dataset(source, suffix))
     else:
         config = BuildConfig(min_side=1, max_pixels=max_pixels)

@@ -128,6 +128,12 @@ def room_in(folder: Path | str, advice: str = "make room there") -> Iterator[Non
         raise StorageError(f"{folder}: the disk is full ({error.strerror}); {advice}") from error
 
 
+def same_place(root: Path | str) -> str:
+    """One spelling of a root, however it is given: links and relative paths are followed."""
+    url = str(root).rstrip("/")
+    return url if "://" in url else str(Path(root).resolve())
+
+
 def open_store(root: Path | str) -> Store:
     """The store at a folder or at a URL that obstore knows: s3://, gs://, az://.
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from gends.jobs.evaluation.settings import Settings
+from gends.jobs.restored_record import Record, check_record
 from gends.jobs.restorer import Restorer
 from gends.models.degrader import Image
 from gends.models.digest import digest_folder
@@ -30,17 +31,26 @@ class Judged(Protocol):
         """What makes or finds the restored pictures of the dataset of that name."""
 
 
-def open_judged(settings: Settings, rows: Mapping[str, pa.Table], device: str) -> Judged:
-    """Open the restorer, or check that a folder has a picture for every pair of `rows`.
+def open_judged(
+    settings: Settings, roots: Mapping[str, str], rows: Mapping[str, pa.Table], device: str
+) -> Judged:
+    """Open the restorer, or check that a folder has the picture of every pair.
+
+    Args:
+        settings: of the evaluation.
+        roots: of the datasets, by name.
+        rows: their pairs that are evaluated, by name.
+        device: of the restorer.
 
     Raises:
-        ValueError: there is no restorer, or pictures are missing.
+        ValueError: there is no restorer, or pictures are missing or of another dataset.
     """
     if not (settings.judged / CONFIG).exists():
-        pictures = RestoredFolder(settings.judged)
+        pictures = RestoredFolder(settings.judged, roots)
+        records = {name: check_record(pictures.place(name), root) for name, root in roots.items()}
         for data, found in rows.items():
             pictures.check(data, found["key"].to_pylist())
-        return _Pictures(settings.judged, pictures)
+        return _Pictures(settings.judged, pictures, records)
     restorer = Restorer.open(
         settings.judged,
         tile=settings.tile,
@@ -67,8 +77,10 @@ class _Model:
 
 
 class _Pictures:
-    def __init__(self, folder: Path, pictures: RestoredFolder) -> None:
-        self.facts: dict[str, Any] = {"pictures": str(folder)}
+    def __init__(
+        self, folder: Path, pictures: RestoredFolder, records: Mapping[str, Record | None]
+    ) -> None:
+        self.facts: dict[str, Any] = {"pictures": str(folder), "restored": dict(records)}
         self._pictures = pictures
 
     def restore(self, data: str) -> Restore:

@@ -41,7 +41,7 @@ def evaluate(settings: Settings) -> str:
     rows = {name: _select(root, settings) for name, root in roots.items()}
     sources = check_sources(settings)
     device = device_of(settings.device)
-    judged = open_judged(settings, rows, device)
+    judged = open_judged(settings, roots, rows, device)
     metrics = _open_metrics(settings, device)
     # 2. Every pair.
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gends.pipeline.reader import read_manifest
+from gends.pipeline.store import same_place
 
 FACTS = (
     "key",
@@ -37,7 +38,7 @@ def names_of(roots: Sequence[str]) -> dict[str, str]:
     named = {
         name if times[name] == 1 else root: root for name, root in zip(short, roots, strict=True)
     }
-    if len(named) < len(roots):
+    if len(set(map(same_place, roots))) < len(roots):
         raise ValueError(f"a dataset is named twice: {', '.join(roots)}")
     return named
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,30 @@ NAMED = 5
 
 
 class RestoredFolder:
-    """`FOLDER/<dataset>/<key>.png`, or `FOLDER/<key>.png` where there is no such subfolder."""
+    """`FOLDER/<dataset>/<key>.png`; of a single dataset also `FOLDER/<key>.png`.
 
-    def __init__(self, folder: Path) -> None:
-        """Point at a folder."""
+    Keys name a pair within its dataset only: pictures of one may have the names of another's.
+    """
+
+    def __init__(self, folder: Path, datasets: Collection[str]) -> None:
+        """Point at a folder with pictures of these datasets: their names, or paths that end in it.
+
+        Raises:
+            ValueError: two are called alike, so that one subfolder would be both's.
+        """
         self._folder = folder
+        self._several = len(datasets) > 1
+        names = [Path(dataset).name for dataset in datasets]
+        if alike := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"{folder / alike[0]} cannot hold the restored pictures of two datasets: "
+                f"{', '.join(d for d in datasets if Path(d).name == alike[0])}; restore each into "
+                "a folder of its own, and evaluate them one at a time"
+            )
 
     def check(self, dataset: str, keys: Iterable[str]) -> None:
         """Raise ValueError unless every pair of a dataset has its picture."""
-        place = self._place(dataset)
+        place = self.place(dataset)
         missing = [key for key in keys if _file(place, key) is None]
         if missing:
             shown = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
@@ -40,7 +55,7 @@ class RestoredFolder:
         Raises:
             ValueError: it is not there, no picture, or of another size.
         """
-        place = self._place(dataset)
+        place = self.place(dataset)
         file = _file(place, key)
         if file is None:
             raise ValueError(f"{place / key}.png is gone")
@@ -57,9 +72,10 @@ class RestoredFolder:
             )
         return image
 
-    def _place(self, dataset: str) -> Path:
+    def place(self, dataset: str) -> Path:
+        """Where the pictures of a dataset lie."""
         own = self._folder / Path(dataset).name
-        return own if own.is_dir() else self._folder
+        return own if self._several or own.is_dir() else self._folder
 
 
 def _file(folder: Path, key: str) -> Path | None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import pyarrow.parquet as pq
 import pytest
 
+from gends.jobs.training.inputs import source_of
 from gends.models.restorers.catalogue import create, save
 
 
@@ -81,6 +83,33 @@ def test_restored_pictures_of_a_folder_score_as_the_model_that_made_them(
     assert ended.code == 0
 
 
+def test_pictures_of_another_dataset_are_refused_though_their_keys_are_the_same(
+    cli, model, sets, tmp_path
+):
+    twin = tmp_path / "twin"  # as sets[0], with its last shard not there yet
+    shutil.copytree(sets[0], twin)
+    sorted((twin / "manifest").iterdir())[-1].unlink()
+    restored = tmp_path / "restored"
+    assert cli("restore", model, sets[0], restored).code == 0
+    ended = cli("evaluate", restored, "--data", twin, *FAST)
+    assert ended.code == 2
+    assert "holds restored pictures of another dataset than" in ended.err
+    both = ("--data", sets[0], "--data", twin)
+    ended = cli("evaluate", restored, *both, *FAST)
+    assert ended.code == 2
+    assert "pairs of first have no restored picture KEY.png" in ended.err
+    (restored / "restored.json").rename(tmp_path / "record")
+    for name in ("first", "twin"):
+        shutil.copytree(restored, tmp_path / "several" / name)
+    assert cli("evaluate", tmp_path / "several", *both, *FAST).code == 0
+    shutil.copy(tmp_path / "record", tmp_path / "several" / "twin" / "restored.json")
+    assert "another dataset than" in cli("evaluate", tmp_path / "several", *both, *FAST).err
+    shutil.move(twin, tmp_path / "deeper" / "first")
+    ended = cli("evaluate", restored, *both[:3], tmp_path / "deeper" / "first", *FAST)
+    assert ended.code == 2
+    assert "cannot hold the restored pictures of two datasets" in ended.err
+
+
 def test_photographs_that_were_trained_on_are_refused_by_name(cli, model, sets, tmp_path):
     first, second = sets
     ended = cli("evaluate", model, "--data", first, "--data", second, "--train-data", second, *FAST)
@@ -92,22 +121,53 @@ def test_photographs_that_were_trained_on_are_refused_by_name(cli, model, sets, 
     assert f"No photograph is in the training data ({second}), by content." in ended.out
 
 
+def write_record(folder, root, split=None, *, trained_on=None):
+    """As a training on `root` leaves it, which then held what `trained_on` holds now."""
+    save(create("nafnet", "tiny", seed=0), folder)
+    train = {"roots": [str(root)], "split": split}
+    run = {"data": {"0": source_of(trained_on or root)}}
+    (folder / "training.json").write_text(json.dumps({"train": train, "run": run}))
+
+
 def test_the_training_data_of_a_models_own_record_count(cli, sets, tmp_path):
-    save(create("nafnet", "tiny", seed=0), tmp_path)
-    record = tmp_path / "training.json"
     for root, split, code, words in (
         (sets[0], None, 2, "photographs to test on are in the training data"),
         (sets[1], "train", 0, "No photograph is in the training data"),
-        (tmp_path / "gone", None, 0, "NOT checked whether photographs were trained on: the train"),
     ):
-        record.write_text(json.dumps({"train": {"roots": [str(root)], "split": split}}))
+        write_record(tmp_path, root, split)
         ended = cli("evaluate", tmp_path, "--data", sets[0], *FAST)
         assert ended.code == code
         assert words in ended.out + ended.err
+    record = tmp_path / "training.json"
     record.write_text("{}")
     ended = cli("evaluate", tmp_path, "--data", sets[0], *FAST)
     assert ended.code == 2
     assert "training.json: damaged" in ended.err
+    ended = cli("evaluate", tmp_path, "--data", sets[0], "--train-data", sets[1], *FAST)
+    assert ended.code == 0
+    assert "NOT checked whether photographs were trained on" in ended.out
+
+
+def test_data_that_are_not_what_was_trained_on_are_no_check(cli, sets, tmp_path):
+    first, second = sets
+    for root, words in ((tmp_path / "gone", "are not there"), (second, "is another dataset, or")):
+        write_record(tmp_path, root, trained_on=first)
+        ended = cli("evaluate", tmp_path, "--data", first, *FAST)
+        assert ended.code == 0
+        assert "NOT checked whether photographs were trained on: the training data" in ended.out
+        assert words in ended.out
+        assert "No photograph is in the training data" not in ended.out
+        # Found where it is named.
+        ended = cli("evaluate", tmp_path, "--data", first, "--train-data", first, *FAST)
+        assert "photographs to test on are in the training data" in ended.err
+
+
+def test_naming_training_data_does_not_hide_those_of_the_record(cli, sets, tmp_path):
+    first, second = sets
+    write_record(tmp_path, first)
+    ended = cli("evaluate", tmp_path, "--data", first, "--train-data", second, *FAST)
+    assert ended.code == 2
+    assert "photographs to test on are in the training data" in ended.err
 
 
 def test_metrics_that_cannot_be_had_are_named_everywhere(cli, model, sets, tmp_path, monkeypatch):

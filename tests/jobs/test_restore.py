@@ -103,7 +103,7 @@ def test_the_pairs_of_a_dataset_by_key_and_members_of_a_tar(cli, model, finished
     ended = cli("restore", model, finished.store.root, out)
     keys = {pair["key"] for pair in PairDataset(finished.store.root)}
     assert f"{len(keys)} restored" in ended.out
-    assert {path.stem for path in out.iterdir()} == keys
+    assert {path.name for path in out.iterdir()} == {*(f"{k}.png" for k in keys), "restored.json"}
     with tarfile.open(tmp_path / "some.tar", "w") as tar:
         data = (out / f"{min(keys)}.png").read_bytes()
         member = tarfile.TarInfo("inside/one.png")
@@ -111,6 +111,36 @@ def test_the_pairs_of_a_dataset_by_key_and_members_of_a_tar(cli, model, finished
         tar.addfile(member, io.BytesIO(data))
     assert cli("restore", model, tmp_path / "some.tar", tmp_path / "of tar").code == 0
     assert (tmp_path / "of tar" / "some" / "inside" / "one.png").is_file()
+
+
+def test_a_folder_takes_the_pictures_of_one_dataset_and_one_model(
+    cli, model, finished, photos, build_dataset, pictures, tmp_path
+):
+    root, out = finished.store.root, tmp_path / "restored"
+    # The same photographs and requests, so the same keys, and other degraded pictures.
+    other = build_dataset(photos, tmp_path / "other", seed=1).store.root
+    keys = [{pair["key"] for pair in PairDataset(place)} for place in (root, other)]
+    assert len(keys[0] & keys[1]) > 10
+    assert cli("restore", model, root, out).code == 0
+    assert "0 restored" in cli("restore", model, root, out).out
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    second = tmp_path / "second"
+    save(create("nafnet", "tiny", seed=1), second)
+    for arguments, words in (
+        ((model, other), "holds restored pictures of another dataset"),
+        ((second, root), "holds restored pictures by another model"),
+        ((second, other, "--overwrite"), "of another dataset"),
+        ((model, pictures), "of a dataset, and IN is none"),
+    ):
+        ended = cli("restore", *arguments[:2], out, *arguments[2:])
+        assert ended.code == 2
+        assert words in ended.err
+        assert "name another OUT" in ended.err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / "restored.json").write_text("{}")
+    assert "restored.json: damaged" in cli("restore", model, root, out).err
+    (out / "restored.json").unlink()
+    assert "and no restored.json says of which" in cli("restore", model, root, out).err
 
 
 @pytest.mark.parametrize(

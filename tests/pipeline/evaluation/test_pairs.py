@@ -19,8 +19,9 @@ def test_datasets_are_called_by_their_folders_and_by_their_paths_where_these_are
         "b/x": "b/x",
         "z": "s3://bucket/z",
     }
-    with pytest.raises(ValueError, match="named twice"):
-        names_of(["a/x", "a/x"])
+    for other in ("a/x", "a/x/", "a/../a/x"):
+        with pytest.raises(ValueError, match="named twice"):
+            names_of(["a/x", other])
 
 
 def test_a_split_degradations_and_a_limit(root):

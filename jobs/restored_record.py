@@ -1,0 +1,100 @@
+"""Which dataset restored pictures are of, and which model made them: a file beside them.
+
+Keys do not tell: those of two datasets of the same photographs are the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gends.jobs.training.inputs import source_of
+from gends.models.digest import digest_folder
+from gends.pipeline.store import Store, open_store
+
+RECORD = "restored.json"
+Record = Mapping[str, Any]
+
+
+def begin_record(store: Store, dataset: Path | None, model: Path, targets: Iterable[str]) -> None:
+    """Note in the output folder what is going to be restored into it, or find that noted.
+
+    Args:
+        store: the output folder.
+        dataset: root; None for pictures of no dataset, which need no record.
+        model: folder of the restorer.
+        targets: names of the pictures that will be written.
+
+    Raises:
+        ValueError: there are restored pictures of something else, or it is not known of what.
+    """
+    found = read_record(store)
+    if dataset is None:
+        if found is not None:
+            raise ValueError(f"{_holds(store)} of a dataset, and IN is none; name another OUT")
+        return
+    wanted = {"data": source_of(dataset), "model_digest": digest_folder(model)}
+    if found is not None:
+        if differs := list(_differences(found, wanted)):
+            raise ValueError(f"{_holds(store)} {' and '.join(differs)}; name another OUT")
+        return
+    if any(map(store.exists, targets)):
+        raise ValueError(
+            f"{store.url} holds pictures by the keys of {dataset}, and no {RECORD} says of which "
+            "dataset and model; name another OUT"
+        )
+    with store.publish(RECORD) as file:
+        file.write(json.dumps(wanted, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def check_record(place: Path, dataset: str) -> Record | None:
+    """The record beside restored pictures; None where they were made elsewhere.
+
+    Raises:
+        ValueError: they are of another dataset, or of this one when it had other shards.
+    """
+    record = read_record(open_store(place))
+    if record is not None and record["data"] != source_of(dataset):
+        raise ValueError(
+            f"{place} holds restored pictures of another dataset than {dataset}, or of what it was "
+            f"before: {place / RECORD} names {_shards(record)}, and there is "
+            f"{_shards({'data': source_of(dataset)})}; restore it again, into a new folder"
+        )
+    return record
+
+
+def read_record(store: Store) -> Record | None:
+    """What was noted in a folder, if anything.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if not store.exists(RECORD):
+        return None
+    try:
+        record: Record = json.loads(store.read(RECORD))
+        _shards(record), record["model_digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{store.where(RECORD)}: damaged ({error!r}), so it is not known of which dataset the "
+            "pictures beside it are; restore into a new folder"
+        ) from error
+    return record
+
+
+def _holds(store: Store) -> str:
+    return f"{store.url} holds restored pictures"
+
+
+def _differences(found: Record, wanted: Record) -> Iterator[str]:
+    if found["data"] != wanted["data"]:
+        yield f"of another dataset ({_shards(found)}, IN has {_shards(wanted)})"
+    before, now = (record["model_digest"][:16] for record in (found, wanted))
+    if found["model_digest"] != wanted["model_digest"]:
+        yield f"by another model ({before}, MODEL is {now})"
+
+
+def _shards(record: Record) -> str:
+    return f"shards {record['data']['shards'][:16]}"
