@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gends.jobs.evaluation.settings import Settings
+from gends.jobs.training.inputs import source_of
 from gends.jobs.training.restorer_result import FACTS
 from gends.pipeline.disjoint import refuse_shared
-from gends.pipeline.identity import IdentityError
-from gends.pipeline.reader import DatasetNotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A dataset that a model's record says it was trained on."""
+
+    root: str
+    split: str | None
+    source: dict[str, Any]
 
 
 def check_sources(settings: Settings) -> str:
-    """Say what was checked: the training data that are named, or else those of MODEL's record.
+    """Say what was checked: the training data that are named, and those of MODEL's record.
+
+    Data of the record count only where they still are what was trained on, at their own place or
+    at one that is named.
 
     Raises:
         SharedSourcesError: photographs of the data are in the training data; they are named.
-        ValueError: the record is damaged.
+        ValueError: the record is damaged, and no training data are named.
     """
+    said = []
     if settings.train_data:
-        return _check(settings, settings.train_data, settings.train_split)
+        said.append(_check(settings, settings.train_data, settings.train_split))
     record = settings.judged / FACTS
-    if not record.exists():
-        return _unchecked(f"{settings.judged} has no {FACTS} that says what it was trained on")
-    roots, split = _recorded(record)
     try:
-        return _check(settings, roots, split)
-    except (DatasetNotFoundError, IdentityError, FileNotFoundError) as error:
-        return _unchecked(f"the training data of {record} are not there ({error})")
+        trained = list(_recorded(record)) if record.exists() else []
+    except (ValueError, KeyError, TypeError) as error:
+        why = f"{record}: damaged ({error!r})"
+        if not settings.train_data:
+            raise ValueError(f"{why}; name the data with --train-data") from error
+        return " ".join([*said, _unchecked(why)])
+    if not trained and not said:
+        return _unchecked(f"{settings.judged} has no {FACTS} that says what it was trained on")
+    for data in trained:
+        try:
+            root = _found(data, settings.train_data)
+        except (OSError, ValueError, KeyError) as error:
+            said.append(_unchecked(f"the training data of {record} are not there ({error})"))
+        else:
+            said.append(_check(settings, [root], data.split))
+    return " ".join(dict.fromkeys(said))
 
 
 def _check(settings: Settings, roots: Sequence[str], split: str | None) -> str:
@@ -42,11 +66,23 @@ def _unchecked(why: str) -> str:
     return f"NOT checked whether photographs were trained on: {why}; name them with --train-data."
 
 
-def _recorded(record: Path) -> tuple[list[str], str | None]:
-    try:
-        train = json.loads(record.read_text(encoding="utf-8"))["train"]
-        return [str(root) for root in train["roots"]], train["split"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{record}: damaged ({error!r}); name the data with --train-data"
-        ) from error
+def _found(data: _Trained, named: Sequence[str]) -> str:
+    """Where what was trained on lies: at its own place, or moved to one that is named.
+
+    Raises:
+        ValueError: at neither; what the record names was changed since.
+        OSError: the same, and it is gone.
+    """
+    for root in named:
+        if source_of(root) == data.source:
+            return root
+    if source_of(data.root) != data.source:
+        raise ValueError(f"{data.root} is another dataset, or was changed, since the training")
+    return data.root
+
+
+def _recorded(record: Path) -> Iterator[_Trained]:
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    train, sources = facts["train"], facts["run"]["data"]
+    for number, root in enumerate(train["roots"]):
+        yield _Trained(str(root), train["split"], sources[str(number)])
