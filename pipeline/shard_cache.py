@@ -17,7 +17,7 @@ from gends.pipeline.local_store import OpenFile
 from gends.pipeline.store import StorageError, Store, room_in
 
 MOST_OPEN = 16
-"""Copies that a process keeps open, and so can read on from after they were thrown out."""
+"""Copies that a process keeps open."""
 LOCKS = 16
 """Files to lock while a shard is fetched, so that it is fetched once; few shards share one."""
 COPY = re.compile(r"[0-9a-f]{32}\.tar")
@@ -30,6 +30,10 @@ class ShardCache:
     Several processes may use a folder at once, also for different roots. A copy is named after its
     root, its shard and the version of that which the store tells: a shard that was made again is
     fetched again by processes that open it later.
+
+    A copy that was thrown out takes its room on the disk for as long as a process has it open. A
+    process lets go of such copies whenever it opens another; until then it reads on from them, so
+    others may hold up to `MOST_OPEN` copies each beyond the cap, as long as they open none.
     """
 
     def __init__(self, folder: Path | str, most_bytes: int) -> None:
@@ -65,6 +69,12 @@ class ShardCache:
                 self._open.pop(next(iter(self._open)), None)
         return os.pread(file.descriptor, size, offset)
 
+    def _let_go(self) -> None:
+        """Close copies that were thrown out, here or by others."""
+        for place, file in list(self._open.items()):
+            if os.fstat(file.descriptor).st_nlink == 0:
+                self._open.pop(place, None)
+
     def drop(self, store: Store, name: str) -> None:
         """Throw a copy away: its bytes are not those that they should be."""
         self._open.pop((store.url, name), None)
@@ -76,6 +86,7 @@ class ShardCache:
 
     def _opened(self, store: Store, name: str) -> OpenFile:
         path = self._path(store, name)
+        self._let_go()
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked(str(int(path.stem, 16) % LOCKS)):
             if not path.exists():
@@ -123,6 +134,7 @@ class ShardCache:
                 break
             path.unlink(missing_ok=True)
             total -= freed
+        self._let_go()
 
     @contextlib.contextmanager
     def _locked(self, what: str) -> Iterator[None]:

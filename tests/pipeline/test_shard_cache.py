@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -39,14 +40,39 @@ def test_the_least_recently_opened_make_room(store, tmp_path):
     for shard in range(4):
         assert cache.read_range(store, shard_name(shard), 10, 5) == bytes([shard]) * 5
         assert sum(path.stat().st_size for path in folder.glob("*.tar")) <= 3000
-    left = copies(folder)
-    assert len(left) == 3
-    # What a process has open it reads on, also where the copy is gone.
+    assert len(copies(folder)) == 3
+    # What a process has open it reads on, also where others threw the copy out.
+    assert ShardCache(folder, 3000).read_range(store, shard_name(0), 0, 1) == b"\0"
+    assert len(copies(folder)) == 3
     shutil.rmtree(store.root)
-    assert cache.read_range(store, shard_name(0), 999, 5) == b"\0"
+    assert cache.read_range(store, shard_name(1), 999, 5) == b"\1"
     for shard in (1, 2, 3):
         with pytest.raises(FileNotFoundError):
             ShardCache(folder, 3000).read_range(store, shard_name(shard), 0, 1)
+
+
+def room_taken(folder) -> int:
+    """Bytes of the copies that are there, and of those without a name that this process holds."""
+    found = {path.stat().st_ino: path.stat().st_size for path in folder.glob("*.tar")}
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if str(folder) in os.readlink(f"/proc/self/fd/{descriptor}"):
+                facts = os.fstat(int(descriptor))
+                found[facts.st_ino] = facts.st_size
+    return sum(found.values())
+
+
+def test_copies_that_were_thrown_out_are_let_go(store, tmp_path):
+    folder = tmp_path / "cache"
+    cache, other = ShardCache(folder, 2000), ShardCache(folder, 2000)
+    for shard in range(5):
+        cache.read_range(store, shard_name(shard), 0, 1)
+        assert room_taken(folder) <= 2000
+    for shard in range(2):  # what `cache` has open is thrown out by another
+        other.read_range(store, shard_name(shard), 0, 1)
+    assert room_taken(folder) == 4000
+    cache.read_range(store, shard_name(1), 0, 1)
+    assert room_taken(folder) == 2000
 
 
 def test_copies_are_shared_and_fetched_once(store, tmp_path, monkeypatch):
