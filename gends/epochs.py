@@ -12,6 +12,8 @@ from gends.dataset import PairDataset
 from gends.mix import Mix, mix_of
 from gends.order import Indices, Shuffle, shards_of
 
+MIXING = 2
+"""Way of rounding shares to draws: a state of another one is refused."""
 Weights = str | Sequence[float] | Mapping[str, float]
 
 
@@ -40,12 +42,20 @@ class Epochs:
         self._rows = dataset.rows
         self._seed = seed
         self._shuffle = Shuffle(shards_of(dataset.rows), shards_in_buffer) if shuffle else None
-        self._mix = None
+        self._mix: Mix | None = None
         self.total = len(dataset)
         if mix is not None:
             self.total = len(dataset) if length is None else length
             self._mix = Mix(*mix_of(dataset.rows, dataset.items.roots, mix), self.total)
-        self._settings = (seed, shuffle, shards_in_buffer, repr(mix), self.total)
+        self._settings: tuple[object, ...] = (
+            seed,
+            shuffle,
+            shards_in_buffer,
+            repr(mix),
+            self.total,
+        )
+        if mix is not None:
+            self._settings += (MIXING,)
 
     def order(self, epoch: int) -> Indices:
         """Indices into the dataset, over all ranks."""

@@ -21,11 +21,12 @@ class Mix:
     """An epoch of a fixed length, drawn from strata of rows in given shares.
 
     Each stratum is gone through in random order, again and again and on from epoch to epoch: no
-    pair comes a second time before all of its stratum have come once.
+    pair comes a second time before all of its stratum have come once. What an epoch rounds off a
+    share is made up for by later ones, so that a share of less than one draw comes, too.
     """
 
     def __init__(self, strata: Sequence[Indices], shares: Sequence[float], length: int) -> None:
-        """Draw `length` rows, of each stratum its share, rounded.
+        """Draw `length` rows, of each stratum its share, whole over the epochs.
 
         Raises:
             ValueError: `length` is below 1, a share is no number from 0 on, all are 0, or a
@@ -39,16 +40,35 @@ class Mix:
             if share and not len(stratum):
                 raise ValueError(f"part {number} of the mix has a share of {share} and no pairs")
         self.strata = strata
-        self.counts = _rounded(np.asarray(shares, np.float64) / sum(shares) * length)
+        self._length = length
+        self._wanted = np.asarray(shares, np.float64) / sum(shares) * length
+        self._drawn = [np.zeros(len(strata), np.int64)]
+
+    def drawn(self, epoch: int) -> Indices:
+        """How many rows of each stratum come before an epoch.
+
+        Each epoch draws what its strata are behind their shares, in whole numbers: those that are
+        furthest behind are rounded up.
+        """
+        while len(self._drawn) <= epoch:
+            before = self._drawn[-1]
+            behind = self._wanted * len(self._drawn) - before
+            self._drawn.append(before + _rounded(behind, self._length))
+        return self._drawn[epoch]
+
+    def counts(self, epoch: int) -> Indices:
+        """How many rows of each stratum an epoch has."""
+        return self.drawn(epoch + 1) - self.drawn(epoch)
 
     def order(self, seed: int, epoch: int, shuffle: Shuffle) -> Indices:
         """Rows of an epoch; one may come several times."""
         rng = np.random.default_rng((seed, epoch))
         buffers = shuffle.buffers(rng)
-        labels = rng.permutation(np.repeat(np.arange(len(self.strata)), self.counts))
+        before, counts = self.drawn(epoch), self.counts(epoch)
+        labels = rng.permutation(np.repeat(np.arange(len(self.strata)), counts))
         order = np.empty(len(labels), np.int64)
-        for number, count in enumerate(self.counts.tolist()):
-            passes = self._passes(number, seed, epoch * count, count)
+        for number, count in enumerate(counts.tolist()):
+            passes = self._passes(number, seed, int(before[number]), count)
             parts = [arranged(part, buffers, rng) for part in passes]
             order[labels == number] = np.concatenate([np.arange(0), *parts])
         return order
@@ -65,11 +85,13 @@ class Mix:
         return passes
 
 
-def _rounded(counts: npt.NDArray[np.float64]) -> Indices:
-    """Whole numbers with the same sum: the largest remainders are rounded up."""
-    whole = np.floor(counts).astype(np.int64)
-    missing = round(float(counts.sum())) - int(whole.sum())
-    whole[np.argsort(whole - counts, kind="stable")[:missing]] += 1
+def _rounded(behind: npt.NDArray[np.float64], length: int) -> Indices:
+    """Whole numbers from 0 on near to these, with the sum `length`."""
+    whole = np.maximum(np.floor(behind), 0).astype(np.int64)
+    while (missing := length - int(whole.sum())) > 0:
+        whole[np.argsort(whole - behind, kind="stable")[:missing]] += 1
+    while whole.sum() > length:  # where strata are ahead of their share: fewer than none is none
+        whole[np.argmax(np.where(whole > 0, whole - behind, -np.inf))] -= 1
     return whole
 
 

@@ -91,9 +91,36 @@ def test_no_pair_comes_again_before_all_of_its_part_have_come(sizes, shares, len
 def test_shares_are_rounded_to_the_length():
     strata = [np.arange(4), np.arange(4, 8), np.arange(8, 12)]
     for length in range(1, 20):
-        counts = Mix(strata, [1, 1, 1], length).counts
-        assert counts.sum() == length
-        assert np.ptp(counts) <= 1
+        mix = Mix(strata, [1, 1, 1], length)
+        for epoch in range(4):
+            counts = mix.counts(epoch)
+            assert counts.sum() == length
+            assert np.ptp(counts) <= 1
+
+
+@given(
+    shares=st.lists(st.floats(0.001, 5) | st.just(0), min_size=1, max_size=12).filter(any),
+    length=st.integers(1, 40),
+)
+def test_what_epochs_round_off_is_made_up_for(shares, length):
+    strata = [np.arange(n, n + 1) for n in range(len(shares))]
+    mix, epochs = Mix(strata, shares, length), 60
+    counts = np.stack([mix.counts(epoch) for epoch in range(epochs)])
+    assert (counts >= 0).all()
+    assert (counts.sum(axis=1) == length).all()
+    wanted = np.array(shares) / sum(shares) * length * np.arange(1, epochs + 1)[:, None]
+    assert np.abs(counts.cumsum(axis=0) - wanted).max() < 1 + len(shares) / 2
+    assert not counts[:, np.array(shares) == 0].any()
+    # Also when a later epoch is asked for first.
+    assert (Mix(strata, shares, length).counts(epochs - 1) == counts[-1]).all()
+
+
+def test_a_small_share_comes_in_some_epochs():
+    strata = [np.arange(10), np.arange(10, 20), np.arange(20, 30)]
+    mix, shuffle = Mix(strata, [1, 1, 0.02], 10), Shuffle(np.arange(30) // 10, 2)
+    rare = [(mix.order(1, epoch, shuffle) >= 20).sum() for epoch in range(100)]
+    assert sum(rare) == pytest.approx(10, abs=1)
+    assert max(rare) == 1
 
 
 def test_mixes_that_cannot_be_are_refused():
