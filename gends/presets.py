@@ -81,9 +81,15 @@ def _basicsr(item: Item) -> Item:
     }
 
 
-def _promptir(item: Item) -> tuple[list[Any], Tensor, Tensor]:
+def _promptir(item: Item) -> Any:
     number = _each(item["degradation"], _known(PROMPTIR_IDS, "PromptIR"))
-    return [item["key"], number], _unit(item["lq"]), _unit(item["gt"])
+    lq, gt = _unit(item["lq"]), _unit(item["gt"])
+    if isinstance(number, int):
+        return [item["key"], number], lq, gt
+    import torch  # noqa: PLC0415  pictures are tensors by now
+
+    # The containers that torch's own collation makes of such items.
+    return [[tuple(item["key"]), torch.tensor(number, device=lq.device)], lq, gt]
 
 
 def _daclip(item: Item) -> Item:
