@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from experiment import ARMS, NARROW, REST, SEEN, TESTS, UNSEEN, Experiment, Model
 
+from gends.models.digest import digest_folder
 from gends.pipeline.identity import read_identity
 from gends.pipeline.reader import readable_shards
 from gends.pipeline.store import open_store
@@ -99,9 +103,20 @@ def evaluation_step(experiment: Experiment, model: Model, lpips_weights: Path | 
         ("--metrics", "psnr,ssim,lpips", "--fp32", "--threads", 1),
         ("--device", experiment.training.device),
         () if lpips_weights is None else ("--lpips-weights", lpips_weights),
-        ("--out", out),
-        done=(out / "evaluation.json").exists,
+        # Over an evaluation of what the model was before, or one without LPIPS.
+        ("--out", out, "--overwrite"),
+        done=lambda: judged(out / "evaluation.json", experiment.result(model), lpips_weights),
     )
+
+
+def judged(record: Path, result: Path, lpips_weights: Path | None) -> bool:
+    """Whether an evaluation is of this very model, with LPIPS if its weights are there."""
+    if not record.exists():
+        return False
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    weights = lpips_weights or os.environ.get("GENDS_LPIPS_WEIGHTS")
+    lacks_lpips = "lpips" in facts["missing"] and weights and find_spec("lpips")
+    return facts["model_digest"] == digest_folder(result) and not lacks_lpips
 
 
 def whole(root: Path) -> bool:

@@ -19,6 +19,7 @@ import pytest
 
 from gends import PairDataset
 from gends.jobs.cli import group
+from gends.models.digest import digest_folder
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.reader import read_manifest
 from gends.pipeline.verify import verify
@@ -160,6 +161,32 @@ def test_steps_that_are_done_are_left_alone(example, tmp_path, capsys):
     assert "a done" in capsys.readouterr().out
 
 
+def test_an_evaluation_counts_for_the_model_and_the_metrics_it_is_of(
+    example, experiment, monkeypatch
+):
+    monkeypatch.delenv("GENDS_LPIPS_WEIGHTS", raising=False)
+    model = experiment.models(seed=0)[0]
+    result, out = experiment.result(model), experiment.evaluation(model)
+    result.mkdir(parents=True)
+    out.mkdir(parents=True)
+    (result / "config.json").write_text("{}")
+    facts = {"model_digest": digest_folder(result), "missing": {"lpips": "no weights"}}
+
+    def is_done(weights: Path | None = None) -> bool:
+        return example.commands.evaluation_step(experiment, model, weights).done()
+
+    assert not is_done()
+    (out / "evaluation.json").write_text(json.dumps(facts))
+    assert is_done()
+    assert not is_done(Path("alexnet.safetensors"))
+    monkeypatch.setenv("GENDS_LPIPS_WEIGHTS", "alexnet.safetensors")
+    assert not is_done()
+    (out / "evaluation.json").write_text(json.dumps({**facts, "missing": {}}))
+    assert is_done()
+    (result / "config.json").write_text('{"trained": "anew"}')
+    assert not is_done()
+
+
 def test_a_failed_step_stops_the_others_and_says_why(example, tmp_path):
     wrong = step(example, "wrong", "raise SystemExit('no such thing')", tmp_path / "never")
     long = step(example, "long", "import time; time.sleep(600)", tmp_path / "never")
@@ -253,6 +280,10 @@ def test_the_report_finds_what_is_there(example, reported):
     text = path.read_text()
     assert "| swin | ood | PSNR | better | worse |" in text
     assert "LPIPS is missing: no weights here." in text
+    assert "covering its severities alone, and no arm tells the two apart" in text
+    assert "existing+mispaired rules out only that a gain comes from seeing more pictures" in text
+    # Two restorers, two sets, two metrics and three arms; as many again for each degradation.
+    assert "24 gains over all pairs and 48 by degradation" in text
     assert "lpips" not in {row["metric"] for row in rows}
     shown = sorted(picture.name for picture in path.parent.glob("*.png"))
     assert shown == ["degradations-id.png", "degradations-ood.png", "gains.png"]
