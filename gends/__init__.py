@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 from gends._version import __version__
 
 if TYPE_CHECKING:
-    from gends.augment import Augment
+    from gends.augment import Augment, WithMove
     from gends.dataset import PairDataset
     from gends.loader import PairLoader
     from gends.stream import PairStream
 
-__all__ = ["Augment", "PairDataset", "PairLoader", "PairStream", "__version__"]
+__all__ = ["Augment", "PairDataset", "PairLoader", "PairStream", "WithMove", "__version__"]
 
 _MODULES = {
     "Augment": "gends.augment",
     "PairDataset": "gends.dataset",
     "PairLoader": "gends.loader",
     "PairStream": "gends.stream",
+    "WithMove": "gends.augment",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,12 +35,22 @@ class Move(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class WithMove:
+    """A transform that is told how its pair was moved, to move alike what else belongs to it."""
+
+    function: Callable[[Any, Move], Any]
+    """From the item, after its preset, and the move; `Move.apply` takes whole pictures."""
+
+
+@dataclass(frozen=True, slots=True)
 class Augment:
     """Random crop, flip and rotation, the same for `lq` and `gt`.
 
     The move is a function of `seed` and the numbers it is drawn by: a stream draws by its own seed,
     the epoch and the place in the epoch's order; a `PairDataset` by epoch and index once
     `set_epoch` was called, and until then by torch's generator of the process.
+
+    A transform in a `WithMove` moves alike what else belongs to a pair, such as a mask.
 
     Only the window is decoded, and of files that fpng wrote nothing below it.
     """

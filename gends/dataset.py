@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from gends.augment import Augment
+from gends.augment import Augment, WithMove
 from gends.items import CACHE_BYTES, Items, Numbers
 from gends.pipeline.damage import PairError
-from gends.pipeline.manifest import Row
+from gends.pipeline.manifest import ManifestError, Row
 from gends.presets import Item
 from gends.rows import Columns, Roots, Selection, columns_of, listed, row_at
 
@@ -41,7 +41,7 @@ class PairDataset:
         where: pc.Expression | None = None,
         augment: Augment | None = None,
         preset: str = "plain",
-        transform: Callable[[Any], Any] | None = None,
+        transform: Callable[[Any], Any] | WithMove | None = None,
         on_damage: str = "raise",
         cache: Path | str | None = None,
         cache_bytes: int = CACHE_BYTES,
@@ -61,15 +61,19 @@ class PairDataset:
                 before any picture is read.
             augment: how to cut, mirror and turn pairs.
             preset: shape of the items: plain, tensor, basicsr, promptir, daclip or diffplugin.
-            transform: applied to every item, after the preset.
+            transform: applied to every item, after the preset. In a `WithMove`, it is told how
+                the pair was moved, too.
             on_damage: "raise" a PairError, or "skip" the pair with a DamagedPairWarning: batches
-                and iteration then are shorter by it. Asked for alone, it always raises.
+                and iteration then are shorter by it. Asked for alone, it always raises. A shard
+                whose manifest is damaged raises a ManifestError, or is left out with such a
+                warning when the dataset is opened: none of its pairs has an index then.
             cache: folder on a local disk to keep copies of shards in, for roots in buckets. Shards
                 are fetched whole, so reading in random order needs room for all of them.
             cache_bytes: how large that folder may become.
 
         Raises:
             DatasetNotFoundError: no committed shard under a root.
+            ManifestError: a manifest is damaged and not to be skipped, or all pairs are lost so.
             ValueError: a value that no pair has, or another argument that is none.
         """
         roots = listed(root)
@@ -86,7 +90,10 @@ class PairDataset:
             cache_bytes=cache_bytes,
         )
         # Arrow columns, not Python objects: forked loader workers then share their pages.
-        self.rows = selection.read(roots).combine_chunks()
+        damaged: list[ManifestError] | None = [] if self.items.skips else None
+        self.rows = selection.read(roots, damaged=damaged).combine_chunks()
+        for error in damaged or ():
+            self.items.pass_over(error)
         self.items.check(self.rows)
         self._epoch = None if augment is None else _shared_epoch()
 
@@ -102,7 +109,7 @@ class PairDataset:
 
     @property
     def damaged(self) -> int:
-        """How many damaged pairs this process has passed over."""
+        """How many damaged pairs this process passed over; a shard without a manifest is one."""
         return self.items.damaged
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ from gends.items import Items
 from gends.pipeline.arrow_values import as_numpy
 from gends.pipeline.damage import PairError
 from gends.pipeline.identity import IDENTITY_NAME, read_identity
-from gends.pipeline.manifest import Row, sealed_shards, shard_name
+from gends.pipeline.manifest import ManifestError, Row, sealed_shards, shard_name
 from gends.pipeline.store import Store, open_store
 from gends.presets import Item
 from gends.rows import Root, Roots, Selection, check_known, columns_of, listed, row_at
@@ -34,8 +34,9 @@ class Follower:
 
     A shard is read once, as it was when it was seen: pairs that a `retry` adds to it later are not
     read. A shard that `retry` or `repair` takes away while its pairs are being read is waited for,
-    and the rest of these pairs read from the new one. All bytes are compared with the checksums of
-    their manifest.
+    and the rest of these pairs read from the new one. A damaged manifest counts as one damaged pair
+    where these are skipped, and its shard is not looked at again. All bytes are compared with the
+    checksums of their manifest.
     """
 
     def __init__(self, root: Roots, *, poll: float, timeout: float | None, **options: Any) -> None:
@@ -71,9 +72,10 @@ class Follower:
         source = _Source(self.root, watch, self.items)
         missing = set(range(self._num_shards(watch))[place::places])
         while missing:
-            group, rows = watch.until(lambda sealed: self._group(sorted(missing & sealed)))
+            group, rows, damaged = watch.until(lambda sealed: self._group(sorted(missing & sealed)))
             missing.difference_update(group)
             columns = columns_of(rows)
+            yield from damaged
             for index in order(as_numpy(rows["shard"])).tolist():
                 row = row_at(columns, index)
                 try:
@@ -92,12 +94,13 @@ class Follower:
         check_known(self.root.url, "degradation", self.selection.degradations, known)
         return number
 
-    def _group(self, shards: list[int]) -> tuple[list[int], pa.Table] | None:
+    def _group(self, shards: list[int]) -> tuple[list[int], pa.Table, list[PairError]] | None:
         if not shards:
             return None
-        rows = self.selection.read([self.root], shards=shards, strict=False).combine_chunks()
+        damaged: list[ManifestError] | None = [] if self.items.skips else None
+        rows = self.selection.read([self.root], shards=shards, strict=False, damaged=damaged)
         self.items.check(rows)
-        return shards, rows
+        return shards, rows.combine_chunks(), [PairError(str(error)) for error in damaged or ()]
 
 
 def _number_of(key: str) -> int:
@@ -140,7 +143,12 @@ class _Source:
                 return None
             return Selection().read([self._root], shards=[shard], strict=False)
 
-        self._renewed[shard] = self._watch.until(look)
+        try:
+            self._renewed[shard] = self._watch.until(look)
+        except ManifestError as error:
+            if self._items.skips:
+                raise PairError(str(error)) from error
+            raise
         # Its open files may be those of tars that are gone.
         self._items.reopen()
 

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gends.augment import Augment, Move
-from gends.pipeline.damage import DamagedPairWarning, PairError
+from gends.augment import Augment, Move, WithMove
+from gends.pipeline.damage import DamagedPairWarning, DamageError, PairError
 from gends.pipeline.manifest import Row, shard_name
 from gends.pipeline.reader import PARTS, ShardReader, read_pictures
 from gends.pipeline.shard_cache import ShardCache
@@ -37,7 +37,7 @@ class Items:
         *,
         augment: Augment | None = None,
         preset: str = "plain",
-        transform: Callable[[Any], Any] | None = None,
+        transform: Callable[[Any], Any] | WithMove | None = None,
         on_damage: str = "raise",
         cache: Path | str | None = None,
         cache_bytes: int = CACHE_BYTES,
@@ -89,7 +89,7 @@ class Items:
         reader = self._readers[row["root"]]
         move = self._move(row, numbers)
         pictures = read_pictures(reader, row, move.window)
-        item = {**row, "caption": row["caption"] or ""}
+        item = {**row, "caption": row["caption"] or "", "move": move}
         root = str(self.roots[row["root"]].url).rstrip("/")
         item["path"] = f"{root}/{shard_name(row['shard'])}/{row['key']}"
         item.update((part, move.turn(pictures[part])) for part in PARTS)
@@ -126,8 +126,8 @@ class Items:
             else:
                 yield self.finished(attempt)
 
-    def pass_over(self, error: PairError) -> None:
-        """Warn of a damaged pair and count it, or raise, as asked."""
+    def pass_over(self, error: DamageError) -> None:
+        """Warn of a damaged pair or manifest and count it, or raise, as asked."""
         if not self.skips:
             raise error
         self.damaged += 1
@@ -136,6 +136,8 @@ class Items:
     def finished(self, item: Item) -> Any:
         """The item in the shape of the preset, transformed."""
         shaped = self.preset.shape(self._tensors(item) if self.preset.is_tensor else _whole(item))
+        if isinstance(self.transform, WithMove):
+            return self.transform.function(shaped, item["move"])
         return shaped if self.transform is None else self.transform(shaped)
 
     def _tensors(self, item: Item) -> Item:

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gends.pipeline.arrow_values import numbers, texts
+from gends.pipeline.manifest import ManifestError
 from gends.pipeline.reader import read_manifest
+from gends.pipeline.store import same_place
 
 COLUMNS = (
     "key",
@@ -55,10 +57,13 @@ def listed(roots: Roots) -> list[Root]:
     """
     named = roots.items() if isinstance(roots, Mapping) else [(None, roots)]
     found = [Root(url, origin) for origin, group in named for url in _several(group)]
-    urls = [str(root.url).rstrip("/") for root in found]
     if not found:
         raise ValueError("no root to read from")
-    if twice := sorted({url for url in urls if urls.count(url) > 1}):
+    places = [same_place(root.url) for root in found]
+    twice = dict.fromkeys(
+        str(root.url) for root, place in zip(found, places, strict=True) if places.count(place) > 1
+    )
+    if twice:
         raise ValueError(f"{', '.join(twice)}: listed twice; to draw more of a root, give a mix")
     return found
 
@@ -91,7 +96,12 @@ class Selection:
             )
 
     def read(
-        self, roots: Sequence[Root], *, shards: Sequence[int] | None = None, strict: bool = True
+        self,
+        roots: Sequence[Root],
+        *,
+        shards: Sequence[int] | None = None,
+        strict: bool = True,
+        damaged: list[ManifestError] | None = None,
     ) -> pa.Table:
         """Rows of the accepted pairs, in order of root, shard and key.
 
@@ -99,12 +109,16 @@ class Selection:
             roots: where to look.
             shards: only these, of each root; None reads all.
             strict: raise if a value that is asked for is nowhere, or nothing is left.
+            damaged: leaves out shards whose manifest is damaged, and is given the errors.
 
         Raises:
+            ManifestError: a manifest is damaged, and `damaged` is None or nothing is left.
             ValueError: as told by `strict`, or what `read_manifest` raises.
         """
-        tables = [self._read(number, root, shards) for number, root in enumerate(roots)]
+        tables = [self._read(number, root, shards, damaged) for number, root in enumerate(roots)]
         rows = pa.concat_tables(tables)
+        if strict and damaged and not len(rows):
+            raise damaged[0]
         where = ", ".join(str(root.url) for root in roots)
         if strict and self.where is not None and not len(rows):
             raise ValueError(f"{where}: no pair with where={self.where}")
@@ -125,8 +139,16 @@ class Selection:
             )
         return kept
 
-    def _read(self, number: int, root: Root, shards: Sequence[int] | None) -> pa.Table:
-        table = read_manifest(root.url, columns=COLUMNS, shards=shards, where=self.where)
+    def _read(
+        self,
+        number: int,
+        root: Root,
+        shards: Sequence[int] | None,
+        damaged: list[ManifestError] | None,
+    ) -> pa.Table:
+        table = read_manifest(
+            root.url, columns=COLUMNS, shards=shards, where=self.where, damaged=damaged
+        )
         if root.origin is not None:
             origin = texts(*[root.origin] * len(table))
             table = table.set_column(table.column_names.index("origin"), "origin", origin)

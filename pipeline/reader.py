@@ -56,16 +56,18 @@ def read_manifest(
     columns: Sequence[str] | None = None,
     shards: Sequence[int] | None = None,
     where: pc.Expression | None = None,
+    damaged: list[ManifestError] | None = None,
 ) -> pa.Table:
     """Rows of all manifests under a root as one table, in order of shard and key.
 
     Manifests of shards that are not in the plan are passed over. `where` is an expression over
-    any columns; only rows of which it is true are kept.
+    any columns; only rows of which it is true are kept. Where there is a list `damaged`, manifests
+    that are damaged are left out and their errors added to it, in order of shard.
 
     Raises:
         DatasetNotFoundError: no manifest is there.
         IdentityError: manifests are there, and no dataset that they belong to.
-        ManifestError: a manifest is damaged, or says what cannot be.
+        ManifestError: a manifest is damaged, or says what cannot be, and `damaged` is None.
         ValueError: `where` names a column that manifests do not have, or compares what cannot be.
     """
     store = open_store(root)
@@ -75,14 +77,23 @@ def read_manifest(
     names = list(SCHEMA.names if columns is None else columns)
     read_names = names if where is None else SCHEMA.names
 
-    def read(shard: int) -> pa.Table:
-        table = _checked_rows(store, shard, read_names)
+    def read(shard: int) -> pa.Table | ManifestError:
+        try:
+            table = _checked_rows(store, shard, read_names)
+        except ManifestError as error:
+            if damaged is None:
+                raise
+            return error
         if status is not None:
             table = table.filter(pc.equal(table["status"], texts(status)[0]))
         return (table if where is None else _those(table, where)).select(names)
 
     with ThreadPoolExecutor(PARALLEL) as threads:
-        return pa.concat_tables(threads.map(read, numbers))
+        found = list(threads.map(read, numbers))
+    if damaged is not None:
+        damaged += (one for one in found if isinstance(one, ManifestError))
+    tables = [one for one in found if isinstance(one, pa.Table)]
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(names)
 
 
 def _those(table: pa.Table, where: pc.Expression) -> pa.Table:

@@ -33,9 +33,9 @@ class Recipe:
     """Crops to a step, over all devices."""
     steps: int
     flips: bool
-    """Horizontal and vertical, each half of the time."""
+    """Left and right, half of the time."""
     rotations: bool
-    """By 90°, half of the time."""
+    """By 0, 90, 180 or 270°, a quarter of the time each; with `flips` all eight ways are alike."""
     ema_decay: float = 0.0
     """Of the averaged weights; 0: none."""
     source: str

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from gends import Augment, PairDataset, PairStream
+from gends import Augment, PairDataset, PairLoader, PairStream, WithMove
 from gends.augment import Move
 from gends.pipeline.png import Window
 
@@ -71,6 +71,29 @@ def test_both_pictures_of_a_pair_move_alike(root):
             found = moved[index][part]
             assert np.array_equal(found, move.apply(plain[index][part]))
             torch.from_numpy(found)  # its strides are none that torch refuses
+
+
+def with_mask(item, move):
+    """A mask that was not stored: where the whole degraded picture is bright."""
+    mask = MASKS[item["key"]]
+    return {**item, "mask": np.ascontiguousarray(move.apply(mask))}
+
+
+MASKS: dict[str, np.ndarray] = {}
+
+
+def test_what_else_belongs_to_a_pair_moves_alike(root):
+    MASKS.update({item["key"]: item["lq"][:, :, 0] > 99 for item in PairDataset(root)})
+    augment = Augment(crop=40, flip=True, rotate=True)
+    moved = PairDataset(root, augment=augment, transform=WithMove(with_mask))
+    for item in moved:
+        assert np.array_equal(item["mask"], item["lq"][:, :, 0] > 99)
+        assert "move" not in item
+    stream = PairStream(root, preset="tensor", augment=augment, transform=WithMove(with_mask))
+    for batch in PairLoader(stream, batch_size=8):
+        assert torch.equal(batch["mask"], batch["lq"][:, 0] * 255 > 99.5)
+    whole = PairDataset(root, transform=WithMove(with_mask))[0]
+    assert np.array_equal(whole["mask"], MASKS[whole["key"]])
 
 
 def test_epochs_change_the_moves_of_a_dataset(root):

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
 
 from gends import PairDataset, PairStream
+from gends.pipeline.damage import DamagedPairWarning
+from gends.pipeline.manifest import ManifestError, manifest_name, sealed_shards
 from gends.pipeline.reader import read_manifest
 from gends.rows import Root, Selection, listed
 
@@ -41,8 +44,13 @@ def test_roots_come_in_three_forms():
     for none in ([], {}, {"original": []}):
         with pytest.raises(ValueError, match="no root to read from"):
             listed(none)
-    with pytest.raises(ValueError, match="a/b: listed twice; to draw more of a root, give a mix"):
-        listed({"original": "a/b", "generated": "a/b/"})
+    for other in ("a/b/", "./a/b", "a/c/../b", Path("a/b").absolute()):
+        with pytest.raises(
+            ValueError, match=r"a/b.*: listed twice; to draw more of a root, give a"
+        ):
+            listed({"original": "a/b", "generated": other})
+    with pytest.raises(ValueError, match="s3://b/c/: listed twice"):
+        listed(["s3://b/c", "s3://b/c/"])
 
 
 def test_several_roots_are_one_dataset(root, other, rows):
@@ -140,6 +148,38 @@ def test_rows_are_chosen_before_any_picture_is_read(copied):
     shutil.rmtree(copied.store.path("shards"))
     dataset = PairDataset(copied.store.root, where=pc.field("width") == 64, severity=(0, 1))
     assert len(dataset) > 20
+
+
+def test_a_shard_with_a_damaged_manifest_is_left_out_if_asked(copied):
+    root, path = copied.store.root, copied.store.path(manifest_name(1))
+    whole = PairDataset(root)
+    wanted = [row["key"] for row in whole.rows.to_pylist() if row["shard"] != 1]
+    assert 0 < len(wanted) < len(whole)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ManifestError, match=r"000001\.parquet: unreadable"):
+        PairDataset(root)
+    for _ in range(2):
+        with pytest.warns(DamagedPairWarning, match=r"skipped .*000001\.parquet: unreadable"):
+            dataset = PairDataset(root, on_damage="skip")
+        assert dataset.damaged == 1
+        assert dataset.rows["key"].to_pylist() == wanted
+    for shard in sealed_shards(copied.store):
+        copied.store.path(manifest_name(shard)).write_bytes(b"PAR1")
+    with pytest.raises(ManifestError, match=r"000000\.parquet: unreadable"):
+        PairDataset(root, on_damage="skip")
+
+
+def test_following_passes_over_a_damaged_manifest_once(copied):
+    root, path = copied.store.root, copied.store.path(manifest_name(1))
+    wanted = {row["key"] for row in PairDataset(root).rows.to_pylist() if row["shard"] != 1}
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ManifestError, match=r"000001\.parquet"):
+        list(PairStream(root, follow=True, poll=0.01, timeout=60))
+    stream = PairStream(root, follow=True, poll=0.01, timeout=60, on_damage="skip")
+    with pytest.warns(DamagedPairWarning, match=r"skipped .*000001\.parquet") as caught:
+        found = [item["key"] for item in stream]
+    assert len(caught) == stream.dataset.items.damaged == 1
+    assert sorted(found) == sorted(wanted)
 
 
 def test_following_reads_one_root_without_a_mix(root, other):
