@@ -150,6 +150,7 @@ def test_the_public_names():
         "PairDataset",
         "PairLoader",
         "PairStream",
+        "WithMove",
         "__version__",
     }
     assert all(hasattr(gends, name) for name in gends.__all__)

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from gends import PairDataset, PairStream
 from gends.follow import Follower
+from gends.pipeline.damage import DamagedPairWarning
 from gends.pipeline.dataset import open_dataset
 from gends.pipeline.identity import IDENTITY_NAME, IdentityError
 from gends.pipeline.manifest import manifest_name, sealed_shards, shard_name
@@ -254,6 +255,19 @@ def test_a_shard_that_is_made_again_while_it_is_read_is_never_read_torn(
     for item in found:
         wanted = after[index[item["key"]]]
         assert all(np.array_equal(item[part], wanted[part]) for part in ("gt", "lq"))
+
+
+def test_a_shard_that_was_made_again_with_a_damaged_manifest_is_skipped_if_asked(copied):
+    rows, manifest = read_manifest(copied.store.url), copied.store.path(manifest_name(1))
+    others = [row["key"] for row in rows.to_pylist() if row["shard"] != 1]
+    pairs = iter(following(copied.store.url, shuffle=False, on_damage="skip"))
+    found = [next(pairs)]  # as above
+    copied.store.remove(shard_name(1))
+    manifest.write_bytes(manifest.read_bytes()[:-100])
+    with pytest.warns(DamagedPairWarning, match=r"skipped .*000001\.parquet") as caught:
+        found += pairs
+    assert found == others
+    assert len(caught) == len(rows) - len(others) > 0
 
 
 def test_a_manifest_may_go_away_at_any_moment(copied, keys):
