@@ -46,14 +46,17 @@ def check_sources(settings: Settings) -> str:
         return " ".join([*said, _unchecked(why)])
     if not trained and not said:
         return _unchecked(f"{settings.judged} has no {FACTS} that says what it was trained on")
+    found: list[str] = []
+    unchecked: list[str] = []
     for data in trained:
         try:
-            root = _found(data, settings.train_data)
+            found.append(_found(data, settings.train_data))
         except (OSError, ValueError, KeyError) as error:
-            said.append(_unchecked(f"the training data of {record} are not there ({error})"))
-        else:
-            said.append(_check(settings, [root], data.split))
-    return " ".join(dict.fromkeys(said))
+            why = f"the training data of {record} are not there any more ({error})"
+            unchecked.append(_unchecked(why))
+    if found:
+        said.append(_check(settings, found, trained[0].split))
+    return " ".join([*dict.fromkeys(said), *unchecked])
 
 
 def _check(settings: Settings, roots: Sequence[str], split: str | None) -> str:
