@@ -25,8 +25,14 @@ OPERATIONS: dict[str, Operation] = {
 MU_TOLERANCE = 0.7 / 128 / 4
 """A quarter of a severity profile's bin: the requested bin is hit with room to spare."""
 
+MU_BIN = 4 * MU_TOLERANCE
+"""A mu that is further off was missed."""
+
 SIGMA_TOLERANCE = 0.4 / 128
 """One bin of sigma: no further candidates are tried once this near."""
+
+TRIES = 12
+"""Candidates drawn for a mu that none of the first ones reaches."""
 
 VARIANTS = 0x76617269616E74
 """Keeps the random numbers of variants apart from those of pairs."""
@@ -36,12 +42,15 @@ class ParametricDegrader:
     """Degrades by formula, solving each formula's strength for the mu that was asked for.
 
     Of up to `candidates` draws of parameters, each solved for mu, the one whose sigma is nearest to
-    the instruction's is kept. A mu that an image cannot take (a dark one cannot lose 0.25) gives
-    the nearest that it can: the recipe holds the strength and the severity achieved.
+    the instruction's is kept. Many parameters do not reach every mu: thin rain stays thin at full
+    strength, a dark image cannot lose 0.25. While all have missed by more than a bin, more are
+    drawn, `TRIES` in all. If those miss too, the nearest mu is kept: the recipe holds the strength
+    and the severity achieved.
 
     With `variants` the parameters of a pair are not drawn anew but taken from one of these numbered
     sets, which never change: one number is one formula of haze, one kind of rain, and so on. Only
-    strength and noise fields then differ from pair to pair.
+    strength and noise fields then differ from pair to pair, and what one set cannot reach is missed
+    more often.
     """
 
     engine = "parametric"
@@ -60,6 +69,7 @@ class ParametricDegrader:
         return {
             "engine": self.engine,
             "candidates": str(self.candidates),
+            "tries": str(TRIES),
             "variants": ",".join(map(str, self.variants)),
             "numpy": np.__version__,
             "opencv": cv2.__version__,
@@ -78,7 +88,9 @@ class ParametricDegrader:
     def _degrade(self, clean: Image, photo: Photo, wanted: Instruction) -> Degraded:
         operation = _operation(wanted.degradation)
         best: tuple[float, Solution, Parameters, int] | None = None
-        for candidate in range(self.candidates):
+        for candidate in range(max(self.candidates, TRIES)):
+            if candidate >= self.candidates and best and _missed(best[1], wanted) == 0:
+                break
             rng = np.random.default_rng((wanted.seed, candidate))
             parameters, seed = self._parameters(operation, rng), int(rng.integers(2**63))
             render = operation.prepare(photo, parameters, seed)
@@ -149,5 +161,9 @@ def _tolerance(mu: float) -> float:
 
 def _distance(solution: Solution, wanted: Instruction) -> float:
     """Error of sigma; a missed mu weighs so much more that it decides alone."""
-    missed = max(0.0, abs(solution.mu - wanted.mu) - 4 * MU_TOLERANCE)
-    return abs(solution.sigma - wanted.sigma) + 1000 * missed
+    return abs(solution.sigma - wanted.sigma) + 1000 * _missed(solution, wanted)
+
+
+def _missed(solution: Solution, wanted: Instruction) -> float:
+    """By how much mu lies outside the bin around the wanted one."""
+    return max(0.0, abs(solution.mu - wanted.mu) - MU_BIN)

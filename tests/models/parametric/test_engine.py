@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from gends.histograms import load_profile
 from gends.models.degrader import Degrader, Instruction
-from gends.models.parametric import OPERATIONS, ParametricDegrader, replay
+from gends.models.parametric import OPERATIONS, ParametricDegrader, engine, replay
 
 BIN = 0.7 / 128
 
@@ -31,9 +32,9 @@ def test_it_is_a_degrader():
     assert degrader.engine == "parametric"
     fingerprint = degrader.fingerprint()
     assert all(isinstance(value, str) for value in fingerprint.values())
-    assert {"numpy", "opencv", "candidates"} | {f"operation.{n}" for n in OPERATIONS} <= set(
-        fingerprint
-    )
+    assert {"numpy", "opencv", "candidates", "tries"} | {
+        f"operation.{n}" for n in OPERATIONS
+    } <= set(fingerprint)
 
 
 @pytest.mark.parametrize("degradation", list(OPERATIONS))
@@ -84,6 +85,25 @@ def test_more_candidates_come_nearer_to_the_wanted_sigma(photos: list[np.ndarray
             )
         )
     assert errors[1] < 0.8 * errors[0]
+
+
+def test_what_real_snow_asks_for_is_reached_by_drawing_more(photos: list, monkeypatch):
+    rng, profile = np.random.default_rng(1), load_profile("reference")
+    wanted = []
+    for _ in range(24):
+        drawn = profile.draw("snow", rng, uniform_share=0.0)
+        wanted.append(_instruction("snow", drawn.mu, int(rng.integers(2**63)), drawn.sigma))
+    more = ParametricDegrader().degrade(photos[:1], [wanted])[0]
+    monkeypatch.setattr(engine, "TRIES", 0)
+    few = ParametricDegrader().degrade(photos[:1], [wanted])[0]
+
+    def missed(pairs: list) -> list[bool]:
+        return [abs(p.recipe[0]["mu"] - w.mu) > BIN for p, w in zip(pairs, wanted, strict=True)]
+
+    assert any(missed(few))
+    assert not any(missed(more))
+    for first, pair, miss in zip(few, more, missed(few), strict=True):
+        assert miss or (first.lq == pair.lq).all()
 
 
 def test_what_cannot_be_reached_is_not_claimed():
