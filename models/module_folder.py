@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -10,8 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from diffusers.configuration_utils import ConfigMixin
+from safetensors import SafetensorError
 from torch import nn
 from transformers.utils import logging as transformers_logging
+
+from gends.models.json_object import read_object
 
 DIFFUSERS = {"low_cpu_mem_usage": False}
 """Of diffusers' from_pretrained: without accelerate, True logs advice to install it."""
@@ -32,8 +37,14 @@ def load_module(cls: Any, path: Path, **options: Any) -> nn.Module:
     `options` go to the class's from_pretrained.
 
     Raises:
-        ValueError: no such weights, or keys or shapes that do not fit the class; they are named.
+        ValueError: no such weights, damaged ones, or keys or shapes that do not fit the class;
+            they are named.
     """
+    config = read_object(path / "config.json")
+    if issubclass(cls, ConfigMixin):
+        _check_keys(cls, config, path / "config.json")
+    if not any(path.glob("*.safetensors")):
+        raise ValueError(f"{path}: no weights; they are read from *.safetensors alone")
     with _quiet():
         try:
             module, info = cls.from_pretrained(
@@ -44,12 +55,25 @@ def load_module(cls: Any, path: Path, **options: Any) -> nn.Module:
                 local_files_only=True,
                 **options,
             )
-        except (OSError, RuntimeError) as error:
-            raise ValueError(f"{path}: {error}") from error
+        except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{path}: {reason}; is a file damaged? copy the folder anew"
+            ) from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[kind]:
             raise ValueError(f"{path}: {kind} {sorted(map(str, info[kind]))}")
+    for name, tensor in module.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{path}: {name} holds values that are no finite numbers")
     return cast(nn.Module, module.eval())
+
+
+def _check_keys(cls: type, config: Mapping[str, Any], path: Path) -> None:
+    """Refuse keys that diffusers would leave aside: the module would not be what they say."""
+    known = inspect.signature(cls).parameters
+    if foreign := [key for key in config if key not in known and not key.startswith("_")]:
+        raise ValueError(f"{path}: {', '.join(foreign)}: unknown to {cls.__name__}; delete them")
 
 
 def make_readable(path: Path) -> None:
@@ -69,7 +93,7 @@ def _quiet() -> Iterator[None]:
     bars = transformers_logging.is_progress_bar_enabled()
     previous = logging.root.manager.disable
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     try:
         yield
     finally:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from gends.models.degradations import DEGRADATIONS
+
 Values = npt.NDArray[np.float64]
 
 
@@ -95,6 +97,9 @@ class Calibration:
         """
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
+            if foreign := sorted(table.keys() - DEGRADATIONS.keys()):
+                known = ", ".join(DEGRADATIONS)
+                raise ValueError(f"{', '.join(foreign)} is no degradation; known: {known}")
             return cls(
                 {
                     name: Curve(asked=tuple(c["asked"]), produced=tuple(c["produced"]))

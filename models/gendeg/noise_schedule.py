@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args, get_type_hints
 
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
+
+from gends.models.json_object import construct
+
+ALWAYS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
+"""Keys of every published scheduler_config.json; those of Stable Diffusion 1 hold no more."""
+LATER = ("timestep_spacing", "rescale_betas_zero_snr")
+"""Keys that diffusers writes since it also writes prediction_type."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +38,13 @@ class NoiseSchedule:
 
     def __post_init__(self) -> None:
         """Refuse combinations that cannot be sampled from."""
-        if self.prediction_type not in ("epsilon", "v_prediction"):
-            raise ValueError(
-                f"prediction_type {self.prediction_type!r}: give 'epsilon' or 'v_prediction'"
-            )
+        for name in ("prediction_type", "beta_schedule", "timestep_spacing"):
+            known = get_args(get_type_hints(type(self))[name])
+            if getattr(self, name) not in known:
+                names = ", ".join(map(repr, known))
+                raise ValueError(f"{name} {getattr(self, name)!r}: give one of {names}")
+        if self.num_train_timesteps < 1:
+            raise ValueError(f"num_train_timesteps is {self.num_train_timesteps}; give 1 or more")
         if self.rescale_betas_zero_snr and self.prediction_type == "epsilon":
             raise ValueError(
                 "prediction_type 'epsilon' with rescale_betas_zero_snr: where nothing but noise is "
@@ -48,9 +58,23 @@ class NoiseSchedule:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> NoiseSchedule:
-        """From any diffusers scheduler_config.json; keys of other concerns are left aside."""
+        """From any diffusers scheduler_config.json; keys of other concerns are left aside.
+
+        What a file of an early diffusers lacks is as diffusers' own solvers have it.
+
+        Raises:
+            ValueError: a key that every such file holds is missing, or a value is of no use.
+        """
+        required = ALWAYS + ("prediction_type",) * any(key in config for key in LATER)
+        if missing := [key for key in required if key not in config]:
+            raise ValueError(
+                f"no {', no '.join(missing)}: this is no whole configuration of a diffusers "
+                "scheduler; copy the file anew"
+            )
+        if config.get("trained_betas") is not None:
+            raise ValueError("trained_betas: noise schedules given one by one are not supported")
         known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in config.items() if key in known})
+        return construct(cls, {key: value for key, value in config.items() if key in known})
 
     def config(self) -> dict[str, Any]:
         """Keyword arguments of diffusers' schedulers."""

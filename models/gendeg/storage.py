@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import copy
-import json
+import reprlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import diffusers
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from safetensors.torch import save_file
 from torch import nn
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.conditioning import SeverityConditioner
@@ -25,7 +24,8 @@ from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.parts import Parts
 from gends.models.gendeg.sampling_settings import SamplingSettings
 from gends.models.gendeg.target import Target
-from gends.models.gendeg.tokenizer import save_tokenizer
+from gends.models.gendeg.tokenizer import load_tokenizer, save_tokenizer
+from gends.models.json_object import construct, read_object
 from gends.models.module_folder import DIFFUSERS, load_module, make_readable, save_module, to_json
 from gends.models.scm import StructureCorrection
 
@@ -42,6 +42,9 @@ MODULES: dict[str, dict[str, tuple[str, Any]]] = {
 }
 """Folder → class name → library and class. Nothing else is ever imported for a model's sake."""
 OPTIONAL = {"scm"}
+CLASS = "GenDeg"
+
+T = TypeVar("T")
 
 
 def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> None:
@@ -51,7 +54,7 @@ def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> No
     """
     path.mkdir(parents=True, exist_ok=True)
     index: dict[str, Any] = {
-        "_class_name": "GenDeg",
+        "_class_name": CLASS,
         "_diffusers_version": diffusers.__version__,
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "scheduler": ["diffusers", "DDPMScheduler"],
@@ -79,26 +82,38 @@ def load_model(path: Path) -> Parts:
     """What `save_model` wrote to `path`; weights float32, on the CPU.
 
     Raises:
-        ValueError: not such a folder, an unknown class, or weights that do not fit the classes.
+        ValueError: not such a folder, an unknown class, settings that are none, or weights that do
+            not fit the classes.
     """
     index = _read_index(path)
-    calibration = path / CALIBRATION
+    calibration, scheduler = path / CALIBRATION, path / "scheduler" / "scheduler_config.json"
+    sampling, target = (index.get(key, {}) for key in ("sampling", "target"))
     return Parts(
         modules={part: _load_module(path, part, index) for part in MODULES},
-        tokenizer=CLIPTokenizer.from_pretrained(path / "tokenizer", local_files_only=True),
-        schedule=NoiseSchedule.from_config(dict(DDPMScheduler.load_config(path / "scheduler"))),
-        sampling=SamplingSettings(**index.get("sampling", {})),
-        target=Target(**index.get("target", {})),
+        tokenizer=load_tokenizer(path / "tokenizer"),
+        schedule=_named(scheduler, NoiseSchedule.from_config, read_object(scheduler)),
+        sampling=_named(f"{path / INDEX}: sampling", construct, SamplingSettings, sampling),
+        target=_named(f"{path / INDEX}: target", construct, Target, target),
         captions=bool(index.get("captions", True)),
         calibration=Calibration.load(calibration) if calibration.exists() else Calibration(),
     )
 
 
 def _read_index(path: Path) -> dict[str, Any]:
+    index = _named(f"{path} holds no model", read_object, path / INDEX)
+    if (found := index.get("_class_name")) != CLASS:
+        raise ValueError(
+            f"{path / INDEX}: _class_name is {reprlib.repr(found)}, that of a model is {CLASS!r}"
+        )
+    return index
+
+
+def _named(where: object, make: Callable[..., T], *arguments: Any) -> T:
+    """What `make` returns; where it refuses, the place in the model's folder is named."""
     try:
-        return cast(dict[str, Any], json.loads((path / INDEX).read_text(encoding="utf-8")))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} holds no model: {INDEX}: {error}") from error
+        return make(*arguments)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _save_module(module: nn.Module, path: Path, dtype: torch.dtype | None) -> None:
@@ -124,12 +139,14 @@ def _save_text_encoder(encoder: CLIPTextModel, path: Path) -> None:
 
 
 def _load_module(path: Path, part: str, index: Mapping[str, Any]) -> nn.Module | None:
-    name = (index.get(part) or [None, None])[1]
+    entry = index.get(part) or [None, None]
+    name = entry[1] if isinstance(entry, list) and len(entry) == 2 else entry
     if name is None and part in OPTIONAL:
         return None
-    if name not in MODULES[part]:
+    if name not in list(MODULES[part]):
         raise ValueError(
-            f"{path / INDEX}: {part} is of class {name!r}; known are {', '.join(MODULES[part])}"
+            f"{path / INDEX}: {part} is of class {reprlib.repr(name)}; known are "
+            f"{', '.join(MODULES[part])}"
         )
     if not (path / part).is_dir():
         raise ValueError(f"{path / INDEX} lists {part}, but there is no folder {path / part}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
@@ -70,6 +71,21 @@ def save_tokenizer(tokenizer: CLIPTokenizer, path: Path) -> None:
     }
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     (path / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+
+def load_tokenizer(path: Path) -> CLIPTokenizer:
+    """The tokenizer of the folder `path`.
+
+    Raises:
+        ValueError: its files are not there or do not fit together.
+    """
+    for name in ("vocab.json", "merges.txt"):
+        if not (path / name).is_file():
+            raise ValueError(f"{path / name} is missing: copy the model's tokenizer folder anew")
+    try:
+        return cast(CLIPTokenizer, CLIPTokenizer.from_pretrained(path, local_files_only=True))
+    except Exception as error:  # the library raises no narrower class for a wrong vocabulary
+        raise ValueError(f"{path}: {error}; copy the model's tokenizer folder anew") from error
 
 
 def _merges(words: Sequence[str]) -> list[tuple[str, str]]:

@@ -36,9 +36,43 @@ def test_configuration_survives_a_scheduler_config():
     assert NoiseSchedule.from_config({**schedule.scheduler.config}) == schedule
 
 
+BETAS = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+}
+# As published with Stable Diffusion 1.5 and InstructPix2Pix, years apart.
+OLD = {"_class_name": "PNDMScheduler", "_diffusers_version": "0.6.0", "trained_betas": None}
+LATER = {"_class_name": "EulerAncestralDiscreteScheduler", "prediction_type": "epsilon"}
+
+
+@pytest.mark.parametrize("more", [OLD, LATER, LATER | {"timestep_spacing": "linspace"}])
+def test_published_configurations_are_read(more: dict[str, object]):
+    assert NoiseSchedule.from_config({**BETAS, **more}) == NoiseSchedule()
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({}, "no num_train_timesteps, no beta_start, no beta_end, no beta_schedule"),
+        ({"a": 1}, "no num_train_timesteps"),
+        (BETAS | {"timestep_spacing": "trailing"}, "no prediction_type"),
+        (BETAS | {"beta_end": "0.1"}, "beta_end is '0.1'; give float"),
+        (BETAS | {"trained_betas": [0.1]}, "trained_betas"),
+        (BETAS | {"num_train_timesteps": 0}, "num_train_timesteps is 0"),
+    ],
+)
+def test_no_default_stands_in_for_what_a_damaged_file_lost(config: dict[str, object], says: str):
+    with pytest.raises(ValueError, match=says):
+        NoiseSchedule.from_config(config)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"beta_schedule": "foo"},
+        {"timestep_spacing": "foo"},
         {"prediction_type": "sample"},
         {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
         {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},

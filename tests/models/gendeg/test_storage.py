@@ -116,6 +116,74 @@ def test_classes_outside_the_table_are_refused(saved: Path):
         GenDeg.from_pretrained(saved)
 
 
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+def test_half_a_file_of_weights_is_named(saved: Path, part: str):
+    path = weights(saved, part)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=rf"{part}: .*safetensors|{part}: .*not fully covered"):
+        GenDeg.from_pretrained(saved)
+
+
+def test_weights_that_are_no_numbers_are_refused(saved: Path):
+    tensors = load_file(weights(saved, "scm"))
+    name = sorted(tensors)[0]
+    tensors[name] = tensors[name] * float("nan")
+    save_file(tensors, weights(saved, "scm"), metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=f"scm: {name} holds values that are no finite numbers"):
+        GenDeg.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("_class_name", "StableDiffusionPipeline", "_class_name is 'StableDiffusionPipeline'"),
+        ("unet", "x", "unet is of class 'x'; known are UNet2DConditionModel"),
+        ("unet", None, "unet is of class None"),
+        ("sampling", None, "sampling: expected an object, got None"),
+        ("sampling", {"foo": 1}, "sampling: unknown key 'foo'; known: sampler, steps"),
+        ("sampling", {"steps": "8"}, "sampling: steps is '8'; give int"),
+        ("sampling", {"steps": 0}, "sampling: steps is 0; give 1 or more"),
+        ("target", {"deviation": {"haze": 1}}, "target: target has means of"),
+        ("target", {"mean": {"haze": 1}, "deviation": {"haze": 1}}, "target: .*not iterable"),
+    ],
+)
+def test_a_damaged_index_names_what_is_wrong(saved: Path, key: str, value: object, says: str):
+    path = saved / "model_index.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(ValueError, match=rf"model_index\.json: {says}"):
+        GenDeg.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("model_index.json", "[]", "expected an object, got"),
+        ("scheduler/scheduler_config.json", "{}", "no num_train_timesteps, no beta_start"),
+        ("scheduler/scheduler_config.json", None, "No such file"),
+        ("unet/config.json", "{", "no JSON"),
+        ("unet/config.json", None, "No such file"),
+        ("tokenizer/merges.txt", None, "is missing: copy the model's tokenizer folder anew"),
+        ("tokenizer", "{}", "out of vocabulary"),
+        ("calibration.json", '{"haez": {}}', "haez is no degradation; known: haze"),
+    ],
+)
+def test_a_damaged_file_is_named(saved: Path, file: str, text: str | None, says: str):
+    path = saved / file
+    if text is None:
+        path.unlink()
+    else:
+        (path / "vocab.json" if path.is_dir() else path).write_text(text)
+    with pytest.raises(ValueError, match=f"{file}.*{says}"):
+        GenDeg.from_pretrained(saved)
+
+
+def test_keys_that_a_network_does_not_know_are_refused(saved: Path):
+    path = saved / "vae" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "foo": 1}))
+    with pytest.raises(ValueError, match=r"vae/config\.json: foo: unknown to [PA]"):
+        GenDeg.from_pretrained(saved)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match=r"model_index\.json"):
         GenDeg.from_pretrained(tmp_path)
