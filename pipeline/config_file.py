@@ -73,12 +73,17 @@ def _check_plain(text: str) -> None:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError(
-                f"aliases (*name) are not used here; write the value again{event.start_mark}"
+                f"aliases (*name) are not used here; write the value again{_line(event)}"
             )
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEPTH:
-            raise yaml.YAMLError(f"nested more than {MOST_DEPTH} deep{event.start_mark}")
+            raise yaml.YAMLError(f"nested more than {MOST_DEPTH} deep{_line(event)}")
+
+
+def _line(part: yaml.Event | yaml.Node) -> str:
+    """Where in the file, on one line; YAML's own words take three."""
+    return f" in line {part.start_mark.line + 1}"
 
 
 def _check_keys(node: yaml.Node | None) -> None:
@@ -91,9 +96,20 @@ def _check_keys(node: yaml.Node | None) -> None:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
                 name = spelled(reprlib.repr(key.value))
-                raise yaml.YAMLError(f"{name} is given twice{key.start_mark}")
+                raise yaml.YAMLError(f"{name} is given twice{_line(key)}")
             seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None)
             _check_keys(value)
+
+
+def _elsewhere(key: str, section: Any) -> str | None:
+    """Where a key that `section` does not have is one: at the top, or in a section of it."""
+    top = BuildConfig.model_fields
+    if section is not BuildConfig and key in top:
+        return f"{key!r} outside of this section"
+    for name, field in top.items():
+        if key in getattr(field.annotation, "model_fields", ()):
+            return f"'{name}.{key}', {key} within the section {name}"
+    return None
 
 
 def _reason(error: Any) -> str:
@@ -104,6 +120,8 @@ def _reason(error: Any) -> str:
         section: Any = BuildConfig
         for name in sections:
             section = section.model_fields[name].annotation
+        if place := _elsewhere(str(key), section):
+            return f"unknown key {reprlib.repr(str(key))}; did you mean {place}?"
         return unknown(str(key), section.model_fields)
     plain = {"tuple_type": "give a list, as [rain, snow]", "model_type": "give keys and values"}
     message = plain.get(error["type"], str(error["msg"]).removeprefix("Value error, "))

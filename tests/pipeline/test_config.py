@@ -71,8 +71,7 @@ def test_a_configuration_survives_its_own_dump(tmp_path):
 def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
     message = errors(
         tmp_path,
-        "resolutoin: 64\nreplica: 2\nzzz: 1\n"
-        "filter: {mu_mim: 0.1}\ngenerator: {step: 4, seed: 1}\n",
+        "resolutoin: 64\nreplica: 2\nzzz: 1\nfilter: {mu_mim: 0.1}\ngenerator: {step: 4, zzz: 1}\n",
     )
     for part in (
         "resolutoin: unknown key 'resolutoin'; did you mean 'resolution'?",
@@ -80,7 +79,7 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         "zzz: unknown key 'zzz'; known: clean, ",
         "filter.mu_mim: unknown key 'mu_mim'; did you mean 'mu_min'?",
         "generator.step: unknown key 'step'; did you mean 'steps'?",
-        "generator.seed: unknown key 'seed'; known: sampler, ",
+        "generator.zzz: unknown key 'zzz'; known: sampler, ",
     ):
         assert part in message
 
@@ -102,9 +101,13 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("{per_image: 2, degradations: [haze]}", "per_image is 2, but degradations are only 1"),
         ("seed: true", "seed: true turns nothing on"),
         ("generator: {threads: false}", "generator.threads: false turns nothing on"),
+        ("steps: 3", "steps: unknown key 'steps'; did you mean 'generator.steps', steps within"),
+        ("mu_max: 0.2", "mu_max: unknown key 'mu_max'; did you mean 'filter.mu_max'"),
+        ("filter: {steps: 3}", "filter.steps: unknown key 'steps'; did you mean 'generator.steps'"),
+        ("generator: {seed: 1}", "generator.seed: .*; did you mean 'seed' outside of this section"),
         ("workers: 3", "workers: is no key but the flag --workers"),
         ("unit-timeout: 3", "unit-timeout: is no key but the flag --unit-timeout"),
-        ("seed: 1\nresolution: 64\nseed: 2", "'seed' is given twice .*line 3"),
+        ("seed: 1\nresolution: 64\nseed: 2", "'seed' is given twice in line 3$"),
         ("filter: {mu_min: 0.1, mu_min: 0.2}", "'mu_min' is given twice"),
         ("clean_degradation: fog", "clean_degradation: unknown degradation 'fog'; known: haze"),
         ("replicas: 0", "replicas: .*got 0"),
