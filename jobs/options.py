@@ -98,7 +98,7 @@ def _option(path: tuple[str, ...], field: FieldInfo) -> Callable[[Command], Comm
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
     metavar = METAVARS.get(path[-1])
     return click.option(
-        flag, name, type=_click_type(kind), metavar=metavar or _metavar(kind), help=help_text
+        flag, name, type=_click_type(kind), metavar=metavar or metavar_of(kind), help=help_text
     )
 
 
@@ -123,9 +123,11 @@ def _click_type(kind: Any) -> Any:
     return {tuple: _names, dict: _bounds}.get(get_origin(kind), kind)
 
 
-def _metavar(kind: Any) -> str | None:
+def metavar_of(kind: Any) -> str | None:
+    """What stands for a value of a type, or of a range of click's, in a command's help."""
     by_kind = {int: "N", float: "X", tuple: "NAME,NAME…", dict: "NAME=LOW:HIGH,…"}
-    return by_kind.get(get_origin(kind) or kind)
+    ranges = {click.IntRange: int, click.FloatRange: float}
+    return by_kind.get(ranges.get(type(kind), get_origin(kind) or kind))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -107,6 +107,7 @@ def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[s
     size = sum(sizes) / len(sizes) if sizes else None
     return {
         "trial_pairs": len(rows),
+        "trial_reasons": dict(Counter(row["reason"] for row in rows if row["reason"])),
         "seconds_per_pair": seconds,
         "bytes_per_pair": size,
         "workers": workers,
@@ -147,7 +148,7 @@ def _text(facts: dict[str, Any]) -> str:
     ]
     if "estimated_seconds" in facts:
         lines.append(
-            f"about {duration(facts['estimated_seconds'])} h:m:s with {facts['workers']} workers "
+            f"{_time(facts['estimated_seconds'])} with {facts['workers']} workers "
             f"like this machine's ({facts['seconds_per_pair']:.3f} s per pair each), "
             f"{_size(facts)}; redraws and the start of Ray and the engine not counted"
         )
@@ -156,8 +157,13 @@ def _text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _time(seconds: float) -> str:
+    return f"about {duration(seconds)} h:m:s" if seconds >= 1 else "less than a second"
+
+
 def _size(facts: dict[str, Any]) -> str:
     if facts["bytes_per_pair"] is None:
-        return "no estimate of the size as all trial pairs were rejected"
+        reasons = ", ".join(f"{reason} {n}" for reason, n in facts["trial_reasons"].items())
+        return f"no estimate of the size as all trial pairs were rejected ({reasons})"
     each = facts["bytes_per_pair"] / 1e3
     return f"{facts['estimated_bytes'] / 1e9:.2f} GB ({each:.0f} kB per pair)"

@@ -8,7 +8,9 @@ import click
 
 from gends.jobs.outputs import file_in_a_folder
 from gends.pipeline.config import check_degradation
+from gends.pipeline.identity import read_identity
 from gends.pipeline.sheet import contact_sheet
+from gends.pipeline.store import open_store
 
 
 @click.command(
@@ -48,6 +50,7 @@ def command(root: str, out: Path, degradations: str, rows: int, side: int, seed:
     names = [name.strip() for name in degradations.split(",") if name.strip()]
     for name in names:
         check_degradation(name)
+    read_identity(open_store(root))  # a wrong path is to be told from a build without shards
     sheet = contact_sheet(root, degradations=names or None, rows=rows, side=side, seed=seed)
     sheet.save(out, "PNG")
     click.echo(f"{out}: {sheet.width}x{sheet.height}")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gends.jobs.options import metavar_of
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.train_restorer import restorer
 
@@ -36,6 +37,8 @@ def training_options(
 
     def flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
         shown = options.get("default") is not None
+        kind = options.get("type", type(options.get("default")))
+        options = {"metavar": metavar_of(kind)} | options
         return click.option(name, help=help_text, show_default=shown, **options)
 
     flags = [
@@ -185,12 +188,15 @@ def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
 )
 @click.option(
     "--samples",
+    metavar="N",
     default=96,
     show_default=True,
     type=click.IntRange(min=8),
     help="Pairs per degradation.",
 )
-@click.option("--seed", default=0, show_default=True, help="Which pairs, and their noise.")
+@click.option(
+    "--seed", metavar="N", default=0, show_default=True, help="Which pairs, and their noise."
+)
 @click.option(
     "--profile",
     metavar="NAME|FILE",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from gends.jobs.options import metavar_of
 from gends.jobs.outputs import new_or_old_folder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,6 +32,8 @@ def mix_of(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 
 def _flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
     shown = options.get("default") is not None and not options.get("is_flag")
+    kind = options.get("type", type(options.get("default")))
+    options = {"metavar": metavar_of(kind)} | options
     return click.option(name, help=help_text, show_default=shown, **options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,9 +81,9 @@ def _pyiqa_metric(name: str) -> Any:
             "(pyiqa's licence allows non-commercial use only) or remove the metric"
         ) from error
     if name not in pyiqa.list_models():
-        raise ConfigError(
-            f"filter.metrics: pyiqa knows no metric {name!r}; see pyiqa.list_models()"
-        )
+        near = difflib.get_close_matches(name, pyiqa.list_models(), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else "see pyiqa.list_models()"
+        raise ConfigError(f"filter.metrics: pyiqa knows no metric {name!r}; {hint}")
     return pyiqa.create_metric(name, device="cpu")
 
 

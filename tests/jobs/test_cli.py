@@ -11,7 +11,7 @@ from gends.jobs.cli import COMMANDS
 
 GROUPS = {
     "histograms": ("fit", "import", "show"),
-    "train": ("autoencoder", "generator", "scm", "calibration"),
+    "train": ("autoencoder", "generator", "scm", "calibration", "restorer"),
 }
 PATHS = [
     (name, *rest)
@@ -26,6 +26,7 @@ def test_every_command_has_help_with_an_example(cli, path):
     assert ended.code == 0
     text = " ".join(ended.out.split())
     assert f"gends-build {' '.join(path)}" in text.partition("Example")[2]
+    assert not {"INTEGER", "FLOAT"} & set(text.split())  # a number is N or X, everywhere
 
 
 def test_help_lists_commands_and_exit_codes(cli):

@@ -20,6 +20,19 @@ def test_a_degradation_that_is_not_there_is_refused(cli, finished, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_path_without_a_dataset_is_told_as_by_the_other_commands(cli, tmp_path):
+    said = {
+        cli(*command).err
+        for command in (
+            ["show", tmp_path / "gone", "--out", tmp_path / "s.png"],
+            ["status", tmp_path / "gone"],
+            ["verify", tmp_path / "gone"],
+        )
+    }
+    assert len(said) == 1
+    assert "so no dataset; is the path right?" in said.pop()
+
+
 def test_a_folder_that_is_not_there_is_said_before_anything_is_read(cli, tmp_path):
     out = tmp_path / "gone" / "result.json"
     for command in (["show", tmp_path], ["histograms", "fit", tmp_path]):

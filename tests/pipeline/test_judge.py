@@ -137,6 +137,8 @@ def test_metrics_without_pyiqa_are_an_error_that_says_what_to_do(monkeypatch):
 @pytest.mark.filterwarnings("default")
 def test_real_metrics_of_pyiqa(clean):
     pytest.importorskip("pyiqa")
+    with pytest.raises(ConfigError, match="no metric 'nqe'; did you mean 'niqe'"):
+        Judge(FilterConfig(metrics={"nqe": (None, 5)}))
     with pytest.raises(ConfigError, match="pyiqa knows no metric 'beauty'"):
         Judge(FilterConfig(metrics={"beauty": (1, None)}))
     judge = Judge(FilterConfig(metrics={"psnr": (25.0, None)}))
