@@ -83,7 +83,7 @@ def _check_plain(text: str) -> None:
 
 def _line(part: yaml.Event | yaml.Node) -> str:
     """Where in the file, on one line; YAML's own words take three."""
-    return f" in line {part.start_mark.line + 1}"
+    return f" in line {part.start_mark.line + 1}" if part.start_mark else ""
 
 
 def _check_keys(node: yaml.Node | None) -> None:
