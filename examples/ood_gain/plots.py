@@ -10,6 +10,7 @@ from experiment import TESTS
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from summary import LOWER_IS_BETTER
 from tables import OTHERS, Row, arm_title, degradations, find, restorers
 
@@ -109,6 +110,7 @@ def _panel(axes: Axes, points: Points, lines: Sequence[str], colours: Mapping[st
         )
     axes.set_yticks(range(len(lines)), lines, fontsize=8.5, color=INK)
     axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
