@@ -17,7 +17,7 @@ from gends.jobs.crew import Crew
 from gends.jobs.errors import BuildError, DrainedError
 from gends.jobs.flight import Flight, Lane
 from gends.jobs.progress import Progress
-from gends.jobs.remade import remade_lines
+from gends.jobs.remade import remade_line
 from gends.jobs.stages import Context, fail_unit, make_carefully, seal_shard
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
@@ -25,7 +25,7 @@ from gends.pipeline.commit import UnitError, begun_shards, begun_units
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import sealed_shards
 from gends.pipeline.plan import Plan
-from gends.pipeline.reopened import forget, lost_manifests, remember_tar, settle
+from gends.pipeline.reopened import forget, lost_manifests, read_record, remember_tar, settle
 from gends.pipeline.retry import narrowed
 from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, WorkUnit
@@ -111,15 +111,22 @@ class Build:
                 "left to make: a mistake of gends; please report it with what status and verify say"
             )
         self.tally.end()
-        self._tell_outcomes()
+        self.tell_outcomes()
         return self.tally
 
-    def _tell_outcomes(self) -> None:
-        """Say what became of shards that were opened again, and then take it off the record."""
-        if self._progress is not None:
-            for line in remade_lines(self.tally):
-                self._progress.say(line)
-        for shard in self.tally.remade:
+    def tell_outcomes(self) -> None:
+        """Say what became of shards that were opened again, and then take it off the record.
+
+        Called before any shard is opened: a build before this one may have been killed untold.
+        """
+        sealed = set(sealed_shards(self.store, self.plan.num_shards))
+        for shard in sorted(begun_shards(self.store) & sealed):
+            record = read_record(self.store, shard)
+            if record is None or record.outcome is None:
+                continue
+            self.tally.count_remade(shard, record.outcome)
+            if self._progress is not None:
+                self._progress.say(remade_line(shard, record.outcome))
             forget(self.store, shard, self._check)
 
     def _missing_units(self) -> Iterator[WorkUnit]:
@@ -133,7 +140,7 @@ class Build:
             if opened:
                 sealed.remove(shard)
             elif outcome is not None:
-                self.tally.remade[shard] = outcome
+                self.tally.count_remade(shard, outcome)
         self.tally.sealed = self.tally.sealed_before = len(sealed)
         for shard in range(self.plan.num_shards):
             if shard in sealed:
@@ -291,4 +298,4 @@ class Build:
             ) from error
         self.tally.sealed += 1
         if outcome is not None:
-            self.tally.remade[shard] = outcome
+            self.tally.count_remade(shard, outcome)

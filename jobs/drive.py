@@ -159,6 +159,7 @@ def _drive(
             inputs.found(store, engine)
         store.sweep("")  # what killed foundings left; before, this may not have been a dataset
         with progress, stop.on_signals():
+            job.tell_outcomes()
             prepare(lease)
             tally = job.run()
             progress(tally, final=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gends.jobs.tally import Tally
 from gends.pipeline.manifest import shard_name
+from gends.pipeline.reopened import Outcome
 
 TEXTS = {
     "same": "made again, to the same bytes",
@@ -13,6 +13,6 @@ TEXTS = {
 }
 
 
-def remade_lines(tally: Tally) -> list[str]:
-    """A line for each shard that a build made again where `repair` had found damage."""
-    return [f"{shard_name(shard)}: {TEXTS[what]}" for shard, what in sorted(tally.remade.items())]
+def remade_line(shard: int, outcome: Outcome) -> str:
+    """What became of a shard that a build made again where `repair` had found damage."""
+    return f"{shard_name(shard)}: {TEXTS[outcome]}"

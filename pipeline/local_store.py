@@ -125,7 +125,7 @@ class LocalStore(Store):
 
     def version(self, name: str) -> str:
         """See `Store`: files are replaced, so each has an inode and a time of its own."""
-        found = self.path(name).stat()
+        found = self.path(name).lstat()
         return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
     def versions(self, folder: str) -> dict[str, str]:
@@ -138,23 +138,20 @@ class LocalStore(Store):
         return found
 
     def remove(self, name: str, version: str | None = None) -> None:
-        """See `Store`; with a version the file is renamed, looked at, and put back if it differs.
-
-        Something else may only then have taken its name, which stays as it is.
-        """
+        """See `Store`; what may have been replaced since it was looked at is put back if it was."""
         path = self.path(name)
         if version is None:
             path.unlink(missing_ok=True)
             return
         aside = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-        try:
+        with contextlib.suppress(FileNotFoundError):  # gone, or swept away
+            if self.version(name) != version:
+                return
             path.rename(aside)
-        except FileNotFoundError:
-            return
-        if self.version(f"{name.rpartition('/')[0]}/{aside.name}") != version:
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, path)
-        aside.unlink(missing_ok=True)
+            if self.version(f"{name.rpartition('/')[0]}/{aside.name}") != version:
+                with contextlib.suppress(FileExistsError):
+                    os.link(aside, path, follow_symlinks=False)
+            _delete(aside)
 
     def remove_all(self, folder: str, versions: dict[str, str]) -> None:
         """See `Store`."""
@@ -167,7 +164,8 @@ class LocalStore(Store):
         nothing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
         with nothing, os.scandir(self.path(folder)) as entries:
             for entry in entries:
-                if TEMPORARY.fullmatch(entry.name) and entry.is_file():
+                ours = entry.is_file(follow_symlinks=False) or entry.is_symlink()
+                if TEMPORARY.fullmatch(entry.name) and ours:
                     os.unlink(entry.path)
 
 
@@ -182,6 +180,14 @@ class OpenFile:
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if self.descriptor >= 0:
             close(self.descriptor)
+
+
+def _delete(path: Path) -> None:
+    """Whatever it is: in the folder of a shard's units nothing else belongs."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:

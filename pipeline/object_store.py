@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import mmap
 import os
 import tempfile
@@ -218,9 +219,13 @@ class ObjectStore(Store):
         return _version(self._ask(name, lambda: obstore.head(self._bucket, name)))
 
     def versions(self, folder: str) -> dict[str, str]:
-        """See `Store`: one listing."""
-        found = self._ask(folder, lambda: obstore.list_with_delimiter(self._bucket, f"{folder}/"))
-        return {meta["path"].rpartition("/")[2]: _version(meta) for meta in found["objects"]}
+        """See `Store`: one listing, with what is in folders below."""
+
+        def names() -> dict[str, str]:
+            found = itertools.chain.from_iterable(obstore.list(self._bucket, f"{folder}/"))
+            return {meta["path"].removeprefix(f"{folder}/"): _version(meta) for meta in found}
+
+        return self._ask(folder, names)
 
     def remove(self, name: str, version: str | None = None) -> None:
         """See `Store`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from blake3 import blake3
 
@@ -76,7 +76,9 @@ def remember_tar(store: Store, shard: int, check: Check) -> None:
 
     Does nothing for a shard that was opened on purpose, or has no tar.
     """
-    if read_record(store, shard) is not None or not store.exists(shard_name(shard)):
+    record = read_record(store, shard)
+    opened = record is not None and record.outcome is None
+    if opened or not store.exists(shard_name(shard)):
         return
     with store.local_copy(shard_name(shard)) as tar:
         checksum = blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest()
@@ -91,10 +93,19 @@ def open_shards(store: Store, num_shards: int) -> set[int]:
 
 def lost_manifests(store: Store, num_shards: int) -> list[int]:
     """Shards of the plan that were sealed and have lost their manifest: a tar, and no units."""
-    # In this order: a shard that is sealed meanwhile is in one of the later listings.
     tars = set(numbers(store.names("shards"), ".tar")) & set(range(num_shards))
+    # On both sides: one is sealed meanwhile and then cleaned up, another opened again.
     begun = begun_shards(store)
-    return sorted(tars - begun - set(sealed_shards(store)))
+    unsealed = tars - set(sealed_shards(store))
+    begun |= begun_shards(store)
+    return sorted(n for n in unsealed if n not in begun or _has_lost_manifest(store, n))
+
+
+def _has_lost_manifest(store: Store, shard: int) -> bool:
+    """Of a shard with a work folder: there is nothing in it, or it was sealed again already."""
+    record, units = read_record(store, shard), store.names(work_folder(shard))
+    sealed_again = record is not None and record.outcome is not None
+    return (sealed_again or not units) and not store.exists(manifest_name(shard))
 
 
 def settle(store: Store, shard: int, check: Check) -> tuple[bool, Outcome | None]:
@@ -144,17 +155,23 @@ def clear(store: Store, shard: int, check: Check, *, but: str | None = None) -> 
     there = store.versions(work_folder(shard))
     there.pop(but or "", None)
     check()
+    # First: a record that outlives units would have the shard opened again.
+    if record := there.pop(RECORD, None):
+        store.remove(_record_name(shard), record)
     store.remove_all(work_folder(shard), there)
 
 
 def read_record(store: Store, shard: int) -> Reopened | None:
     """What a shard was before it was opened again; None for one that never was."""
     try:
-        return Reopened(**json.loads(store.read(_record_name(shard))))
+        record = Reopened(**json.loads(store.read(_record_name(shard))))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, RecursionError):
+        record = None
+    if record is None or record.outcome not in (None, *get_args(Outcome)):
         return Reopened()  # damaged: what is known is that the shard was opened
+    return record
 
 
 def _outcome(store: Store, shard: int, record: Reopened) -> Outcome:
@@ -173,12 +190,13 @@ def _write_record(store: Store, shard: int, record: Reopened, check: Check) -> N
 
 
 def _manifest(store: Store, shard: int) -> tuple[str | None, str]:
-    """Digest and version of a manifest as it is now; None and no version where there is none."""
+    """Digest and version of a manifest as it is now; of a link that leads nowhere no digest."""
+    name, version = manifest_name(shard), ""
     try:
-        version = store.version(manifest_name(shard))
-        return blake3(store.read(manifest_name(shard))).hexdigest(), version
+        version = store.version(name)
+        return blake3(store.read(name)).hexdigest(), version
     except FileNotFoundError:
-        return None, ""
+        return None, version
 
 
 def _record_name(shard: int) -> str:

@@ -17,10 +17,12 @@ from assault import kill_tree
 from plain_build import wait_for
 from witness import published
 
+from gends.pipeline.commit import work_folder
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.faults import VARIABLE
 from gends.pipeline.lease import newest_lease
 from gends.pipeline.manifest import manifest_name, shard_name
+from gends.pipeline.reopened import Reopened
 from gends.pipeline.retry import failed_shards
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
@@ -127,3 +129,29 @@ def test_a_retry_that_loses_the_root_before_it_begins_ends_in_one_line(
     assert "was taken over by elsewhere" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert published(store) == before
+
+
+def test_what_a_killed_repair_did_not_tell_the_next_command_tells(
+    clean: Path, build_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    store = build_dataset(clean, tmp_path / "root", **SETTINGS).store
+    before = published(store)
+    # As a repair leaves it that is killed when it has sealed the shard: its bytes were others once.
+    record = asdict(Reopened(shard_blake3="0" * 64, outcome="other"))
+    store.path(work_folder(0)).mkdir(parents=True)
+    store.path(f"{work_folder(0)}/reopened.json").write_text(json.dumps(record))
+    tar = bytearray(before[shard_name(0)])
+    tar[len(tar) // 2] ^= 1
+    store.path(shard_name(0)).write_bytes(tar)
+    done = subprocess.run(
+        [PROGRAM, "repair", store.root, "--workers", "1"],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert f"{shard_name(0)}: made again, but its bytes differ from those recorded" in done.stderr
+    assert f"{shard_name(0)}: made again, to the same bytes" in done.stderr
+    assert done.returncode == 1
+    assert published(store) == before
+    assert "is finished, nothing to do" in ended("run", "--out", store.root)

@@ -110,7 +110,9 @@ def test_where_nothing_is_left_there_is_nothing_to_remember(copied):
     assert copied.store.names("work") == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"other": 1}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", '{"other": 1}', '{"outcome": "rame"}', "[" * 100_000]
+)
 def test_a_damaged_record_forgets_the_checksum_and_no_more(opened, make_units, seal_shard, text):
     dataset, manifest = opened
     store = dataset.store
@@ -147,6 +149,62 @@ def test_killed_while_it_cleans_up_a_shard_made_again_stays_sealed(
 def remove_one_and_die(store, folder, versions) -> None:
     store.remove(f"{folder}/{min(versions)}")
     raise KeyboardInterrupt
+
+
+def test_killed_while_it_cleans_up_after_a_retry_that_changed_nothing_a_shard_stays_sealed(
+    copied, make_units, seal_shard, monkeypatch
+):
+    store, manifest = copied.store, copied.store.read(manifest_name(0))
+    take_away(store, 0, same=False)
+    make_units(copied, copied.plan.units(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "remove_all", remove_one_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            seal_shard(copied, 0)
+    assert settle(store, 0, agree) == (False, None)
+    assert store.read(manifest_name(0)) == manifest
+
+
+def test_a_folder_without_units_hides_no_lost_manifest(copied):
+    store, planned = copied.store, copied.plan.num_shards
+    store.remove(manifest_name(0))
+    store.path(work_folder(0)).mkdir(parents=True)  # killed while it wrote its first file there
+    store.path(f"{work_folder(0)}/.reopened.json.{32 * '0'}").touch()
+    assert lost_manifests(store, planned) == [0]
+    remember_tar(store, 0, agree)
+    assert lost_manifests(store, planned) == []
+
+
+def test_what_became_of_a_shard_is_not_believed_of_its_next_loss(opened, make_units, seal_shard):
+    dataset, _ = opened
+    store = dataset.store
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    store.remove(manifest_name(0))
+    assert lost_manifests(store, dataset.plan.num_shards) == [0]
+    remember_tar(store, 0, agree)
+    assert read_record(store, 0).outcome is None
+
+
+@pytest.mark.parametrize("stray", ["link", "folder"])
+def test_what_does_not_belong_into_a_work_folder_is_removed_with_it(copied, stray):
+    path = copied.store.path(f"{work_folder(0)}/stray")
+    path.parent.mkdir(parents=True)
+    if stray == "link":
+        path.symlink_to("nowhere")
+    else:
+        (path / "deeper").mkdir(parents=True)
+    assert settle(copied.store, 0, agree) == (False, None)
+    assert open_shards(copied.store, copied.plan.num_shards) == set()
+
+
+def test_a_manifest_that_is_a_link_to_nothing_is_taken_away(copied):
+    path = copied.store.path(manifest_name(0))
+    path.unlink()
+    path.symlink_to("nowhere")
+    take_away(copied.store, 0, same=True)
+    assert list(path.parent.glob(".*")) == []
+    assert not path.is_symlink()
 
 
 # A process that sleeps after its last look at the lease, and wakes up when others have gone on.
