@@ -89,26 +89,32 @@ class ShardCache:
         self._let_go()
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked(str(int(path.stem, 16) % LOCKS)):
-            if not path.exists():
-                self._fetch(store, name, path)
-            file = OpenFile(path)
-        os.utime(path)  # not the time of access, which many disks do not keep
+            try:
+                file = OpenFile(path)
+            except FileNotFoundError:
+                file = self._fetch(store, name, path)
+        # By its descriptor: others may have thrown it out. Many disks keep no time of access.
+        os.utime(file.descriptor)
         return file
 
-    def _fetch(self, store: Store, name: str, path: Path) -> None:
+    def _fetch(self, store: Store, name: str, path: Path) -> OpenFile:
         temporary = self.folder / f".{path.name}.{uuid.uuid4().hex}"
         advice = "make room there, or lower cache_bytes"
         try:
-            with room_in(self.folder, advice), open(temporary, "xb") as file:
-                # Held while this process lives: others tell by it what a killed one left behind.
-                fcntl.flock(file, fcntl.LOCK_EX)
+            with room_in(self.folder, advice), contextlib.ExitStack() as stack:
+                size = store.size(name)
                 with self._locked("room"):
-                    size = store.size(name)
                     self._make_room(size, store.where(name))
+                    file = stack.enter_context(open(temporary, "xb"))
+                    # Held while this process lives: others tell by it what a killed one left
+                    # behind, under the lock for room, or they could take it before it is held.
+                    fcntl.flock(file, fcntl.LOCK_EX)
                     file.truncate(size)  # so that others count it
                 store.copy_to(name, file)
                 file.flush()
+                opened = OpenFile(temporary)
                 os.replace(temporary, path)
+                return opened
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -22,7 +22,7 @@ def test_the_snippets_run_one_after_the_other(photos, build_dataset, tmp_path, m
     for other in ("gopro", "reside", "more"):
         shutil.copytree("dataset", other)
     snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(snippets) == 7
+    assert len(snippets) == 8
     names: dict[str, object] = {}
     for snippet in snippets:
         local = snippet.replace("s3://bucket/more", "more").replace("s3://bucket/", "")
