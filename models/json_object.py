@@ -21,7 +21,7 @@ def read_object(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: no JSON ({error}); copy the file anew") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected an object, got {reprlib.repr(found)}")

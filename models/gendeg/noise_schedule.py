@@ -45,6 +45,15 @@ class NoiseSchedule:
                 raise ValueError(f"{name} {getattr(self, name)!r}: give one of {names}")
         if self.num_train_timesteps < 1:
             raise ValueError(f"num_train_timesteps is {self.num_train_timesteps}; give 1 or more")
+        if not 0 < self.beta_start <= self.beta_end < 1:  # false for NaN, too
+            raise ValueError(
+                f"beta_start {self.beta_start} and beta_end {self.beta_end}: give "
+                "0 < beta_start <= beta_end < 1"
+            )
+        if not 0 <= self.steps_offset < self.num_train_timesteps:
+            raise ValueError(
+                f"steps_offset is {self.steps_offset}; give 0 to {self.num_train_timesteps - 1}"
+            )
         if self.rescale_betas_zero_snr and self.prediction_type == "epsilon":
             raise ValueError(
                 "prediction_type 'epsilon' with rescale_betas_zero_snr: where nothing but noise is "

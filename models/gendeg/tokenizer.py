@@ -13,6 +13,8 @@ from transformers import CLIPTokenizer
 from gends.models.degradations import DEGRADATIONS
 
 WORD_END = "</w>"
+LONGEST = 10_000
+"""Tokens of a prompt that any text encoder takes at most; CLIP's take 77."""
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -79,13 +81,19 @@ def load_tokenizer(path: Path) -> CLIPTokenizer:
     Raises:
         ValueError: its files are not there or do not fit together.
     """
-    for name in ("vocab.json", "merges.txt"):
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
         if not (path / name).is_file():
             raise ValueError(f"{path / name} is missing: copy the model's tokenizer folder anew")
     try:
-        return cast(CLIPTokenizer, CLIPTokenizer.from_pretrained(path, local_files_only=True))
+        tokenizer = cast(CLIPTokenizer, CLIPTokenizer.from_pretrained(path, local_files_only=True))
     except Exception as error:  # the library raises no narrower class for a wrong vocabulary
         raise ValueError(f"{path}: {error}; copy the model's tokenizer folder anew") from error
+    if tokenizer.model_max_length > LONGEST:  # what the library takes where the file says nothing
+        raise ValueError(
+            f"{path / 'tokenizer_config.json'}: model_max_length is missing or above {LONGEST}: "
+            "copy the model's tokenizer folder anew"
+        )
+    return tokenizer
 
 
 def _merges(words: Sequence[str]) -> list[tuple[str, str]]:

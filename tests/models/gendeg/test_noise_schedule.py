@@ -71,6 +71,10 @@ def test_no_default_stands_in_for_what_a_damaged_file_lost(config: dict[str, obj
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"beta_start": 0.012, "beta_end": 0.00085},
+        {"beta_start": float("nan")},
+        {"beta_end": 1.0},
+        {"steps_offset": 1000},
         {"beta_schedule": "foo"},
         {"timestep_spacing": "foo"},
         {"prediction_type": "sample"},

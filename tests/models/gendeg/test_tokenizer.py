@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
 from gends.models.degradations import DEGRADATIONS
-from gends.models.gendeg.tokenizer import build_tokenizer, phrase_words, save_tokenizer
+from gends.models.gendeg.tokenizer import (
+    build_tokenizer,
+    load_tokenizer,
+    phrase_words,
+    save_tokenizer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +63,16 @@ def test_what_is_no_word_is_refused(tmp_path: Path, word: str):
 def test_words_that_break_each_other_are_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="abc"):
         build_tokenizer(["bcd", "abcd"], tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "{}"])
+def test_a_tokenizer_that_has_lost_its_length_is_refused(
+    tokenizer: CLIPTokenizer, tmp_path: Path, text: str | None
+):
+    save_tokenizer(tokenizer, tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"tokenizer_config\.json.*: copy the model's tokenizer"):
+        load_tokenizer(tmp_path)
