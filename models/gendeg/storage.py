@@ -43,6 +43,8 @@ MODULES: dict[str, dict[str, tuple[str, Any]]] = {
 """Folder → class name → library and class. Nothing else is ever imported for a model's sake."""
 OPTIONAL = {"scm"}
 CLASS = "GenDeg"
+WRITTEN = ("scm", "sampling", "target", "captions")
+"""Keys that every index has; a default in their place would paint other pictures."""
 
 T = TypeVar("T")
 
@@ -87,14 +89,15 @@ def load_model(path: Path) -> Parts:
     """
     index = _read_index(path)
     calibration, scheduler = path / CALIBRATION, path / "scheduler" / "scheduler_config.json"
-    sampling, target = (index.get(key, {}) for key in ("sampling", "target"))
     return Parts(
         modules={part: _load_module(path, part, index) for part in MODULES},
         tokenizer=load_tokenizer(path / "tokenizer"),
         schedule=_named(scheduler, NoiseSchedule.from_config, read_object(scheduler)),
-        sampling=_named(f"{path / INDEX}: sampling", construct, SamplingSettings, sampling),
-        target=_named(f"{path / INDEX}: target", construct, Target, target),
-        captions=bool(index.get("captions", True)),
+        sampling=_named(
+            f"{path / INDEX}: sampling", construct, SamplingSettings, index["sampling"]
+        ),
+        target=_named(f"{path / INDEX}: target", construct, Target, index["target"]),
+        captions=index["captions"],
         calibration=Calibration.load(calibration) if calibration.exists() else Calibration(),
     )
 
@@ -105,6 +108,13 @@ def _read_index(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"{path / INDEX}: _class_name is {reprlib.repr(found)}, that of a model is {CLASS!r}"
         )
+    for key in WRITTEN:
+        if key not in index:
+            raise ValueError(f"{path / INDEX}: {key!r} is missing; copy the file anew")
+    if not isinstance(index["captions"], bool):
+        raise ValueError(f"{path / INDEX}: captions is {index['captions']!r}; give true or false")
+    if not isinstance(index["target"], dict) or "kind" not in index["target"]:
+        raise ValueError(f"{path / INDEX}: target has no kind; copy the file anew")
     return index
 
 

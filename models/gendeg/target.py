@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -42,8 +43,13 @@ class Target:
                 f"{', '.join(self.deviation)}: give both for the same degradations"
             )
         for name, values in self.deviation.items():
-            if not all(value > 0 for value in values):
+            if not all(0 < value < math.inf for value in values):
                 raise ValueError(f"target deviations of {name}: {values}; all must be above 0")
+            if len(self.mean[name]) != len(values) or not all(map(math.isfinite, self.mean[name])):
+                raise ValueError(
+                    f"target means of {name}: {self.mean[name]}; give a number for each of the "
+                    f"{len(values)} deviations"
+                )
 
     @classmethod
     def measured(

@@ -133,6 +133,19 @@ def test_weights_that_are_no_numbers_are_refused(saved: Path):
         GenDeg.from_pretrained(saved)
 
 
+@pytest.mark.parametrize("key", ["scm", "sampling", "target", "captions"])
+def test_no_default_stands_in_for_what_an_index_lost(saved: Path, key: str):
+    path = saved / "model_index.json"
+    index = json.loads(path.read_text(encoding="utf-8"))
+    del index[key]
+    path.write_text(json.dumps(index), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"model_index\.json: '{key}' is missing"):
+        GenDeg.from_pretrained(saved)
+
+
+KIND = {"kind": "difference"}
+
+
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
@@ -143,8 +156,19 @@ def test_weights_that_are_no_numbers_are_refused(saved: Path):
         ("sampling", {"foo": 1}, "sampling: unknown key 'foo'; known: sampler, steps"),
         ("sampling", {"steps": "8"}, "sampling: steps is '8'; give int"),
         ("sampling", {"steps": 0}, "sampling: steps is 0; give 1 or more"),
-        ("target", {"deviation": {"haze": 1}}, "target: target has means of"),
-        ("target", {"mean": {"haze": 1}, "deviation": {"haze": 1}}, "target: .*not iterable"),
+        ("target", {}, "target has no kind"),
+        ("target", KIND | {"deviation": {"haze": 1}}, "target: target has means of"),
+        (
+            "target",
+            KIND | {"mean": {"haze": 1}, "deviation": {"haze": 1}},
+            "target: .*not iterable",
+        ),
+        (
+            "target",
+            KIND | {"mean": {"haze": [1]}, "deviation": {"haze": [1, 2]}},
+            "target: .*means of haze",
+        ),
+        ("captions", "false", "captions is 'false'; give true or false"),
     ],
 )
 def test_a_damaged_index_names_what_is_wrong(saved: Path, key: str, value: object, says: str):
