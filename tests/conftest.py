@@ -14,6 +14,7 @@ import pytest
 import skimage.data
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
+from photographs import NAMES
 from PIL import Image as Pillow
 
 from gends.histograms.profile import Profile
@@ -88,10 +89,7 @@ def bucket(object_server: str) -> str:
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, Image]:
     """Real photographs, (H, W, 3) RGB, a few hundred pixels a side."""
-    return {
-        name: np.asarray(getattr(skimage.data, name)())
-        for name in ("astronaut", "chelsea", "coffee", "rocket")
-    }
+    return {name: np.asarray(getattr(skimage.data, name)()) for name in NAMES}
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image as Pillow
+from photographs import NAMES
 
 from gends.histograms.profile import Profile
 from gends.models.degradations import DEGRADATIONS
@@ -15,18 +15,10 @@ from gends.models.dry import DryDegrader
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.parametric.engine import ParametricDegrader
-from gends.pipeline.config import BuildConfig, FilterConfig
-from gends.pipeline.load import cut
+from gends.pipeline.config import FilterConfig
 from gends.pipeline.stray_colour import stray_colour
 
 BOUND = FilterConfig().stray_colour_max
-NAMES = ("astronaut", "chelsea", "coffee", "rocket")
-
-
-@pytest.fixture(scope="module")
-def pictures(photographs) -> dict[str, Image]:
-    config = BuildConfig(resolution=128)
-    return {n: cut(Pillow.fromarray(p), None, config) for n, p in photographs.items()}
 
 
 @pytest.mark.parametrize("degradation", DEGRADATIONS)

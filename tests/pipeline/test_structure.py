@@ -5,24 +5,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from photographs import NAMES
 from PIL import Image as Pillow
 
 from gends.histograms.profile import Profile
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Image, Instruction
 from gends.models.parametric.engine import ParametricDegrader
-from gends.pipeline.config import BuildConfig, FilterConfig
-from gends.pipeline.load import cut
+from gends.pipeline.config import FilterConfig
 from gends.pipeline.structure import structure_score
 
 BOUND = FilterConfig().structure_min
-NAMES = ("astronaut", "chelsea", "coffee", "rocket")
-
-
-@pytest.fixture(scope="module")
-def pictures(photographs) -> dict[str, Image]:
-    config = BuildConfig(resolution=128)
-    return {n: cut(Pillow.fromarray(p), None, config) for n, p in photographs.items()}
 
 
 @pytest.mark.parametrize("degradation", DEGRADATIONS)
