@@ -98,7 +98,7 @@ def _option(path: tuple[str, ...], field: FieldInfo) -> Callable[[Command], Comm
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help_text)
     metavar = METAVARS.get(path[-1])
     return click.option(
-        flag, name, type=_click_type(kind), metavar=metavar or metavar_of(kind), help=help_text
+        flag, name, type=_click_type(kind), metavar=metavar or _metavar(kind), help=help_text
     )
 
 
@@ -123,8 +123,16 @@ def _click_type(kind: Any) -> Any:
     return {tuple: _names, dict: _bounds}.get(get_origin(kind), kind)
 
 
-def metavar_of(kind: Any) -> str | None:
-    """What stands for a value of a type, or of a range of click's, in a command's help."""
+def flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
+    """One of a command's own flags: its help shows its default and, for numbers, N or X."""
+    shown = options.get("default") is not None and not options.get("is_flag")
+    kind = options.get("type", type(options.get("default")))
+    options = {"metavar": _metavar(kind)} | options
+    return click.option(name, help=help_text, show_default=shown, **options)
+
+
+def _metavar(kind: Any) -> str | None:
+    """What stands for a value of a type, or of a range of click's."""
     by_kind = {int: "N", float: "X", tuple: "NAME,NAME…", dict: "NAME=LOW:HIGH,…"}
     ranges = {click.IntRange: int, click.FloatRange: float}
     return by_kind.get(ranges.get(type(kind), get_origin(kind) or kind))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gends.jobs.options import metavar_of
+from gends.jobs.options import flag
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.train_restorer import restorer
 
@@ -34,12 +34,6 @@ def training_options(
     """The flags that all trainings share, with the defaults of one of them."""
     positive = click.IntRange(min=1)
     folder = click.Path(file_okay=False, path_type=Path)
-
-    def flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
-        shown = options.get("default") is not None
-        kind = options.get("type", type(options.get("default")))
-        options = {"metavar": metavar_of(kind)} | options
-        return click.option(name, help=help_text, show_default=shown, **options)
 
     flags = [
         click.option(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gends.jobs.options import metavar_of
+from gends.jobs.options import flag
 from gends.jobs.outputs import new_or_old_folder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -30,59 +30,52 @@ def mix_of(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     return weights
 
 
-def _flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
-    shown = options.get("default") is not None and not options.get("is_flag")
-    kind = options.get("type", type(options.get("default")))
-    options = {"metavar": metavar_of(kind)} | options
-    return click.option(name, help=help_text, show_default=shown, **options)
-
-
 _FLAGS = [
-    _flag("--arch", "The restorer.", required=True, type=click.Choice(ARCHITECTURES)),
-    _flag(
+    flag("--arch", "The restorer.", required=True, type=click.Choice(ARCHITECTURES)),
+    flag(
         "--preset",
         "Its size: nafnet has w32, w64, w32-gopro, w64-gopro; promptir published; swin base; and "
         "each has tiny.",
         required=True,
         metavar="NAME",
     ),
-    _flag("--pretrained", "Begin with ImageNet weights in the encoder (swin).", is_flag=True),
-    _flag(
+    flag("--pretrained", "Begin with ImageNet weights in the encoder (swin).", is_flag=True),
+    flag(
         "--data",
         "Dataset to train on, a folder or a bucket; may be given again.",
         multiple=True,
         metavar="ROOT",
     ),
-    _flag(
+    flag(
         "--original",
         "As --data, but its pairs count as original ones in --mix gends.",
         multiple=True,
         metavar="ROOT",
     ),
-    _flag(
+    flag(
         "--mix",
         "gends: degradations evenly, then original and generated pairs 1:1. Or a weight for each "
         "root, those of --data first. [default: all pairs alike]",
         metavar="gends|W,W…",
         callback=mix_of,
     ),
-    _flag("--epoch-pairs", "Pairs to an epoch of a mix. [default: all]", type=POSITIVE),
-    _flag("--split", "Train on pairs of this split; all: on every pair.", default="train"),
-    _flag(
+    flag("--epoch-pairs", "Pairs to an epoch of a mix. [default: all]", type=POSITIVE),
+    flag("--split", "Train on pairs of this split; all: on every pair.", default="train"),
+    flag(
         "--degradation",
         "Train on this one; may be given again. [default: all]",
         multiple=True,
         type=click.Choice(DEGRADATIONS),
     ),
-    _flag(
+    flag(
         "--validation",
         "Dataset to validate on, of other photographs; may be given again. "
         "[default: the roots trained on, if --validation-split is given]",
         multiple=True,
         metavar="ROOT",
     ),
-    _flag("--validation-split", "Validate on pairs of this split. [default: all of --validation]"),
-    _flag("--validation-pairs", "Pairs to validate on at most.", default=120, type=POSITIVE),
+    flag("--validation-split", "Validate on pairs of this split. [default: all of --validation]"),
+    flag("--validation-pairs", "Pairs to validate on at most.", default=120, type=POSITIVE),
     click.option(
         "--run",
         "run_folder",
@@ -91,58 +84,58 @@ _FLAGS = [
         callback=new_or_old_folder,
         help="Folder of checkpoints, samples and the result; an existing run goes on.",
     ),
-    _flag("--steps", "Optimizer steps. [default: as published]", type=POSITIVE),
-    _flag(
+    flag("--steps", "Optimizer steps. [default: as published]", type=POSITIVE),
+    flag(
         "--batch-size", "Crops per step over all workers. [default: as published]", type=POSITIVE
     ),
-    _flag("--crop", "Side of the crops in pixels. [default: as published]", type=POSITIVE),
-    _flag(
+    flag("--crop", "Side of the crops in pixels. [default: as published]", type=POSITIVE),
+    flag(
         "--rate",
         "Learning rate. [default: as published]",
         type=click.FloatRange(0, 1, min_open=True),
     ),
-    _flag(
+    flag(
         "--ema",
         "Decay of the averaged weights, which are the result; 0: none. [default: as published]",
         type=click.FloatRange(0, 1, max_open=True),
     ),
-    _flag("--seed", "Every random choice follows from it.", default=0),
-    _flag("--bf16/--fp32", "Compute in bfloat16. [default: fp32, as published]", default=False),
-    _flag(
+    flag("--seed", "Every random choice follows from it.", default=0),
+    flag("--bf16/--fp32", "Compute in bfloat16. [default: fp32, as published]", default=False),
+    flag(
         "--device",
         "Where it is trained. [default: cuda where there is one]",
         type=click.Choice(["cpu", "cuda"]),
     ),
-    _flag(
+    flag(
         "--workers",
         "Processes that train together, a GPU each on cuda; the batch is divided among them. "
         "[default: one per GPU, else 1]",
         metavar="N",
         type=POSITIVE,
     ),
-    _flag("--threads", "CPU threads of each worker. [default: what there is]", type=POSITIVE),
-    _flag(
+    flag("--threads", "CPU threads of each worker. [default: what there is]", type=POSITIVE),
+    flag(
         "--loader-workers",
         "Processes of each worker that read and decode.",
         default=2,
         type=click.IntRange(min=0),
     ),
-    _flag(
+    flag(
         "--address",
         "Ray cluster to join, or auto for the one of this machine. [default: a Ray of its own]",
         metavar="HOST:PORT",
     ),
-    _flag("--report-every", "Steps between lines of progress.", default=50, type=POSITIVE),
-    _flag("--checkpoint-every", "Steps between checkpoints.", default=500, type=POSITIVE),
-    _flag(
+    flag("--report-every", "Steps between lines of progress.", default=50, type=POSITIVE),
+    flag("--checkpoint-every", "Steps between checkpoints.", default=500, type=POSITIVE),
+    flag(
         "--sample-every",
         "Steps between sample grids; 0: none.",
         default=500,
         type=click.IntRange(min=0),
     ),
-    _flag("--validate-every", "Steps between validations.", default=1000, type=POSITIVE),
-    _flag("--log-keys", "Write the keys of every step's pairs to RUN/keys/.", is_flag=True),
-    _flag("--tensorboard", "Also write RUN/tensorboard; needs gends[train].", is_flag=True),
+    flag("--validate-every", "Steps between validations.", default=1000, type=POSITIVE),
+    flag("--log-keys", "Write the keys of every step's pairs to RUN/keys/.", is_flag=True),
+    flag("--tensorboard", "Also write RUN/tensorboard; needs gends[train].", is_flag=True),
 ]
 
 
