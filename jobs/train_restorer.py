@@ -85,9 +85,7 @@ _FLAGS = [
         help="Folder of checkpoints, samples and the result; an existing run goes on.",
     ),
     flag("--steps", "Optimizer steps. [default: as published]", type=POSITIVE),
-    flag(
-        "--batch-size", "Crops per step over all workers. [default: as published]", type=POSITIVE
-    ),
+    flag("--batch-size", "Crops per step over all workers. [default: as published]", type=POSITIVE),
     flag("--crop", "Side of the crops in pixels. [default: as published]", type=POSITIVE),
     flag(
         "--rate",

@@ -22,6 +22,7 @@ from gends.pipeline.manifest import (
     sealed_shards,
     shard_name,
 )
+from gends.pipeline.shard import checksum_of
 from gends.pipeline.store import Store
 
 RECORD = "reopened.json"
@@ -81,7 +82,7 @@ def remember_tar(store: Store, shard: int, check: Check) -> None:
     if opened or not store.exists(shard_name(shard)):
         return
     with store.local_copy(shard_name(shard)) as tar:
-        checksum = blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest()
+        checksum = checksum_of(tar)
     _write_record(store, shard, Reopened(shard_blake3=checksum), check)
 
 

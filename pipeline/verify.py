@@ -28,6 +28,7 @@ from gends.pipeline.manifest import (
 from gends.pipeline.names import spelled
 from gends.pipeline.reader import ShardReader
 from gends.pipeline.reopened import lost_manifests
+from gends.pipeline.shard import checksum_of
 from gends.pipeline.store import StorageError
 from gends.pipeline.verify_rows import row_problems
 
@@ -103,7 +104,7 @@ def _problems(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
         )
         return
     with dataset.store.local_copy(shard_name(shard)) as tar:
-        if blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest() != metadata["shard_blake3"]:
+        if checksum_of(tar) != metadata["shard_blake3"]:
             yield Problem(file=shard_name(shard), what="checksum differs from the manifest's")
         yield from _verify_members(dataset, tar, shard, rows, deep)
 
