@@ -56,11 +56,14 @@ def check_record(place: Path, dataset: str) -> Record | None:
         ValueError: they are of another dataset, or of this one when it had other shards.
     """
     record = read_record(open_store(place))
-    if record is not None and record["data"] != source_of(dataset):
+    if record is None:
+        return None
+    now = {"data": source_of(dataset)}
+    if record["data"] != now["data"]:
         raise ValueError(
             f"{place} holds restored pictures of another dataset than {dataset}, or of what it was "
             f"before: {place / RECORD} names {_shards(record)}, and there is "
-            f"{_shards({'data': source_of(dataset)})}; restore it again, into a new folder"
+            f"{_shards(now)}; restore it again, into a new folder"
         )
     return record
 

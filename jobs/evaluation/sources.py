@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +34,30 @@ def check_sources(settings: Settings) -> str:
         SharedSourcesError: photographs of the data are in the training data; they are named.
         ValueError: the record is damaged, and no training data are named.
     """
-    said = []
-    if settings.train_data:
-        said.append(_check(settings, settings.train_data, settings.train_split))
-    record = settings.judged / FACTS
+    named, record = settings.train_data, settings.judged / FACTS
+    checks = [(named, settings.train_split)] if named else []
+    unchecked: list[str] = []
     try:
         trained = list(_recorded(record)) if record.exists() else []
     except (ValueError, KeyError, TypeError) as error:
         why = f"{record}: damaged ({error!r})"
-        if not settings.train_data:
+        if not named:
             raise ValueError(f"{why}; name the data with --train-data") from error
-        return " ".join([*said, _unchecked(why)])
-    if not trained and not said:
+        trained, unchecked = [], [_unchecked(why)]
+    if not trained and not named:
         return _unchecked(f"{settings.judged} has no {FACTS} that says what it was trained on")
     found: list[str] = []
-    unchecked: list[str] = []
+    source = cache(source_of)  # it reads every manifest
     for data in trained:
         try:
-            found.append(_found(data, settings.train_data))
+            found.append(_found(data, named, source))
         except (OSError, ValueError, KeyError) as error:
             why = f"the training data of {record} are not there any more ({error})"
             unchecked.append(_unchecked(why))
     if found:
-        said.append(_check(settings, found, trained[0].split))
-    return " ".join([*dict.fromkeys(said), *unchecked])
+        checks.append((tuple(found), trained[0].split))
+    said = [_check(settings, roots, split) for roots, split in dict.fromkeys(checks)]
+    return " ".join([*said, *unchecked])
 
 
 def _check(settings: Settings, roots: Sequence[str], split: str | None) -> str:
@@ -69,7 +70,7 @@ def _unchecked(why: str) -> str:
     return f"NOT checked whether photographs were trained on: {why}; name them with --train-data."
 
 
-def _found(data: _Trained, named: Sequence[str]) -> str:
+def _found(data: _Trained, named: Sequence[str], source: Callable[[str], dict[str, Any]]) -> str:
     """Where what was trained on lies: at its own place, or moved to one that is named.
 
     Raises:
@@ -77,9 +78,9 @@ def _found(data: _Trained, named: Sequence[str]) -> str:
         OSError: the same, and it is gone.
     """
     for root in named:
-        if source_of(root) == data.source:
+        if source(root) == data.source:
             return root
-    if source_of(data.root) != data.source:
+    if source(data.root) != data.source:
         raise ValueError(f"{data.root} is another dataset, or was changed, since the training")
     return data.root
 
