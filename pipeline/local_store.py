@@ -78,7 +78,7 @@ class LocalStore(Store):
         try:
             with room_in(final.parent):
                 _make_folder(final.parent)
-                before = _version(final)
+                before = _version_behind(final)
                 with open(temporary, "xb") as file:
                     fault_point(f"{folder}.begun")
                     yield file
@@ -92,7 +92,7 @@ class LocalStore(Store):
                 if create_only or (check is not None and before is None):
                     # link() refuses an existing name atomically; rename() would replace it.
                     os.link(temporary, final)
-                elif check is not None and _version(final) != before:
+                elif check is not None and _version_behind(final) != before:
                     raise AlreadyExistsError(f"{final} was replaced by another process")
                 else:
                     os.replace(temporary, final)
@@ -125,8 +125,7 @@ class LocalStore(Store):
 
     def version(self, name: str) -> str:
         """See `Store`: files are replaced, so each has an inode and a time of its own."""
-        found = self.path(name).lstat()
-        return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+        return _version(self.path(name).lstat())
 
     def versions(self, folder: str) -> dict[str, str]:
         """See `Store`."""
@@ -145,10 +144,10 @@ class LocalStore(Store):
             return
         aside = path.parent / f".{path.name}.{uuid.uuid4().hex}"
         with contextlib.suppress(FileNotFoundError):  # gone, or swept away
-            if self.version(name) != version:
+            if _version(path.lstat()) != version:
                 return
             path.rename(aside)
-            if self.version(f"{name.rpartition('/')[0]}/{aside.name}") != version:
+            if _version(aside.lstat()) != version:
                 with contextlib.suppress(FileExistsError):
                     os.link(aside, path, follow_symlinks=False)
             _delete(aside)
@@ -190,13 +189,17 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _version(path: Path) -> tuple[int, int, int] | None:
-    """What tells a file from another that takes its name; None where there is none."""
+def _version(facts: os.stat_result) -> str:
+    """What tells a file from another that takes its name."""
+    return f"{facts.st_ino} {facts.st_size} {facts.st_mtime_ns}"
+
+
+def _version_behind(path: Path) -> str | None:
+    """Of what a link leads to, if it is one; None where there is nothing."""
     try:
-        facts = path.stat()
+        return _version(path.stat())
     except FileNotFoundError:
         return None
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _make_folder(folder: Path) -> None:

@@ -90,7 +90,10 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def versions(self, folder: str) -> dict[str, str]:
-        """The `version` of each name (last part only) directly in a folder, unfinished ones too."""
+        """The `version` of each name in a folder, relative to it; unfinished files are named, too.
+
+        On a disk a folder below counts as one name, in a bucket its objects do.
+        """
 
     @abc.abstractmethod
     def remove(self, name: str, version: str | None = None) -> None:
