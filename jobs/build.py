@@ -119,8 +119,10 @@ class Build:
 
         Called before any shard is opened: a build before this one may have been killed untold.
         """
-        sealed = set(sealed_shards(self.store, self.plan.num_shards))
-        for shard in sorted(begun_shards(self.store) & sealed):
+        begun = begun_shards(self.store)
+        # The list of what is sealed is long, and most often nothing is begun.
+        sealed = set(sealed_shards(self.store, self.plan.num_shards)) if begun else set[int]()
+        for shard in sorted(begun & sealed):
             record = read_record(self.store, shard)
             if record is None or record.outcome is None:
                 continue
