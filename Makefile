@@ -41,7 +41,7 @@ long: $(READY)
 
 check: style types contracts test long
 
-# About an hour on two cores. SOAK_ARGS="--soak-kills 1000 --soak-photos photos/" asks for more.
+# About an hour and a half on two cores. SOAK_ARGS="--soak-kills 1000 --soak-photos photos/" asks for more.
 soak: $(READY)
 	$(BIN)/python -m pytest -s --soak-report soak.json $(SOAK_ARGS) \
 	  tests/faults/test_soak.py tests/faults/test_soak_peers.py

@@ -254,6 +254,11 @@ def check_degradation(name: str) -> None:
 
 def unknown(name: str, known: Iterable[str], what: str = "key") -> str:
     """That `name` is none, with the nearest that is one, or with all."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    hint = nearest(name, known) or f"known: {', '.join(known)}"
     return f"unknown {what} {reprlib.repr(name)}; {hint}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Which of the known ones `name` may have meant, as a question; None if no one is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else None

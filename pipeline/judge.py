@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
 from gends.histograms.severity import Severity, measure
 from gends.models.degrader import Degraded
-from gends.pipeline.config import ConfigError, FilterConfig
+from gends.pipeline.config import ConfigError, FilterConfig, nearest
 from gends.pipeline.stray_colour import stray_colour
 from gends.pipeline.structure import structure_score
 from gends.pipeline.types import Request
@@ -81,8 +80,7 @@ def _pyiqa_metric(name: str) -> Any:
             "(pyiqa's licence allows non-commercial use only) or remove the metric"
         ) from error
     if name not in pyiqa.list_models():
-        near = difflib.get_close_matches(name, pyiqa.list_models(), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else "see pyiqa.list_models()"
+        hint = nearest(name, pyiqa.list_models()) or "see pyiqa.list_models()"
         raise ConfigError(f"filter.metrics: pyiqa knows no metric {name!r}; {hint}")
     return pyiqa.create_metric(name, device="cpu")
 
