@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
+from metrics_log import await_step
 
 from gends import PairDataset
 from gends.jobs.training.pair_feed import KEYS
@@ -49,18 +49,6 @@ def start(finished):
         process.communicate()
 
 
-def await_step(process, folder, step):
-    """Wait until a training has reported this step."""
-    log, deadline = folder / "metrics.jsonl", time.monotonic() + 250
-    while True:
-        lines = log.read_text().splitlines() if log.exists() else []
-        if lines and json.loads(lines[-1])["step"] >= step:
-            return
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def family(process):
     return psutil.Process(process.pid).children(recursive=True)
 
@@ -85,7 +73,7 @@ def test_killed_and_gone_on_with_by_fewer_it_has_seen_every_pair_once(start, fin
     validated = ["--validation-split", "test", "--validation-pairs", 6, "--validate-every", 80]
     flags = ["--steps", steps, *validated]
     killed = start(folder, "--workers", 2, "--checkpoint-every", 4, *flags)
-    await_step(killed, folder, 5)
+    await_step(killed, folder, 5, patience=250)
     left = [p for p in family(killed) if "RayTrainWorker" in " ".join(p.cmdline())]
     assert len(left) == 4  # two ranks, each with a loader worker
     killed.kill()
@@ -113,11 +101,11 @@ def test_killed_and_gone_on_with_by_fewer_it_has_seen_every_pair_once(start, fin
 @pytest.mark.timeout(600)
 def test_a_rank_that_dies_is_replaced_and_sigterm_ends_the_training(start, tmp_path):
     process = start(tmp_path, "--workers", 2, "--steps", 100_000, "--checkpoint-every", 5)
-    await_step(process, tmp_path, 6)
+    await_step(process, tmp_path, 6, patience=250)
     victim = next(p for p in family(process) if "RayTrainWorker" in " ".join(p.cmdline()))
     victim.kill()
     since = max(json.loads(line)["step"] for line in _lines(tmp_path / "metrics.jsonl"))
-    await_step(process, tmp_path, since + 6)
+    await_step(process, tmp_path, since + 6, patience=250)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=200)
     assert process.returncode == os.EX_TEMPFAIL, err
