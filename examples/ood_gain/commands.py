@@ -54,6 +54,7 @@ def data_steps(experiment: Experiment, workers: int) -> Iterator[Step]:
     rest = ("--profile", experiment.profile("rest"))
     roots = {
         "existing": (*formulas, SEEN, *narrow, *train),
+        "wide": (*formulas, SEEN, *train),
         "id": (*formulas, SEEN, *narrow, *test),
         "ood": (*formulas, UNSEEN, *rest, *test),
         "generated": ("--engine", "gendeg", "--model", "gendeg-mini", *train),
@@ -86,7 +87,8 @@ def training_step(experiment: Experiment, model: Model) -> Step:
         *(("--data", experiment.data(name)) for name in arm.data),
         ("--mix", "gends", "--seed", model.seed),
         ("--steps", training.steps[model.restorer], "--batch-size", training.batch_size),
-        ("--crop", training.crop, "--sample-every", 0, "--device", training.device),
+        ("--crop", training.crops[model.restorer], "--sample-every", 0),
+        ("--device", training.device),
         ("--workers", 1, "--threads", 1, "--loader-workers", 0),
         ("--run", experiment.run(model), *experiment.cluster),
         done=result.exists,

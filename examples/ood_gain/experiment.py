@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ SEEN, UNSEEN = "0", ",".join(map(str, range(1, 13)))
 TESTS = ("id", "ood")
 BASELINE = "existing"
 CONTROL = "existing+mispaired"
+COVERING = "existing+wide"
+"""What severities alone do: formulas of `BASELINE`, severities of all datasets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +37,13 @@ ARMS = {
     BASELINE: Arm(original=("existing",)),
     "existing+generated": Arm(original=("existing",), data=("generated",)),
     "generated": Arm(data=("generated",)),
+    COVERING: Arm(original=("existing",), data=("wide",)),
     CONTROL: Arm(original=("existing",), data=("mispaired",)),
 }
-STEPS = {"nafnet": 1000, "swin": 1500}
-"""Restorer → optimizer steps, unless others are asked for."""
-RESTORERS = tuple(STEPS)
-SEEDS = 3
+CROPS = {"nafnet": 48, "swin": 64}
+"""Restorer → side of its training crops in pixels: what a core gets most from in its time."""
+RESTORERS = tuple(CROPS)
+STEPS, SEEDS = 4000, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,8 @@ class Training:
 
     steps: Mapping[str, int]
     """Restorer → optimizer steps."""
-    batch_size: int = 8
-    crop: int = 64
+    crops: Mapping[str, int] = field(default_factory=lambda: dict(CROPS))
+    batch_size: int = 16
     device: str = "cpu"
 
 

@@ -18,7 +18,7 @@ from gends.pipeline.evaluation.plots import INK
 from gends.pipeline.evaluation.tables import metric_heading
 
 TEST_COLOURS = dict(zip(TESTS, ("#9aa5b1", "#4c78a8"), strict=True))
-ARM_COLOURS = dict(zip(OTHERS, ("#4c78a8", "#72b7b2", "#e45756"), strict=True))
+ARM_COLOURS = dict(zip(OTHERS, ("#4c78a8", "#72b7b2", "#f2a541", "#e45756"), strict=True))
 Points = Mapping[str, Sequence[Row | None]]
 """Colour's name → a row for each line of a panel."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from experiment import BASELINE, CONTROL, TESTS
+from experiment import BASELINE, CONTROL, COVERING, TESTS
 from plots import plot_degradations, plot_gains
 from scores import METRICS, Scores, judged_seeds, missing_metrics, read_scores
 from summary import RESAMPLES, summarise
@@ -53,12 +53,13 @@ def notes(
 ) -> Iterator[str]:
     """What has to be known to read the tables."""
     training = json.loads((out / "training.json").read_text(encoding="utf-8"))
-    steps = ", ".join(f"{name} {number}" for name, number in training["steps"].items())
-    yield (
-        f"Every arm: tiny restorers, {steps} steps of {training['batch_size']} crops of "
-        f"{training['crop']} pixels, {len(seeds)} seeds."
+    crops = training["crops"]
+    courses = ", ".join(
+        f"{name} {steps} steps of {training['batch_size']} crops of {crops[name]} pixels"
+        for name, steps in training["steps"].items()
     )
-    for name in ("existing", "generated", "mispaired"):
+    yield f"Every arm: tiny restorers, {courses}, {len(seeds)} seeds."
+    for name in ("existing", "generated", "wide", "mispaired"):
         root = out / "data" / name
         if root.exists():
             yield f"{name}: {len(read_manifest(root, columns=['key']))} pairs."
@@ -86,8 +87,8 @@ def limits(rows: Sequence[Row]) -> Iterator[str]:
     overall = sum(row["degradation"] is None for row in gains)
     yield (
         "Generated pairs ask for the severities of all datasets of the reference profile, those of "
-        f"ood among them; {BASELINE} pairs for those of id alone. So a gain on ood may come from "
-        "covering its severities alone, and no arm tells the two apart."
+        f"ood among them; {BASELINE} pairs for those of id alone. {COVERING} has the severities "
+        f"without other formulas: what {COVERING} gains comes from severities."
     )
     yield (
         f"{CONTROL} rules out only that a gain comes from seeing more pictures: it sees the same "

@@ -25,14 +25,14 @@ from experiment import RESTORERS, SEEDS, STEPS, Experiment, Pairs, Training
 from report import write_report
 
 REHEARSAL = Pairs(resolution=64, replicas=1, test_replicas=1, limit=6)
-REHEARSAL_STEPS = dict.fromkeys(RESTORERS, 20)
+REHEARSAL_STEPS = 20
 """To see that all of it works; what it finds means nothing."""
 
 
 def main() -> None:
     options = parse()
     usual = REHEARSAL_STEPS if options.quick else STEPS
-    steps = {name: getattr(options, f"{name}_steps") or usual[name] for name in RESTORERS}
+    steps = {name: getattr(options, f"{name}_steps") or usual for name in RESTORERS}
     experiment = Experiment(
         out=options.out,
         photos=options.photos,
@@ -60,8 +60,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, help="folder of all that is made")
     parser.add_argument("--processes", type=int, default=2, help="at a time, a core each")
     parser.add_argument("--seeds", type=int, help=f"of each restorer and arm; default {SEEDS}")
-    for name, steps in STEPS.items():
-        parser.add_argument(f"--{name}-steps", type=int, help=f"default {steps}")
+    for name in RESTORERS:
+        parser.add_argument(f"--{name}-steps", type=int, help=f"default {STEPS}")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of the restorers")
     parser.add_argument(
         "--address", help="Ray cluster to join, HOST:PORT; default: a Ray of its own per command"

@@ -27,7 +27,13 @@ from gends.pipeline.verify import verify
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ood_gain"
 MODULES = [path.stem for path in EXAMPLE.glob("*.py")]
 PHOTOGRAPHS, KINDS, SEEDS = 12, ("haze", "rain"), 3
-EFFECTS = {"existing": 0, "existing+generated": 1, "generated": -1, "existing+mispaired": 0}
+EFFECTS = {
+    "existing": 0,
+    "existing+generated": 1,
+    "generated": -1,
+    "existing+wide": 0.5,
+    "existing+mispaired": 0,
+}
 """Arm → what the restorers of `evaluated` gain in PSNR over `existing`, in dB."""
 
 
@@ -123,7 +129,7 @@ def test_every_command_is_one_that_gends_build_takes(example, experiment):
     asked = [parsed(list(step.command[1:])) for step in steps]
     assert [path for path, _ in asked] == [
         *["histograms select"] * 2,
-        *["run"] * 4,
+        *["run"] * 5,
         "train restorer",
         "evaluate",
     ]
@@ -204,7 +210,7 @@ def test_another_experiment_in_the_same_folder_is_refused(example, experiment):
         pairs=experiment.pairs,
         training=other,
     )
-    with pytest.raises(ValueError, match=r"'nafnet': 1000.*'nafnet': 7.*name another --out"):
+    with pytest.raises(ValueError, match=r"'nafnet': 4000.*'nafnet': 7.*name another --out"):
         changed.begin_training()
 
 
@@ -214,7 +220,7 @@ def begun(example, folder: Path):
         photos=folder,
         held_out=folder,
         pairs=example.experiment.Pairs(),
-        training=example.experiment.Training(steps=example.experiment.STEPS),
+        training=example.experiment.Training(steps={"nafnet": 4000, "swin": 4000}),
     )
 
 
@@ -278,12 +284,12 @@ def test_the_report_finds_what_is_there(example, reported):
             0, abs=0.03
         )
     text = path.read_text()
-    assert "| swin | ood | PSNR | better | worse |" in text
+    assert "| swin | ood | PSNR | better | worse | better |" in text
     assert "LPIPS is missing: no weights here." in text
-    assert "covering its severities alone, and no arm tells the two apart" in text
+    assert "what existing+wide gains comes from severities" in text
     assert "existing+mispaired rules out only that a gain comes from seeing more pictures" in text
-    # Two restorers, two sets, two metrics and three arms; as many again for each degradation.
-    assert "24 gains over all pairs and 48 by degradation" in text
+    # Two restorers, two sets, two metrics and four arms; as many again for each degradation.
+    assert "32 gains over all pairs and 64 by degradation" in text
     assert "lpips" not in {row["metric"] for row in rows}
     shown = sorted(picture.name for picture in path.parent.glob("*.png"))
     assert shown == ["degradations-id.png", "degradations-ood.png", "gains.png"]
