@@ -57,7 +57,8 @@ def collect(dataset: Dataset) -> dict[str, Any]:
         rows = read_manifest(dataset.store.url, status=None, columns=COLUMNS, shards=shards)
         for group in _grouped(rows):
             count = group["count_all"]
-            statuses[group["degradation"]][group["status"]] += count
+            # Those of a foreign manifest may be none of ours: they are shown too.
+            statuses.setdefault(group["degradation"], Counter())[group["status"]] += count
             if group["reason"]:
                 reasons[f"{group['status']}: {group['reason']}"] += count
         if len(failures) < MOST_FAILURES:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -45,6 +46,17 @@ def test_an_unfinished_dataset_says_what_is_missing(
     parts = facts["in_shards"] + facts["in_durable_units"] + facts["missing"]
     assert parts == facts["requests"]
     assert "not finished" in cli("status", dataset.store.root).out
+
+
+def test_a_manifest_of_another_dataset_is_counted_as_it_is(cli, copied):
+    path = copied.store.path(manifest_name(1))
+    table = pq.read_table(path)
+    index = table.schema.get_field_index("degradation")
+    sand = pa.array(["sandstorm"] * len(table)).cast(table.schema.field(index).type)
+    pq.write_table(table.set_column(index, table.schema.field(index), sand), path)
+    facts = json.loads(cli("status", copied.store.root, "--json").out)
+    assert sum(facts["degradations"]["sandstorm"].values()) == len(table)
+    assert "sandstorm" in cli("status", copied.store.root).out
 
 
 def test_a_folder_that_is_no_dataset_is_refused(cli, tmp_path):
