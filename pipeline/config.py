@@ -38,6 +38,9 @@ class _Section(BaseModel):
         return value
 
 
+_BOUNDS = "{psnr: [20, null]}"
+
+
 class FilterConfig(_Section):
     """What a generated pair must satisfy to be accepted."""
 
@@ -73,6 +76,17 @@ class FilterConfig(_Section):
         default_factory=dict,
         description="pyiqa metric name -> [lowest, highest] accepted score (null: unbounded).",
     )
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _lowest_and_highest(cls, metrics: Any) -> Any:
+        if not isinstance(metrics, dict):
+            raise ValueError(f"give bounds by name, as {_BOUNDS} (got {reprlib.repr(metrics)})")
+        for name, bounds in metrics.items():
+            if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+                got = f"{reprlib.repr(name)}: {reprlib.repr(bounds)}"
+                raise ValueError(f"give lowest and highest, as {_BOUNDS} (got {got})")
+        return metrics
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> FilterConfig:

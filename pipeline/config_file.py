@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gends.pipeline.config import BuildConfig, ConfigError, unknown
+from gends.pipeline.config import BuildConfig, ConfigError, EngineConfig, FilterConfig, unknown
 from gends.pipeline.names import spelled
 
 MOST_BYTES = 1 << 18
@@ -20,6 +20,9 @@ MOST_ERRORS = 20
 """Named in one message."""
 FLAGS = ("address", "grace", "json", "out", "store_timeout", "unit_timeout", "workers")
 """What a command may be told and changes no byte, and so is no key."""
+SECTIONS = {"": BuildConfig, "filter": FilterConfig, "generator": EngineConfig}
+LISTS = {"degradations": "[rain, snow]", "variants": "[0, 1, 2]"}
+"""Keys that take lists, each with an example."""
 
 
 def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
@@ -51,16 +54,22 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
         with open(path, "rb") as file:
             text = file.read(MOST_BYTES + 1).decode("utf-8")
         if len(text) > MOST_BYTES:
-            raise ConfigError(f"{path}: over {MOST_BYTES} bytes; this is no configuration")
+            raise ConfigError(f"over {MOST_BYTES} bytes; this is no configuration")
         _check_plain(text)
         _check_keys(yaml.compose(text, Loader=yaml.SafeLoader))
         values = yaml.safe_load(text)
-    except ConfigError:
-        raise
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except Exception as error:  # what is no number, date or pair raises anything, also KeyError
-        raise ConfigError(f"{path}: {type(error).__name__}: {spelled(str(error))}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"{path}: no YAML ({_problem(error)}); write 'key: value' lines, text in quotes"
+        ) from error
+    except Exception as error:  # what looks like a date or a number and is none raises anything
+        raise ConfigError(
+            f"{path}: {spelled(str(error))}; write text like a date or a number in quotes"
+        ) from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
@@ -68,22 +77,33 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
 
 
 def _check_plain(text: str) -> None:
-    """Refuse what a few bytes can make huge: aliases of aliases, and endless nesting."""
+    """Refuse tags, and what a few bytes can make huge: aliases of aliases, and endless nesting."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError(
-                f"aliases (*name) are not used here; write the value again{_line(event)}"
+            raise ConfigError(
+                f"aliases (*name) are not used here; write the value again{_line(event.start_mark)}"
+            )
+        if tag := getattr(event, "tag", None):
+            short = spelled(reprlib.repr(tag.replace("tag:yaml.org,2002:", "!!")))
+            raise ConfigError(
+                f"tags ({short}) are not used here; write the value alone{_line(event.start_mark)}"
             )
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEPTH:
-            raise yaml.YAMLError(f"nested more than {MOST_DEPTH} deep{_line(event)}")
+            raise ConfigError(f"nested more than {MOST_DEPTH} deep{_line(event.start_mark)}")
 
 
-def _line(part: yaml.Event | yaml.Node) -> str:
-    """Where in the file, on one line; YAML's own words take three."""
-    return f" in line {part.start_mark.line + 1}" if part.start_mark else ""
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong and where, on one line; YAML's own words take up to seven."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        return f"{spelled(str(error.problem))}{_line(error.problem_mark)}"
+    return spelled(" ".join(str(error).split()))
+
+
+def _line(mark: yaml.Mark | None) -> str:
+    return f" in line {mark.line + 1}" if mark else ""
 
 
 def _check_keys(node: yaml.Node | None) -> None:
@@ -96,37 +116,38 @@ def _check_keys(node: yaml.Node | None) -> None:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
                 name = spelled(reprlib.repr(key.value))
-                raise yaml.YAMLError(f"{name} is given twice{_line(key)}")
+                raise ConfigError(f"{name} is given twice{_line(key.start_mark)}")
             seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None)
             _check_keys(value)
 
 
-def _elsewhere(key: str, section: Any) -> str | None:
-    """Where a key that `section` does not have is one: at the top, or in a section of it."""
-    top = BuildConfig.model_fields
-    if section is not BuildConfig and key in top:
-        return f"{key!r} outside of this section"
-    for name, field in top.items():
-        if key in getattr(field.annotation, "model_fields", ()):
-            return f"'{name}.{key}', {key} within the section {name}"
-    return None
-
-
 def _reason(error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        *sections, key = error["loc"]
-        if not sections and (name := str(key).replace("-", "_")) in FLAGS:
-            return f"is no key but the flag --{name.replace('_', '-')}: it changes no byte"
-        section: Any = BuildConfig
-        for name in sections:
-            section = section.model_fields[name].annotation
-        if place := _elsewhere(str(key), section):
-            return f"unknown key {reprlib.repr(str(key))}; did you mean {place}?"
-        return unknown(str(key), section.model_fields)
-    plain = {"tuple_type": "give a list, as [rain, snow]", "model_type": "give keys and values"}
-    message = plain.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
-    return (
-        message
-        if error["type"] == "value_error"
-        else f"{message} (got {reprlib.repr(error['input'])})"
-    )
+        return _unknown_key(*error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return message
+    *_, key = ("", *error["loc"])
+    plain = {
+        "model_type": "give keys and values",
+        "tuple_type": f"give a list, as {LISTS.get(key, '[a, b]')}",
+    }
+    return f"{plain.get(error['type'], message)} (got {reprlib.repr(error['input'])})"
+
+
+def _unknown_key(*location: Any) -> str:
+    """What a key may have meant: a flag, a key spelled otherwise, or one of another section."""
+    *sections, key = map(str, location)
+    *dotted, name = key.replace("-", "_").split(".")
+    if name in FLAGS:
+        return f"is no key but the flag --{name.replace('_', '-')}: it changes no byte"
+    here = sections[0] if sections else ""
+    meant = next((section for section in dotted if section in SECTIONS), here)
+    for section in (meant, here, *SECTIONS):
+        if name in SECTIONS[section].model_fields:
+            place = (
+                f"'{section}: {{{name}: …}}'" if section else f"{name!r} outside of this section"
+            )
+            place = repr(name) if section == here else place
+            return f"unknown key {reprlib.repr(key)}; did you mean {place}?"
+    return unknown(key if meant == here else name, SECTIONS[meant].model_fields)

@@ -101,11 +101,18 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("{per_image: 2, degradations: [haze]}", "per_image is 2, but degradations are only 1"),
         ("seed: true", "seed: true turns nothing on"),
         ("generator: {threads: false}", "generator.threads: false turns nothing on"),
-        ("steps: 3", "steps: unknown key 'steps'; did you mean 'generator.steps', steps within"),
-        ("mu_max: 0.2", "mu_max: unknown key 'mu_max'; did you mean 'filter.mu_max'"),
-        ("filter: {steps: 3}", "filter.steps: unknown key 'steps'; did you mean 'generator.steps'"),
+        ("steps: 3", "steps: unknown key 'steps'; did you mean 'generator: {steps: …}'"),
+        ("mu-max: 0.2", "mu-max: unknown key 'mu-max'; did you mean 'filter: {mu_max: …}'"),
+        ("filter.mu_max: 0.2", "unknown key 'filter.mu_max'; did you mean 'filter: {mu_max: …}'"),
+        ("filter.mu_mox: 0.2", "unknown key 'mu_mox'; did you mean 'mu_max'"),
+        ("generator.seed: 1", "unknown key 'generator.seed'; did you mean 'seed'"),
+        ("foo.seed-x: 1", "unknown key 'foo.seed-x'; "),
+        ("per-image: 2", "per-image: unknown key 'per-image'; did you mean 'per_image'"),
+        ("filter: {mu-max: 0.2}", "filter.mu-max: unknown key 'mu-max'; did you mean 'mu_max'"),
+        ("filter: {steps: 3}", "filter.steps: .*did you mean 'generator: {steps: …}'"),
         ("generator: {seed: 1}", "generator.seed: .*; did you mean 'seed' outside of this section"),
         ("workers: 3", "workers: is no key but the flag --workers"),
+        ("filter: {workers: 3}", "filter.workers: is no key but the flag --workers"),
         ("unit-timeout: 3", "unit-timeout: is no key but the flag --unit-timeout"),
         ("seed: 1\nresolution: 64\nseed: 2", "'seed' is given twice in line 3$"),
         ("filter: {mu_min: 0.1, mu_min: 0.2}", "'mu_min' is given twice"),
@@ -116,7 +123,8 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("jpg_quality: 101", "jpg_quality"),
         ("filter: {mu_min: 0.5}", "filter: mu: the lower bound 0.5 is above the upper bound 0.285"),
         ("filter: {metrics: {psnr: [3, 1]}}", "filter: psnr: the lower bound 3.0 is above"),
-        ("filter: {metrics: {psnr: 30}}", "filter.metrics.psnr: "),
+        ("filter: {metrics: niqe}", "filter.metrics: give bounds by name, as .* .got 'niqe'."),
+        ("generator: {variants: 3}", r"generator.variants: give a list, as \[0, 1, 2\] .got 3."),
         ("filter: 3", "filter: give keys and values .got 3."),
         ("generator: {steps: 0}", "generator.steps: .*got 0"),
         ("1: 2", "1: .*string"),
@@ -127,6 +135,15 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
 )
 def test_bad_values_are_named_with_what_is_allowed(tmp_path, text, says):
     assert re.search(says, errors(tmp_path, text))
+
+
+@pytest.mark.parametrize("bounds", ["30", "':30'", "[30]", "[1, 2, 3]", "{low: 30}", "null"])
+def test_the_example_for_bounds_can_be_pasted(tmp_path, bounds):
+    message = errors(tmp_path, f"filter: {{metrics: {{psnr: {bounds}}}}}")
+    example = re.search(r"filter\.metrics: give lowest and highest, as (\{.*\}) \(got", message)
+    path = tmp_path / "pasted.yaml"
+    path.write_text(f"filter: {{metrics: {example[1]}}}")
+    assert load_config(path, {}).filter.metrics == {"psnr": (20.0, None)}
 
 
 def test_a_message_stays_short_whatever_is_wrong(tmp_path):
@@ -144,15 +161,17 @@ def test_all_bad_values_are_named_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"seed: [1,\n", "line 2"),
-        (b"a: b: c\n", "line 1"),
+        (b"seed: [1,\n", "in line 2); write 'key: value' lines"),
+        (b"a: b: c\n", "no YAML (mapping values are not allowed here in line 1); write"),
+        (b"a:\n\t- b\n", "found character '\\t' that cannot start any token in line 2"),
+        (b"a: \x01\n", "unacceptable character #x0001"),
         (b"- seed\n", "expected 'key: value' lines, got list"),
         (b"seed 7\n", "expected 'key: value' lines, got str"),
         (b"seed: \xff\n", "utf-8"),
-        (b"!!python/object:os.system {}\n", "could not determine a constructor"),
-        (b"!!timestamp x\n", "AttributeError"),
-        (b"!!bool perhaps\n", "KeyError: 'perhaps'"),
-        (b"seed: 2001-99-99\n", "month must be in 1..12"),
+        (b"a: 1\nb: !!python/object:os.system {}\n", "tags ('!!python/object:os.system') are not"),
+        (b"!!timestamp x\n", "tags ('!!timestamp') are not used here; write the value alone"),
+        (b"seed: !mine 3\n", "tags ('!mine') are not used here; write the value alone in line 1"),
+        (b"seed: 2001-99-99\n", "month must be in 1..12; write text like a date"),
         (b"a: &a [1]\nb: *a\n", "aliases (*name) are not used here"),
         (b"a: &a {x: 1}\nb: {<<: [*a, *a]}\n", "aliases (*name) are not used here"),
         (b"a: " + b"[" * 5000, "nested more than 20 deep"),
@@ -164,8 +183,9 @@ def test_what_is_no_yaml_mapping_is_said(tmp_path, data, says):
     path.write_bytes(data)
     with pytest.raises(ConfigError) as caught:
         load_config(path, {})
-    assert str(path) in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
     assert says in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_missing_file_is_said(tmp_path):
