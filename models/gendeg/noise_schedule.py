@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, cast, get_args, get_type_hints
@@ -15,6 +16,8 @@ ALWAYS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
 """Keys of every published scheduler_config.json; those of Stable Diffusion 1 hold no more."""
 LATER = ("timestep_spacing", "rescale_betas_zero_snr")
 """Keys that diffusers writes since it also writes prediction_type."""
+COMPLETE = (0, 36)
+"""diffusers since which, at the latest, a DDPMScheduler's file has all; every one of ours is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,10 @@ class NoiseSchedule:
         Raises:
             ValueError: a key that every such file holds is missing, or a value is of no use.
         """
+        known = [field.name for field in fields(cls)]
         required = ALWAYS + ("prediction_type",) * any(key in config for key in LATER)
+        if config.get("_class_name") == "DDPMScheduler" and _diffusers_version(config) >= COMPLETE:
+            required = tuple(known)
         if missing := [key for key in required if key not in config]:
             raise ValueError(
                 f"no {', no '.join(missing)}: this is no whole configuration of a diffusers "
@@ -82,7 +88,6 @@ class NoiseSchedule:
             )
         if config.get("trained_betas") is not None:
             raise ValueError("trained_betas: noise schedules given one by one are not supported")
-        known = {field.name for field in fields(cls)}
         return construct(cls, {key: value for key, value in config.items() if key in known})
 
     def config(self) -> dict[str, Any]:
@@ -116,3 +121,9 @@ class NoiseSchedule:
         if self.prediction_type == "epsilon":
             return (noisy - (1 - abar).sqrt() * prediction) / abar.sqrt()
         return abar.sqrt() * noisy - (1 - abar).sqrt() * prediction
+
+
+def _diffusers_version(config: dict[str, Any]) -> tuple[int, ...]:
+    """Major and minor version of the diffusers that wrote a configuration; () where unknown."""
+    found = re.match(r"(\d+)\.(\d+)", str(config.get("_diffusers_version")))
+    return tuple(map(int, found.groups())) if found else ()

@@ -52,6 +52,27 @@ def test_published_configurations_are_read(more: dict[str, object]):
     assert NoiseSchedule.from_config({**BETAS, **more}) == NoiseSchedule()
 
 
+def ours(version: str) -> dict[str, object]:
+    marks = {"_class_name": "DDPMScheduler", "_diffusers_version": version}
+    return GENDEG_MINI.schedule.config() | marks
+
+
+@pytest.mark.parametrize("key", GENDEG_MINI.schedule.config())
+def test_a_file_of_our_own_lacks_no_key(key: str):
+    config = ours("0.36.0")
+    assert NoiseSchedule.from_config(config) == GENDEG_MINI.schedule
+    del config[key]
+    with pytest.raises(ValueError, match=f"no {key}: .*copy the file anew"):
+        NoiseSchedule.from_config(config)
+
+
+@pytest.mark.parametrize("version", ["0.20.2", "0.9", None])
+def test_the_same_class_of_an_older_diffusers_may_lack_one(version: str):
+    config = ours(version)
+    del config["rescale_betas_zero_snr"]
+    assert not NoiseSchedule.from_config(config).rescale_betas_zero_snr
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [
