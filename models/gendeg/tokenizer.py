@@ -93,7 +93,20 @@ def load_tokenizer(path: Path) -> CLIPTokenizer:
             f"{path / 'tokenizer_config.json'}: model_max_length is missing or above {LONGEST}: "
             "copy the model's tokenizer folder anew"
         )
+    if lost := _out_of_reach(path, set(tokenizer.all_special_tokens)):
+        raise ValueError(
+            f"{path / 'merges.txt'}: nothing makes {lost[0]!r} of vocab.json and {len(lost) - 1} "
+            "more: copy the model's tokenizer folder anew"
+        )
     return tokenizer
+
+
+def _out_of_reach(path: Path, special: set[str]) -> list[str]:
+    """Tokens of vocab.json that no rule of merges.txt makes: what a file cut short has lost."""
+    rules = (path / "merges.txt").read_text(encoding="utf-8").splitlines()
+    made = special | {"".join(rule.split()) for rule in rules}
+    tokens = json.loads((path / "vocab.json").read_text(encoding="utf-8"))
+    return [t for t in tokens if t not in made and len(t.removesuffix(WORD_END)) > 1]
 
 
 def _merges(words: Sequence[str]) -> list[tuple[str, str]]:

@@ -76,3 +76,16 @@ def test_a_tokenizer_that_has_lost_its_length_is_refused(
         path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"tokenizer_config\.json.*: copy the model's tokenizer"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("rules", [0, 1, 30])
+def test_merges_cut_short_are_refused(tokenizer: CLIPTokenizer, tmp_path: Path, rules: int):
+    save_tokenizer(tokenizer, tmp_path)
+    path = tmp_path / "merges.txt"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[: rules + 1]), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"merges\.txt: nothing makes '.*' of vocab\.json"
+    ) as caught:
+        load_tokenizer(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
