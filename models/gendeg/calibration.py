@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import reprlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gends.models.degradations import DEGRADATIONS
+from gends.models.json_object import read_object
 
 Values = npt.NDArray[np.float64]
 
@@ -31,8 +34,10 @@ class Curve:
         """Refuse knots that do not rise."""
         for name in ("asked", "produced"):
             knots = getattr(self, name)
-            if not knots or not (np.diff([0.0, *knots]) > 0).all():
-                raise ValueError(f"{name} {list(knots)}: give one or more rising values above 0")
+            rising = all(map(_is_finite, knots)) and (np.diff([0.0, *knots]) > 0).all()
+            if not knots or not rising:
+                shown = reprlib.repr(list(knots))
+                raise ValueError(f"{name} {shown}: give rising finite numbers above 0")
         if len(self.asked) != len(self.produced):
             raise ValueError(
                 f"{len(self.asked)} values asked, {len(self.produced)} produced: give as many"
@@ -95,8 +100,8 @@ class Calibration:
         Raises:
             ValueError: not such a file.
         """
+        table = read_object(path)
         try:
-            table = json.loads(path.read_text(encoding="utf-8"))
             if foreign := sorted(table.keys() - DEGRADATIONS.keys()):
                 known = ", ".join(DEGRADATIONS)
                 raise ValueError(f"{', '.join(foreign)} is no degradation; known: {known}")
@@ -106,8 +111,13 @@ class Calibration:
                     for name, c in table.items()
                 }
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a calibration: {error}") from error
+
+
+def _is_finite(value: object) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 def _interpolate(x: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> float:

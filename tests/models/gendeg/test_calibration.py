@@ -48,14 +48,41 @@ def test_degradations_without_a_curve_are_left_alone(tmp_path: Path):
     assert loaded.apply("rain", 0.2) == 0.2
 
 
+KNOTS = '{{"haze": {{"asked": {0}, "produced": {1}}}}}'
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["{", "[]", '{"haze": {"asked": [1]}}', '{"haze": {"asked": [2, 1], "produced": [1, 2]}}'],
+    ("text", "says"),
+    [
+        ("{", ": no JSON"),
+        pytest.param("[" * 100_000, ": no JSON", id="deep"),
+        ("[]", ": expected an object"),
+        ('{"haze": 3}', " is not a calibration: "),
+        ('{"haze": {"asked": [1]}}', " is not a calibration: 'produced'"),
+        (KNOTS.format("[2, 1]", "[1, 2]"), r"asked \[2, 1\]: give rising finite numbers above 0"),
+        (KNOTS.format("[Infinity]", "[1]"), r"asked \[inf\]: give rising finite"),
+        (KNOTS.format("[0.1, 1e999]", "[1, 2]"), r"asked \[0.1, inf\]: give rising finite"),
+        (KNOTS.format("[1]", "[NaN]"), r"produced \[nan\]: give rising finite"),
+        pytest.param(
+            KNOTS.format("[1]", "[1" + "0" * 400 + "]"),
+            r"produced \[10*\.\.\.0*\]: give",
+            id="huge",
+        ),
+        (KNOTS.format('"12"', '"12"'), r"asked \['1', '2'\]: give rising"),
+        (KNOTS.format("[true]", "[1]"), r"asked \[True\]: give rising"),
+        (KNOTS.format("[]", "[]"), r"asked \[\]: give rising"),
+    ],
 )
-def test_other_files_are_refused(tmp_path: Path, text: str):
+def test_other_files_are_refused(tmp_path: Path, text: str, says: str):
     (tmp_path / "c.json").write_text(text)
-    with pytest.raises(ValueError, match=r"c\.json is not a calibration"):
+    with pytest.raises(ValueError, match=rf"c\.json.*{says}") as caught:
         Calibration.load(tmp_path / "c.json")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_folder_in_its_place_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match=f"{tmp_path}: Is a directory"):
+        Calibration.load(tmp_path)
 
 
 @pytest.mark.parametrize(
