@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import diffusers
 import torch
+import transformers
 from diffusers.configuration_utils import ConfigMixin
 from safetensors import SafetensorError
 from torch import nn
@@ -40,9 +42,7 @@ def load_module(cls: Any, path: Path, **options: Any) -> nn.Module:
         ValueError: no such weights, damaged ones, or keys or shapes that do not fit the class;
             they are named.
     """
-    config = read_object(path / "config.json")
-    if issubclass(cls, ConfigMixin):
-        _check_keys(cls, config, path / "config.json")
+    _check_keys(cls, path / "config.json")
     if not any(path.glob("*.safetensors")):
         raise ValueError(f"{path}: no weights; they are read from *.safetensors alone")
     with _quiet():
@@ -69,11 +69,26 @@ def load_module(cls: Any, path: Path, **options: Any) -> nn.Module:
     return cast(nn.Module, module.eval())
 
 
-def _check_keys(cls: type, config: Mapping[str, Any], path: Path) -> None:
-    """Refuse keys that diffusers would leave aside: the module would not be what they say."""
-    known = inspect.signature(cls).parameters
-    if foreign := [key for key in config if key not in known and not key.startswith("_")]:
-        raise ValueError(f"{path}: {', '.join(foreign)}: unknown to {cls.__name__}; delete them")
+def _check_keys(cls: Any, path: Path) -> None:
+    """Refuse a configuration that the module would not be true to.
+
+    A library leaves aside keys that it does not know, and puts defaults in place of missing ones.
+    Which keys must be there is certain of our own classes, and of files that the version installed
+    wrote; what others lack may be younger than they are.
+    """
+    config = read_object(path)
+    complete = cls.__module__.startswith("gends.")
+    if issubclass(cls, ConfigMixin):
+        keys = set(inspect.signature(cls).parameters)
+        complete |= config.get("_diffusers_version") == diffusers.__version__
+        if foreign := [key for key in config if key not in keys and not key.startswith("_")]:
+            names = ", ".join(foreign)
+            raise ValueError(f"{path}: {names}: unknown to {cls.__name__}; delete them")
+    else:
+        keys = set(cls.config_class().to_diff_dict())
+        complete |= config.get("transformers_version") == transformers.__version__
+    if complete and (lost := sorted(keys - config.keys())):
+        raise ValueError(f"{path}: {', '.join(lost)} missing; copy the file anew")
 
 
 def make_readable(path: Path) -> None:

@@ -19,6 +19,7 @@ from transformers import CLIPTextModel
 
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.conditioning import SeverityConditioner
+from gends.models.gendeg.fit import misfit
 from gends.models.gendeg.network import AUTOENCODERS
 from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.parts import Parts
@@ -84,12 +85,12 @@ def load_model(path: Path) -> Parts:
     """What `save_model` wrote to `path`; weights float32, on the CPU.
 
     Raises:
-        ValueError: not such a folder, an unknown class, settings that are none, or weights that do
-            not fit the classes.
+        ValueError: not such a folder, an unknown class, settings that are none, weights that do
+            not fit the classes, or parts that do not fit each other.
     """
     index = _read_index(path)
     calibration, scheduler = path / CALIBRATION, path / "scheduler" / "scheduler_config.json"
-    return Parts(
+    parts = Parts(
         modules={part: _load_module(path, part, index) for part in MODULES},
         tokenizer=load_tokenizer(path / "tokenizer"),
         schedule=_named(scheduler, NoiseSchedule.from_config, read_object(scheduler)),
@@ -100,6 +101,9 @@ def load_model(path: Path) -> Parts:
         captions=index["captions"],
         calibration=Calibration.load(calibration) if calibration.exists() else Calibration(),
     )
+    if found := misfit(parts):
+        raise ValueError(f"{path}/{found}; take all parts from one model")
+    return parts
 
 
 def _read_index(path: Path) -> dict[str, Any]:

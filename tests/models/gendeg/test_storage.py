@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from gends.models.gendeg.calibration import Calibration, Curve
 from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.presets import Preset
+from gends.models.gendeg.target import Target
 
 WEIGHTS = {"text_encoder": "model.safetensors"}
 
@@ -187,6 +192,7 @@ def test_a_damaged_index_names_what_is_wrong(saved: Path, key: str, value: objec
         ("unet/config.json", "{", "no JSON"),
         ("unet/config.json", None, "No such file"),
         ("tokenizer/merges.txt", None, "is missing: copy the model's tokenizer folder anew"),
+        ("tokenizer/merges.txt", "", "nothing makes 'bl' of vocab.json and 40 more: copy"),
         ("tokenizer", "{}", "out of vocabulary"),
         ("calibration.json", '{"haez": {}}', "haez is no degradation; known: haze"),
     ],
@@ -199,6 +205,90 @@ def test_a_damaged_file_is_named(saved: Path, file: str, text: str | None, says:
         (path / "vocab.json" if path.is_dir() else path).write_text(text)
     with pytest.raises(ValueError, match=f"{file}.*{says}"):
         GenDeg.from_pretrained(saved)
+
+
+def edit(path: Path, lost: Iterable[str] = (), **changed: object) -> None:
+    config = json.loads(path.read_text(encoding="utf-8")) | changed
+    kept = {key: value for key, value in config.items() if key not in lost}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+LOST = [
+    ("unet", "attention_head_dim"),
+    ("vae", "latent_channels"),
+    ("text_encoder", "num_attention_heads"),
+    ("conditioner", "mu_max"),
+    ("scm", "width"),
+]
+
+
+@pytest.mark.parametrize(("part", "key"), LOST)
+def test_no_default_stands_in_for_what_a_network_lost(saved: Path, part: str, key: str):
+    edit(saved / part / "config.json", [key])
+    with pytest.raises(ValueError, match=rf"{part}/config\.json: {key} missing; copy the file"):
+        GenDeg.from_pretrained(saved)
+
+
+def test_what_older_libraries_did_not_write_is_not_missed(saved: Path, model: GenDeg):
+    edit(saved / "unet/config.json", ["dropout", "attention_type"], _diffusers_version="0.6.0")
+    edit(saved / "text_encoder/config.json", ["pad_token_id"], transformers_version="4.22.0")
+    loaded = GenDeg.from_pretrained(saved)
+    assert loaded.unet.config["attention_type"] == model.unet.config["attention_type"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 32])
+def test_a_target_of_other_latents_is_refused(tiny_mini: GenDeg, tmp_path: Path, count: int):
+    target = Target(
+        kind="difference", mean={"haze": [0.0] * count}, deviation={"haze": [1.0] * count}
+    )
+    replace(tiny_mini, target=target).save_pretrained(tmp_path)
+    says = rf"model_index\.json: length of target\.deviation\.haze is {count}; 4 fits latent_ch"
+    with pytest.raises(ValueError, match=says):
+        GenDeg.from_pretrained(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def other(mini_preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole model, of other sizes than the tiny one wherever parts meet."""
+    sizes = {"in_channels": 4, "out_channels": 2, "cross_attention_dim": 16}
+    text = {"hidden_size": 16, "max_position_embeddings": 20}
+    preset = replace(
+        mini_preset,
+        unet={**mini_preset.unet, **sizes},
+        autoencoder=("PatchAutoencoder", {**mini_preset.autoencoder[1], "latent_channels": 2}),
+        text_encoder={**mini_preset.text_encoder, **text},
+        target=Target(kind="difference"),
+    )
+    folder = tmp_path_factory.mktemp("other")
+    GenDeg.build(preset, seed=0).save_pretrained(folder)
+    GenDeg.from_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        (
+            "unet",
+            "unet/config.json: in_channels is 4; 8 fits latent_channels of vae/config.json, 4",
+        ),
+        ("vae", "unet/config.json: in_channels is 8; 4 fits latent_channels of vae/config.json, 2"),
+        ("text_encoder", "unet/config.json: cross_attention_dim is 32; 16 fits hidden_size of"),
+        (
+            "conditioner",
+            "conditioner/config.json: width is 16; 32 fits hidden_size of text_encoder",
+        ),
+        ("tokenizer", "tokenizer/tokenizer_config.json: model_max_length is 20; 16 fits max_"),
+    ],
+)
+def test_a_part_of_another_model_is_named(
+    tiny_mini: GenDeg, other: Path, tmp_path: Path, part: str, says: str
+):
+    tiny_mini.save_pretrained(tmp_path)
+    shutil.copytree(other / part, tmp_path / part, dirs_exist_ok=True)
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path}/{says}")) as caught:
+        GenDeg.from_pretrained(tmp_path)
+    assert str(caught.value).endswith("; take all parts from one model")
 
 
 def test_keys_that_a_network_does_not_know_are_refused(saved: Path):
