@@ -17,6 +17,8 @@ from gends.jobs.training.report import reporter, stopped
 from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.model import GenDeg
+from gends.models.json_object import read_object
+from gends.models.module_folder import DIFFUSERS, load_module
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import OtherRunError, train
 from gends.models.training.schedule import Schedule
@@ -135,14 +137,15 @@ def load_autoencoder(folder: Path) -> PatchAutoencoder:
 
     Raises:
         click.UsageError: it is another one than gendeg-mini's.
+        ValueError: no such folder, or weights or a configuration that are not whole.
     """
-    kind = PatchAutoencoder.load_config(folder).get("_class_name")
+    kind = read_object(folder / "config.json").get("_class_name")
     if kind != PatchAutoencoder.__name__:
         raise click.UsageError(
             f"{folder} is a {kind}: training at full size is not supported yet; "
             "give an autoencoder of gendeg-mini's kind"
         )
-    return cast(PatchAutoencoder, PatchAutoencoder.from_pretrained(folder))
+    return cast(PatchAutoencoder, load_module(PatchAutoencoder, folder, **DIFFUSERS))
 
 
 def with_modules(model: GenDeg, modules: Mapping[str, nn.Module]) -> GenDeg:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from skimage import data
 
 from gends import PairDataset
@@ -20,7 +21,7 @@ from gends.jobs.train import CROP_STEP, SIZES
 from gends.jobs.training.autoencoder import ImagePool, autoencoder_task
 from gends.jobs.training.generator import latent_cache
 from gends.jobs.training.inputs import source_of
-from gends.jobs.training.run import Options
+from gends.jobs.training.run import Options, load_autoencoder
 from gends.jobs.training.scm import CorrectionData, begin, correction_task
 from gends.models.autoencoder import STRIDE, PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
@@ -210,6 +211,17 @@ def test_a_full_size_model_is_refused(cli, finished, full_size_kind, tmp_path, p
     assert ended.code == 2
     assert "not supported yet" in ended.err
     assert not (tmp_path / "run").exists()
+
+
+def test_an_autoencoder_that_is_not_whole_is_refused(tmp_path):
+    PatchAutoencoder(4, 4, 4, (1, 1)).save_pretrained(tmp_path)
+    assert load_autoencoder(tmp_path).config["latent_channels"] == 4
+    weights = tmp_path / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    del tensors["synthesis.bias"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"missing_keys \['synthesis\.bias'\]"):
+        load_autoencoder(tmp_path)
 
 
 @pytest.fixture
