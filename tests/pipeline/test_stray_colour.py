@@ -82,6 +82,19 @@ def test_blotches_of_colour_are_stray(pictures, name, side):
     assert stray_colour(grain, clean, "haze") < stray_colour(lq, clean, "haze") / 3
 
 
+@pytest.mark.parametrize("degradation", DEGRADATIONS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cast_over_all_of_the_picture_is_stray(pictures, name, degradation):
+    instruction = Instruction(degradation=degradation, mu=0.1, sigma=0.1, seed=0)
+    [[pair]] = ParametricDegrader(candidates=1).degrade([pictures[name]], [[instruction]])
+    casts = [(0, 38, 0), (-30, 30, 0), *([(0, 0, 38)] if degradation == "rain" else [])]
+    for cast in casts:
+        lq = np.clip(pair.lq + np.array(cast), 0, 255).astype(np.uint8)
+        assert stray_colour(lq, pair.gt, degradation) > BOUND, cast
+    faint = np.clip(pair.lq + np.array((0, 10, 0)), 0, 255).astype(np.uint8)
+    assert stray_colour(faint, pair.gt, degradation) < 1.5 * BOUND
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_greyer_darker_veiled_and_streaked_is_explained(pictures, name):
     clean = pictures[name]
