@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from gends.pipeline.config import BuildConfig, ConfigError, EngineConfig, FilterConfig, unknown
 from gends.pipeline.names import spelled
@@ -20,7 +20,11 @@ MOST_ERRORS = 20
 """Named in one message."""
 FLAGS = ("address", "grace", "json", "out", "store_timeout", "unit_timeout", "workers")
 """What a command may be told and changes no byte, and so is no key."""
-SECTIONS = {"": BuildConfig, "filter": FilterConfig, "generator": EngineConfig}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "": BuildConfig,
+    "filter": FilterConfig,
+    "generator": EngineConfig,
+}
 LISTS = {"degradations": "[rain, snow]", "variants": "[0, 1, 2]"}
 """Keys that take lists, each with an example."""
 
@@ -102,7 +106,7 @@ def _problem(error: yaml.YAMLError) -> str:
     return spelled(" ".join(str(error).split()))
 
 
-def _line(mark: yaml.Mark | None) -> str:
+def _line(mark: Any) -> str:
     return f" in line {mark.line + 1}" if mark else ""
 
 
@@ -127,7 +131,7 @@ def _reason(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         return message
-    *_, key = ("", *error["loc"])
+    key = error["loc"][-1] if error["loc"] else ""
     plain = {
         "model_type": "give keys and values",
         "tuple_type": f"give a list, as {LISTS.get(key, '[a, b]')}",
