@@ -111,14 +111,11 @@ class Build:
                 "left to make: a mistake of gends; please report it with what status and verify say"
             )
         self.tally.end()
-        self.tell_outcomes()
+        self._tell_outcomes()
         return self.tally
 
-    def tell_outcomes(self) -> None:
-        """Say what became of shards that were opened again, and then take it off the record.
-
-        Called before any shard is opened: a build before this one may have been killed untold.
-        """
+    def _tell_outcomes(self) -> None:
+        """Say what became of shards that were opened again, and then take it off the record."""
         begun = begun_shards(self.store)
         # The list of what is sealed is long, and most often nothing is begun.
         sealed = set(sealed_shards(self.store, self.plan.num_shards)) if begun else set[int]()

@@ -18,7 +18,7 @@ from gends.jobs.tally import Tally
 from gends.pipeline.dataset import check_identity, config_digest
 from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.lease import FOLDER as LEASE_FOLDER
-from gends.pipeline.lease import Lease, hold
+from gends.pipeline.lease import Lease, forget_leases, hold
 from gends.pipeline.local_store import LocalStore
 from gends.pipeline.store import Store
 
@@ -159,7 +159,6 @@ def _drive(
             inputs.found(store, engine)
         store.sweep("")  # what killed foundings left; before, this may not have been a dataset
         with progress, stop.on_signals():
-            job.tell_outcomes()
             prepare(lease)
             tally = job.run()
             progress(tally, final=True)
@@ -177,6 +176,7 @@ def _leaving_no_empty_folders(store: Store) -> Iterator[None]:
         yield
     finally:
         if not store.exists(IDENTITY_NAME):
+            forget_leases(store)
             for path in new:
                 with contextlib.suppress(OSError):  # something is in it
                     path.rmdir()

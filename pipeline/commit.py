@@ -6,6 +6,7 @@ its end, the BLAKE3 of all bytes before.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -192,12 +193,9 @@ def _publish(
             "shard_blake3": writer.blake3,
             "config_digest": config_digest,
         }
-        # All units are here and this build holds the root: what says otherwise is out of date.
-        if _has_other_manifest(store, shard, rows, facts):
-            version = store.version(manifest_name(shard))
-            check()
-            store.remove(manifest_name(shard), version)
-    if not store.exists(manifest_name(shard)):
+        _is_published(store, shard, rows, facts, check)
+    # Again: a build that slept may have published its own while the tar was on its way.
+    if not _is_published(store, shard, rows, facts, check):
         write_manifest(store, shard, rows, **facts, check=check)
 
 
@@ -213,11 +211,21 @@ def _unit_rows(store: Store, shard: int, sizes: Sequence[int]) -> Iterator[Row]:
         yield from rows
 
 
-def _has_other_manifest(store: Store, shard: int, rows: list[Row], facts: dict[str, Any]) -> bool:
+def _is_published(
+    store: Store, shard: int, rows: list[Row], facts: dict[str, Any], check: Check
+) -> bool:
+    """Whether this very manifest is there. Another one is out of date, and is removed.
+
+    All units are here and this build holds the root: what says otherwise cannot be right.
+    """
+    name = manifest_name(shard)
     try:
-        known = read_facts(store, shard)
+        version = store.version(name)
     except FileNotFoundError:
         return False
-    except ManifestError:
-        return True
-    return known != facts_of(as_manifest(rows, **facts).schema)
+    with contextlib.suppress(FileNotFoundError, ManifestError):
+        if read_facts(store, shard) == facts_of(as_manifest(rows, **facts).schema):
+            return True
+    check()
+    store.remove(name, version)
+    return False

@@ -1,6 +1,8 @@
 """The right to write under a root: one build holds it at a time, and a dead one loses it.
 
 A lease is a numbered file, created only, that names its holder; the highest number holds the root.
+Numbers never begin anew, or a build that slept while it took one could take it from a third: the
+last holder gives its lease back by leaving the file without a holder.
 The holder beats: it rewrites a second file every few seconds. Whoever wants the root watches that
 file for a while by a clock of his own, so no two machines' clocks are ever compared. Nothing can
 take a lease away from a holder that only sleeps and wakes up again; so a holder asks whether it
@@ -18,7 +20,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ class Lease:
 
     number: int
     holder: str
-    """Unique to this claim."""
+    """Unique to this claim; "" for one that was given back."""
     host: str
     pid: int
     boot: str
@@ -78,6 +80,26 @@ def newest_lease(store: Store) -> Lease | None:
     """Who holds, or last held and did not give back, a root.
 
     Raises:
+        DamageError: as `_newest`.
+    """
+    newest = _newest(store)
+    return newest if newest and newest.holder else None
+
+
+def forget_leases(store: Store) -> None:
+    """Remove what is left of a root that was never founded, unless somebody holds it by now."""
+    newest = _newest(store)
+    if newest is None or newest.holder:
+        return
+    version = store.version(newest.name)
+    if newest_lease(store) is None:
+        store.remove(newest.name, version)
+
+
+def _newest(store: Store) -> Lease | None:
+    """The lease of the highest number, held or given back.
+
+    Raises:
         DamageError: the newest lease cannot be read, or is not the one that its name says.
     """
     for _ in range(LOOKS):
@@ -89,7 +111,7 @@ def newest_lease(store: Store) -> Lease | None:
             lease = _decoded(store.read(newest))
             break
         except FileNotFoundError:
-            lease = None  # given back in between, or a link that leads nowhere
+            lease = None  # succeeded in between, or a link that leads nowhere
     if lease is None or lease.name != newest:
         raise DamageError(
             f"{store.where(newest)}: not a lease; if no build is writing here, delete it"
@@ -134,7 +156,9 @@ def hold(
         LeaseHeldError: another build holds the root and lives.
     """
     lease = _acquire(store, patience, on_wait)
-    for folder in ("shards", "manifest", FOLDER, *(f"work/{name}" for name in store.names("work"))):
+    folders = ("shards", "manifest", FOLDER, *(f"work/{name}" for name in store.names("work")))
+    lease.check(store)
+    for folder in folders:
         store.sweep(folder)
     stop = threading.Event()
     # A beat that comes late is of no use, and giving back what cannot be reached is no use either.
@@ -152,8 +176,8 @@ def hold(
 
 
 def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> Lease:
-    before = newest_lease(store)
-    if before is not None and _lives(store, before, patience, on_wait):
+    before = _newest(store)
+    if before is not None and before.holder and _lives(store, before, patience, on_wait):
         raise LeaseHeldError(
             f"{store.url}: another gends-build is writing here ({before.host}, process "
             f"{before.pid}); wait for it or stop it"
@@ -168,8 +192,7 @@ def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> L
     )
     try:
         _beat(store, lease, 0)
-        with store.publish(lease.name, create_only=True) as file:
-            file.write(json.dumps(asdict(lease)).encode())
+        _publish(store, lease, create_only=True)
     except AlreadyExistsError as error:
         raise LeaseHeldError(f"{store.url}: another gends-build has just begun here") from error
     for number, name in _files(store):
@@ -178,10 +201,15 @@ def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> L
     return lease
 
 
+def _publish(store: Store, lease: Lease, *, create_only: bool = False) -> None:
+    with store.publish(lease.name, create_only=create_only) as file:
+        file.write(json.dumps(asdict(lease)).encode())
+
+
 def _give_back(store: Store, lease: Lease) -> None:
     newest = newest_lease(store)
     if newest is not None and newest.holder == lease.holder:
-        store.remove(lease.name)
+        _publish(store, replace(lease, holder=""))
         store.remove(_beat_name(lease))
 
 

@@ -2,13 +2,16 @@
 
 The record stands beside the shard's units before its manifest goes. So whichever command goes on
 knows that the shard is to be made again, and what its checksum was. Once the shard is sealed anew,
-the record says what came out, and is kept until somebody was told.
+the record says what came out, and is kept until somebody was told: by a build that came to its end,
+as one that says it and is then stopped exits as if nothing had been wrong.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import asdict, dataclass, replace
+import uuid
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, get_args
 
 from blake3 import blake3
@@ -42,6 +45,10 @@ class Reopened:
     """Whether it is to; after `retry` it holds other pairs."""
     outcome: Outcome | None = None
     """What came out, once it is sealed anew."""
+    differed: bool = False
+    """Whether other bytes came out when it was opened before, which nobody was told yet."""
+    writer: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Tells this record from one that another build wrote of the same shard."""
 
 
 def take_away(
@@ -57,7 +64,10 @@ def take_away(
     `check` is called before, and raises when another build has taken the root over.
     """
     digest, version = _manifest(store, shard)
-    record = Reopened(manifest_blake3=digest, shard_blake3=shard_blake3, same=same)
+    differed = _has_differed(store, shard)
+    record = Reopened(
+        manifest_blake3=digest, shard_blake3=shard_blake3, same=same, differed=differed
+    )
     _write_record(store, shard, record, check)
     check()
     store.remove(manifest_name(shard), version)
@@ -66,9 +76,12 @@ def take_away(
 def reopen_empty(store: Store, shard: int, shard_blake3: str | None, check: Check) -> None:
     """Open a sealed shard again, to be made from nothing and to the same bytes.
 
-    Its tar stays until another takes its place; without a manifest nobody reads it.
+    Its tar stays until another takes its place; without a manifest nobody reads it. A shard that
+    was to be opened already is settled: what was kept of it may be in use.
     """
-    clear(store, shard, check)
+    if settle(store, shard, check)[0]:
+        return
+    clear(store, shard, check, but=RECORD)
     take_away(store, shard, shard_blake3=shard_blake3, same=True, check=check)
 
 
@@ -83,7 +96,8 @@ def remember_tar(store: Store, shard: int, check: Check) -> None:
         return
     with store.local_copy(shard_name(shard)) as tar:
         checksum = checksum_of(tar)
-    _write_record(store, shard, Reopened(shard_blake3=checksum), check)
+    differed = _has_differed(store, shard)
+    _write_record(store, shard, Reopened(shard_blake3=checksum, differed=differed), check)
 
 
 def open_shards(store: Store, num_shards: int) -> set[int]:
@@ -112,19 +126,22 @@ def _has_lost_manifest(store: Store, shard: int) -> bool:
 def settle(store: Store, shard: int, check: Check) -> tuple[bool, Outcome | None]:
     """Decide about a sealed shard that still has a work folder.
 
-    Either a build was killed after it had sealed the shard, and what is left to do is to `close`
-    it; or it was to be opened again, and its manifest is still there, or there again because a
-    build before that published it when it woke up. Then the manifest is taken away.
+    Either it was sealed and not cleaned up, and what is left to do is to `close` it; or it was to
+    be opened again. Then its manifest is still there, or there again because a build before that
+    published it when it woke up, and is taken away. Or there is another manifest: of a build that
+    was killed after it had sealed the shard anew, or an older one, published in the same way. That
+    is for `seal` to decide, which knows what the manifest has to be.
 
     Returns whether the shard is open now and, if not, what `close` says.
     """
     record = read_record(store, shard)
+    if record is None or record.outcome is not None:
+        return False, close(store, shard, check)
     digest, version = _manifest(store, shard)
-    if record and record.outcome is None and record.manifest_blake3 == digest:
+    if record.manifest_blake3 == digest:
         check()
         store.remove(manifest_name(shard), version)
-        return True, None
-    return False, close(store, shard, check)
+    return True, None
 
 
 def close(store: Store, shard: int, check: Check) -> Outcome | None:
@@ -134,7 +151,7 @@ def close(store: Store, shard: int, check: Check) -> Outcome | None:
     That also stays on record, until `forget`: whoever is to tell it may be killed before.
     """
     record = read_record(store, shard)
-    if record is None or not record.same:
+    if record is None or not (record.same or record.differed):
         clear(store, shard, check)
         return None
     if record.outcome is None:
@@ -175,7 +192,15 @@ def read_record(store: Store, shard: int) -> Reopened | None:
     return record
 
 
+def _has_differed(store: Store, shard: int) -> bool:
+    """Whether it is on record that other bytes came out: to be told, however often it is opened."""
+    record = read_record(store, shard)
+    return record is not None and (record.differed or record.outcome == "other")
+
+
 def _outcome(store: Store, shard: int, record: Reopened) -> Outcome:
+    if record.differed:
+        return "other"
     if record.shard_blake3 is None:
         return "unknown"
     try:
@@ -186,8 +211,18 @@ def _outcome(store: Store, shard: int, record: Reopened) -> Outcome:
 
 
 def _write_record(store: Store, shard: int, record: Reopened, check: Check) -> None:
-    with store.publish(_record_name(shard), check=check) as file:
-        file.write(json.dumps(asdict(record)).encode())
+    """Publish a record, and withdraw it if the root was lost while this process slept."""
+    name, data = _record_name(shard), json.dumps(asdict(record)).encode()
+    with store.publish(name, check=check) as file:
+        file.write(data)
+    try:
+        check()
+    except Exception:
+        with contextlib.suppress(OSError):
+            version = store.version(name)
+            if store.read(name) == data:
+                store.remove(name, version)
+        raise
 
 
 def _manifest(store: Store, shard: int) -> tuple[str | None, str]:

@@ -15,7 +15,7 @@ from gends.pipeline.commit import Check, UnitError, read_kept, work_folder, writ
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.manifest import Row, sealed_rows
 from gends.pipeline.reader import ShardReader, read_manifest
-from gends.pipeline.reopened import clear, take_away
+from gends.pipeline.reopened import RECORD, clear, settle, take_away
 from gends.pipeline.store import Store
 from gends.pipeline.types import CATALOG_REASONS, View, WorkUnit
 
@@ -53,13 +53,17 @@ def _is_wanted(reason: str, reasons: set[str]) -> bool:
 def reopen(dataset: Dataset, shard: int, reasons: set[str], check: Check = lambda: None) -> None:
     """Turn a sealed shard back into durable units and kept rows, then take its manifest away.
 
+    One that was to be opened already is settled, and goes on from what was kept then.
+
     Raises:
         ManifestError, PairError: what is to be kept is damaged; the shard stays as it is.
         StorageError: the store does not answer.
     """
     store, reader = dataset.store, ShardReader(dataset.store.url)
+    if settle(store, shard, check)[0]:
+        return
     rows = {str(row["key"]): row for row in sealed_rows(store, shard)[0]}
-    clear(store, shard, check)
+    clear(store, shard, check, but=RECORD)
     for unit in dataset.plan.units(shard):
         mine = [rows[request.key] for view in unit.views for request in view.requests]
         kept = [

@@ -256,6 +256,21 @@ def test_a_manifest_that_says_otherwise_is_replaced_and_only_with_the_right_to(h
     assert first_shard(half) == first_shard(finished)
 
 
+def test_a_manifest_that_comes_while_the_tar_is_on_its_way_is_replaced(half, finished):
+    other = finished.store.path(manifest_name(1)).read_bytes()
+    name = half.store.path(manifest_name(0))
+    asked = []
+
+    def wake_up() -> None:  # first asked for before the tar gets its name
+        if not asked:
+            name.parent.mkdir()
+            name.write_bytes(other)
+        asked.append(1)
+
+    seal_first(half, wake_up)
+    assert first_shard(half) == first_shard(finished)
+
+
 def test_a_resumed_build_is_the_build(half, finished, make_units, seal_shard):
     units = [u for shard in range(half.plan.num_shards) for u in half.plan.units(shard)]
     for unit in units[::-1]:

@@ -5,11 +5,20 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
+from gends.pipeline import lease as lease_module
 from gends.pipeline.damage import DamageError
-from gends.pipeline.lease import LeaseHeldError, LeaseLostError, hold, newest_lease
+from gends.pipeline.lease import (
+    LeaseHeldError,
+    LeaseLostError,
+    forget_leases,
+    hold,
+    newest_lease,
+)
 from gends.pipeline.store import open_store
 
 HOLD = """
@@ -44,7 +53,7 @@ def test_one_build_at_a_time(url):
         with pytest.raises(LeaseHeldError, match="another gends-build is writing here"):
             hold(store, patience=PATIENCE).__enter__()
         lease.check(store)
-    assert store.names("lease") == []
+    assert newest_lease(store) is None
     with hold(store, patience=PATIENCE):
         pass
 
@@ -116,6 +125,66 @@ def test_of_builds_that_begin_together_one_succeeds(url):
     for thread in threads:
         thread.join()
     assert (len(held), len(refused)) == (1, 3)
+
+
+# A process that sleeps between two steps, and wakes up when others have gone on.
+
+
+def test_numbers_never_begin_anew(url):
+    store = open_store(url)
+    for number in (1, 2, 3):
+        with hold(store, patience=PATIENCE) as lease:
+            assert lease.number == number
+        assert store.names("lease") == [f"{number:06d}.json"]
+
+
+def test_a_sleeper_that_gives_back_takes_nothing_from_later_holders(url, monkeypatch):
+    store, give_back = open_store(url), lease_module._publish
+    with ExitStack() as third:
+
+        def wake_late(*arguments, **options) -> None:
+            monkeypatch.undo()
+            move(store)
+            with hold(store, patience=PATIENCE):
+                pass
+            later.append(third.enter_context(hold(store, patience=PATIENCE)))
+            give_back(*arguments, **options)
+
+        later: list[lease_module.Lease] = []
+        with hold(store, patience=PATIENCE):
+            monkeypatch.setattr(lease_module, "_publish", wake_late)
+        later[0].check(store)
+        assert newest_lease(store) == later[0]
+
+
+def test_a_sleeper_that_takes_over_takes_nothing_from_later_holders(url, monkeypatch):
+    store, beat = open_store(url), lease_module._beat
+    with hold(store, patience=PATIENCE):
+        silent = newest_lease(store)
+    with store.publish(silent.name) as file:  # as it was, but nobody beats
+        file.write(json.dumps({**facts(silent), "host": "elsewhere"}).encode())
+    with ExitStack() as third:
+
+        def wake_late(*arguments) -> None:
+            monkeypatch.undo()
+            beat(*arguments)
+            lease_module._publish(store, replace(silent, holder=""))  # it was only slow
+            later.append(third.enter_context(hold(store, patience=PATIENCE)))
+
+        later: list[lease_module.Lease] = []
+        monkeypatch.setattr(lease_module, "_beat", wake_late)
+        with pytest.raises(LeaseHeldError, match="just begun"):
+            third.enter_context(hold(store, patience=PATIENCE))
+        later[0].check(store)
+
+
+def test_nothing_is_left_of_a_root_that_was_never_founded(url):
+    store = open_store(url)
+    with hold(store, patience=PATIENCE) as lease:
+        forget_leases(store)
+        lease.check(store)
+    forget_leases(store)
+    assert store.names("lease") == []
 
 
 def test_what_others_put_beside_leases_does_not_matter(tmp_path):

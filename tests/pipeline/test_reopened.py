@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from gends.pipeline.commit import work_folder
+from gends.pipeline.commit import seal, work_folder
+from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.local_store import LocalStore
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
 from gends.pipeline.reopened import (
@@ -18,6 +19,7 @@ from gends.pipeline.reopened import (
     settle,
     take_away,
 )
+from gends.pipeline.retry import reopen
 from gends.pipeline.verify import verify
 
 
@@ -73,17 +75,81 @@ def test_a_manifest_that_comes_back_is_taken_away_again(opened):
     assert open_shards(dataset.store, dataset.plan.num_shards) == {0}
 
 
+def seal_and_die(dataset) -> None:
+    sizes = dataset.plan.unit_sizes(0)
+    seal(dataset.store, 0, sizes, dataset.config, dataset.config_digest)
+
+
 @pytest.mark.parametrize("same", [True, False])
-def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, same):
+def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(
+    opened, make_units, seal_shard, same
+):
     dataset, _ = opened
-    store, taken = dataset.store, read_record(dataset.store, 0)
-    # Sealed with other bytes than before.
-    take_away(store, 0, shard_blake3=taken.shard_blake3, same=same)
-    shutil.copy(store.path(manifest_name(1)), store.path(manifest_name(0)))
+    store = dataset.store
+    take_away(store, 0, shard_blake3="other than it will be", same=same)
+    make_units(dataset, dataset.plan.units(0))
+    seal_and_die(dataset)
+    manifest = store.read(manifest_name(0))
+    assert settle(store, 0, agree) == (True, None), "its units say that this manifest is right"
+    seal_shard(dataset, 0)
+    assert store.read(manifest_name(0)) == manifest
     assert settle(store, 0, agree) == (False, "other" if same else None)
     forget(store, 0, agree)
     assert store.names("work") == []
     assert open_shards(store, dataset.plan.num_shards) == set()
+
+
+def test_an_older_manifest_of_a_shard_that_is_open_is_not_believed(opened, make_units, seal_shard):
+    dataset, manifest = opened
+    store = dataset.store
+    # Of two builds ago, published by one that slept.
+    shutil.copy(store.path(manifest_name(1)), store.path(manifest_name(0)))
+    assert settle(store, 0, agree) == (True, None)
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    assert store.read(manifest_name(0)) == manifest
+
+
+@pytest.mark.parametrize("again", ["repair", "retry", "loss"])
+def test_other_bytes_stay_on_record_however_often_a_shard_is_opened(
+    opened, make_units, seal_shard, again
+):
+    dataset, _ = opened
+    store = dataset.store
+    take_away(store, 0, shard_blake3="other than it will be", same=True)
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    assert read_record(store, 0).outcome == "other"
+    if again == "repair":
+        reopen_empty(store, 0, read_facts(store, 0)["shard_blake3"], agree)
+    elif again == "retry":
+        reopen(dataset, 0, {"undecodable"}, agree)
+    else:
+        store.remove(manifest_name(0))
+        remember_tar(store, 0, agree)
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    assert settle(store, 0, agree) == (False, "other")
+
+
+@pytest.mark.parametrize("command", ["repair", "retry"])
+def test_what_was_kept_of_a_shard_that_is_to_be_opened_is_left_alone(copied, command):
+    store = copied.store
+
+    def die() -> None:
+        if store.exists(f"{work_folder(0)}/reopened.json"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reopen(copied, 0, {"undecodable"}, die)
+    kept = store.versions(work_folder(0))
+    assert len(kept) > 1
+    if command == "repair":
+        reopen_empty(store, 0, None, agree)
+    else:
+        reopen(copied, 0, set(), agree)
+    assert store.versions(work_folder(0)) == kept
+    assert not store.exists(manifest_name(0))
 
 
 def test_where_only_the_tar_is_left_its_bytes_are_compared(copied, make_units, seal_shard):
@@ -234,6 +300,20 @@ def test_a_sleeper_takes_no_manifest_away_that_was_published_since(
         settle(store, 0, sleep)
     assert 0 in sealed_shards(store)
     assert next(iter(verify(copied))) == (0, [])
+
+
+def test_a_sleeper_withdraws_its_record(copied):
+    store, asked = copied.store, []
+
+    def wake_up() -> None:
+        asked.append(1)
+        if len(asked) > 1:  # after the record got its name
+            raise LeaseLostError
+
+    with pytest.raises(LeaseLostError):
+        take_away(store, 0, same=False, check=wake_up)
+    assert read_record(store, 0) is None
+    assert 0 in sealed_shards(store)
 
 
 def test_a_sleeper_cleans_up_nothing_that_came_since(copied, make_units):
