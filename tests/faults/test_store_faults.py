@@ -198,7 +198,7 @@ def test_a_store_that_goes_away_stops_a_build_which_resumes(proxy, founded, whol
     witness.start()
     durable = [(0, 0)]
     for fault in ("reset", "error", "expired"):
-        proxy.choose = after(40, fault)
+        proxy.choose = after(50, fault)
         stopped = resume(founded, proxy.url, 0.5)
         assert stopped.returncode == 1
         assert f"StorageError: {founded}" in stopped.stderr.splitlines()[-1]
