@@ -8,6 +8,9 @@ from typing import TypeVar
 
 import click
 
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How such files begin."""
+
 Place = TypeVar("Place", bound=Path | str)
 
 
@@ -15,6 +18,15 @@ def file_in_a_folder(ctx: click.Context, parameter: click.Parameter, file: Path)
     """A file whose folder is there and can be written to."""
     _check_writable(file.absolute().parent)
     return file
+
+
+def picture(ctx: click.Context, parameter: click.Parameter, file: Path) -> Path:
+    """A place for a PNG, whatever its name ends with; over another PNG, and over nothing else."""
+    if file.is_file():
+        with open(file, "rb") as old:
+            if old.read(len(PNG)) != PNG:
+                raise click.BadParameter(f"{file} is there and is no PNG; name another file")
+    return file_in_a_folder(ctx, parameter, file)
 
 
 def profile_file(ctx: click.Context, parameter: click.Parameter, file: Path) -> Path:

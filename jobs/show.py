@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gends.jobs.outputs import file_in_a_folder
+from gends.jobs.outputs import picture
 from gends.pipeline.config import check_degradation
 from gends.pipeline.identity import read_identity
 from gends.pipeline.sheet import contact_sheet
@@ -21,7 +21,7 @@ from gends.pipeline.store import open_store
     "--out",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    callback=file_in_a_folder,
+    callback=picture,
     help="PNG to write, whatever its name ends with.",
 )
 @click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
@@ -41,7 +41,14 @@ from gends.pipeline.store import open_store
     type=click.IntRange(32, 1024),
     help="Pixels per picture.",
 )
-@click.option("--seed", metavar="S", default=0, show_default=True, help="Which pairs are drawn.")
+@click.option(
+    "--seed",
+    metavar="S",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Which pairs are drawn.",
+)
 def command(root: str, out: Path, degradations: str, rows: int, side: int, seed: int) -> None:
     """Draw pairs of the dataset ROOT: clean, degraded, their difference, and the severity.
 

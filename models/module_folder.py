@@ -8,13 +8,13 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, cast
 
 import diffusers
 import torch
 import transformers
 from diffusers.configuration_utils import ConfigMixin
-from safetensors import SafetensorError
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
@@ -22,6 +22,8 @@ from gends.models.json_object import read_object
 
 DIFFUSERS = {"low_cpu_mem_usage": False}
 """Of diffusers' from_pretrained: without accelerate, True logs advice to install it."""
+MOST_TOLD = 600
+"""Characters of what is wrong with a network: one of another size has hundreds of wrong keys."""
 
 
 def save_module(module: Any, path: Path) -> None:
@@ -55,14 +57,15 @@ def load_module(cls: Any, path: Path, **options: Any) -> nn.Module:
                 local_files_only=True,
                 **options,
             )
-        except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
+        except Exception as error:  # of a configuration that makes no sense anything is raised
+            reason = shorten(f"{type(error).__name__}: {error}", MOST_TOLD)
             raise ValueError(
                 f"{path}: {reason}; is a file damaged? copy the folder anew"
             ) from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[kind]:
-            raise ValueError(f"{path}: {kind} {sorted(map(str, info[kind]))}")
+            keys = shorten(", ".join(sorted(map(str, info[kind]))), MOST_TOLD)
+            raise ValueError(f"{path}: {kind}, {len(info[kind])}: {keys}")
     for name, tensor in module.state_dict().items():
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{path}: {name} holds values that are no finite numbers")

@@ -30,11 +30,10 @@ class _Section(BaseModel):
     @classmethod
     def _not_a_switch(cls, value: Any, field: ValidationInfo) -> Any:
         # Python's True is an integer, a YAML file's is not.
-        if (
-            isinstance(value, bool)
-            and cls.model_fields[str(field.field_name)].annotation is not bool
-        ):
-            raise ValueError(f"{str(value).lower()} turns nothing on or off here; give a value")
+        values = value if isinstance(value, list | tuple) else [value]
+        switch = next((item for item in values if isinstance(item, bool)), None)
+        if switch is not None and cls.model_fields[str(field.field_name)].annotation is not bool:
+            raise ValueError(f"{str(switch).lower()} turns nothing on or off here; give a value")
         return value
 
 
@@ -83,7 +82,8 @@ class FilterConfig(_Section):
         if not isinstance(metrics, dict):
             raise ValueError(f"give bounds by name, as {_BOUNDS} (got {reprlib.repr(metrics)})")
         for name, bounds in metrics.items():
-            if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+            given = bounds if isinstance(bounds, list | tuple) else ()
+            if len(given) != 2 or any(isinstance(bound, bool) for bound in given):
                 got = f"{reprlib.repr(name)}: {reprlib.repr(bounds)}"
                 raise ValueError(f"give lowest and highest, as {_BOUNDS} (got {got})")
         return metrics

@@ -37,8 +37,9 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
     """
     values = {} if path is None else _read_yaml(path)
     for key, value in overrides.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            value = values[key] | value  # noqa: PLW2901
+        if isinstance(value, dict) and values.get(key) is not None:
+            known = values[key]  # what is no section is refused, not passed over
+            value = known | value if isinstance(known, dict) else known  # noqa: PLW2901
         values[key] = value
     try:
         return BuildConfig.model_validate(values)
@@ -56,9 +57,10 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
 def _read_yaml(path: Path) -> dict[Any, Any]:
     try:
         with open(path, "rb") as file:
-            text = file.read(MOST_BYTES + 1).decode("utf-8")
-        if len(text) > MOST_BYTES:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
             raise ConfigError(f"over {MOST_BYTES} bytes; this is no configuration")
+        text = data.decode("utf-8")
         _check_plain(text)
         _check_keys(yaml.compose(text, Loader=yaml.SafeLoader))
         values = yaml.safe_load(text)
@@ -143,6 +145,9 @@ def _unknown_key(*location: Any) -> str:
     """What a key may have meant: a flag, a key spelled otherwise, or one of another section."""
     *sections, key = map(str, location)
     *dotted, name = key.replace("-", "_").split(".")
+    for section in filter(None, SECTIONS):  # a flag's spelling
+        if name.startswith(f"{section}_"):
+            dotted, name = [section], name.removeprefix(f"{section}_")
     if name in FLAGS:
         return f"is no key but the flag --{name.replace('_', '-')}: it changes no byte"
     here = sections[0] if sections else ""

@@ -55,7 +55,7 @@ def read_identity(store: Store) -> dict[str, Any]:
     """
     try:
         identity = json.loads(store.read(IDENTITY_NAME))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise IdentityError(
             f"{store.url}: no {IDENTITY_NAME} here, so no dataset; is the path right?"
         ) from None

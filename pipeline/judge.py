@@ -82,7 +82,13 @@ def _pyiqa_metric(name: str) -> Any:
     if name not in pyiqa.list_models():
         hint = nearest(name, pyiqa.list_models()) or "see pyiqa.list_models()"
         raise ConfigError(f"filter.metrics: pyiqa knows no metric {name!r}; {hint}")
-    return pyiqa.create_metric(name, device="cpu")
+    try:
+        return pyiqa.create_metric(name, device="cpu")
+    except OSError as error:
+        raise ConfigError(
+            f"filter.metrics: the weights of {name!r} cannot be had ({error}); fetch them once "
+            "where there is a network, or remove the metric"
+        ) from error
 
 
 def _score(metric: Any, pair: Degraded) -> float:

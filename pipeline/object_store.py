@@ -57,6 +57,8 @@ class ObjectStore(Store):
         if not url.startswith(tuple(CREDENTIALS)):
             raise ValueError(f"{url}: a root is a folder or a URL of {', '.join(CREDENTIALS)}")
         self.url = url.rstrip("/")
+        if self.url.endswith(":"):
+            raise ValueError(f"{url}: names no bucket; give {self.url}//BUCKET/PREFIX")
         self.timeout = timeout
         try:
             self._bucket = self._reach(REQUEST_SECONDS)

@@ -32,6 +32,12 @@ def misfit(parts: Parts) -> str | None:
         (f"model_index.json: length of target.deviation.{degradation}", len(values), 1, channels)
         for degradation, values in parts.target.deviation.items()
     ]
+    largest = max(parts.tokenizer.get_vocab().values())
+    if largest >= text.vocab_size:
+        return (
+            f"tokenizer/vocab.json: its largest id is {largest}; vocab_size of "
+            f"text_encoder/config.json is {text.vocab_size}"
+        )
     for name, value, times, (source, number) in numbers:
         if value != times * number:
             return f"{name} is {value}; {times * number} fits {source}, {number}"

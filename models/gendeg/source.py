@@ -45,8 +45,9 @@ def locate(
         )
     if revision is None or not _COMMIT.fullmatch(revision):
         raise ValueError(
-            f"hub model {name!r} with revision {revision!r}: give the full commit hash "
-            "(40 hexadecimal digits), so that the same weights are loaded every time"
+            f"no folder {str(name)!r} here, and as a hub model with revision {revision!r}: give "
+            "the full commit hash (40 hexadecimal digits), so that the same weights are loaded "
+            "every time"
         )
     folder = snapshot_download(
         str(name),

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import diffusers
 import torch
@@ -94,9 +94,7 @@ def load_model(path: Path) -> Parts:
         modules={part: _load_module(path, part, index) for part in MODULES},
         tokenizer=load_tokenizer(path / "tokenizer"),
         schedule=_named(scheduler, NoiseSchedule.from_config, read_object(scheduler)),
-        sampling=_named(
-            f"{path / INDEX}: sampling", construct, SamplingSettings, index["sampling"]
-        ),
+        sampling=_named(f"{path / INDEX}: sampling", _sampling, index["sampling"]),
         target=_named(f"{path / INDEX}: target", construct, Target, index["target"]),
         captions=index["captions"],
         calibration=Calibration.load(calibration) if calibration.exists() else Calibration(),
@@ -120,6 +118,13 @@ def _read_index(path: Path) -> dict[str, Any]:
     if not isinstance(index["target"], dict) or "kind" not in index["target"]:
         raise ValueError(f"{path / INDEX}: target has no kind; copy the file anew")
     return index
+
+
+def _sampling(values: object) -> SamplingSettings:
+    settings = construct(SamplingSettings, values)
+    if lost := asdict(settings).keys() - cast(dict[str, Any], values).keys():
+        raise ValueError(f"{min(lost)!r} is missing; copy the file anew")
+    return settings
 
 
 def _named(where: object, make: Callable[..., T], *arguments: Any) -> T:
@@ -153,9 +158,9 @@ def _save_text_encoder(encoder: CLIPTextModel, path: Path) -> None:
 
 
 def _load_module(path: Path, part: str, index: Mapping[str, Any]) -> nn.Module | None:
-    entry = index.get(part) or [None, None]
+    entry = index.get(part)
     name = entry[1] if isinstance(entry, list) and len(entry) == 2 else entry
-    if name is None and part in OPTIONAL:
+    if entry == [None, None] and part in OPTIONAL:
         return None
     if name not in list(MODULES[part]):
         raise ValueError(

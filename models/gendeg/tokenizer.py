@@ -88,7 +88,9 @@ def load_tokenizer(path: Path) -> CLIPTokenizer:
         tokenizer = cast(CLIPTokenizer, CLIPTokenizer.from_pretrained(path, local_files_only=True))
     except Exception as error:  # the library raises no narrower class for a wrong vocabulary
         raise ValueError(f"{path}: {error}; copy the model's tokenizer folder anew") from error
-    if tokenizer.model_max_length > LONGEST:  # what the library takes where the file says nothing
+    length = tokenizer.model_max_length
+    # Where the file says nothing the library takes a number without bounds.
+    if type(length) is not int or length > LONGEST:
         raise ValueError(
             f"{path / 'tokenizer_config.json'}: model_max_length is missing or above {LONGEST}: "
             "copy the model's tokenizer folder anew"

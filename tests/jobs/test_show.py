@@ -33,6 +33,17 @@ def test_a_path_without_a_dataset_is_told_as_by_the_other_commands(cli, tmp_path
     assert "so no dataset; is the path right?" in said.pop()
 
 
+def test_only_another_png_is_written_over(cli, finished, tmp_path):
+    tar = tmp_path / "000000.tar"
+    tar.write_bytes(b"pairs")
+    ended = cli("show", finished.store.root, "--out", tar)
+    assert ended.code == 2
+    assert f"{tar} is there and is no PNG; name another file" in ended.err
+    assert tar.read_bytes() == b"pairs"
+    for _ in range(2):
+        assert cli("show", finished.store.root, "--out", tmp_path / "s.png").code == 0
+
+
 def test_a_folder_that_is_not_there_is_said_before_anything_is_read(cli, tmp_path):
     out = tmp_path / "gone" / "result.json"
     for command in (["show", tmp_path], ["histograms", "fit", tmp_path]):

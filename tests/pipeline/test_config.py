@@ -105,6 +105,9 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("mu-max: 0.2", "mu-max: unknown key 'mu-max'; did you mean 'filter: {mu_max: …}'"),
         ("filter.mu_max: 0.2", "unknown key 'filter.mu_max'; did you mean 'filter: {mu_max: …}'"),
         ("filter.mu_mox: 0.2", "unknown key 'mu_mox'; did you mean 'mu_max'"),
+        ("filter-mu-max: 0.2", "'filter-mu-max'; did you mean 'filter: {mu_max: …}'"),
+        ("generator: {variants: [true]}", "generator.variants: true turns nothing on"),
+        ("filter: {metrics: {psnr: [true, 2]}}", "filter.metrics: give lowest and highest"),
         ("generator.seed: 1", "unknown key 'generator.seed'; did you mean 'seed'"),
         ("foo.seed-x: 1", "unknown key 'foo.seed-x'; "),
         ("per-image: 2", "per-image: unknown key 'per-image'; did you mean 'per_image'"),
@@ -144,6 +147,20 @@ def test_the_example_for_bounds_can_be_pasted(tmp_path, bounds):
     path = tmp_path / "pasted.yaml"
     path.write_text(f"filter: {{metrics: {example[1]}}}")
     assert load_config(path, {}).filter.metrics == {"psnr": (20.0, None)}
+
+
+def test_a_long_file_is_refused_and_not_cut_short(tmp_path):
+    path = tmp_path / "long.yaml"
+    path.write_text("# é\n" * 60_000 + "seed: 5\n")
+    with pytest.raises(ConfigError, match="over 262144 bytes; this is no configuration"):
+        load_config(path, {})
+
+
+def test_a_flag_does_not_hide_a_section_that_is_none(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("filter: []\n")
+    with pytest.raises(ConfigError, match="filter: give keys and values"):
+        load_config(path, {"filter": {"mu_max": 0.2}})
 
 
 def test_a_message_stays_short_whatever_is_wrong(tmp_path):

@@ -161,6 +161,9 @@ KIND = {"kind": "difference"}
         ("sampling", {"foo": 1}, "sampling: unknown key 'foo'; known: sampler, steps"),
         ("sampling", {"steps": "8"}, "sampling: steps is '8'; give int"),
         ("sampling", {"steps": 0}, "sampling: steps is 0; give 1 or more"),
+        ("sampling", {}, "sampling: 'image_guidance' is missing"),
+        ("scm", None, "scm is of class None"),
+        ("scm", {}, "scm is of class {}"),
         ("target", {}, "target has no kind"),
         ("target", KIND | {"deviation": {"haze": 1}}, "target: target has means of"),
         (
@@ -194,6 +197,7 @@ def test_a_damaged_index_names_what_is_wrong(saved: Path, key: str, value: objec
         ("tokenizer/merges.txt", None, "is missing: copy the model's tokenizer folder anew"),
         ("tokenizer/merges.txt", "", "nothing makes 'bl' of vocab.json and 40 more: copy"),
         ("tokenizer", "{}", "out of vocabulary"),
+        ("tokenizer/tokenizer_config.json", '{"model_max_length": "16"}', "model_max_length is"),
         ("calibration.json", '{"haez": {}}', "haez is no degradation; known: haze"),
     ],
 )
@@ -289,6 +293,35 @@ def test_a_part_of_another_model_is_named(
     with pytest.raises(ValueError, match=re.escape(f"{tmp_path}/{says}")) as caught:
         GenDeg.from_pretrained(tmp_path)
     assert str(caught.value).endswith("; take all parts from one model")
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("unet", "act_fn", 5),
+        ("vae", "latent_channels", "x"),
+        ("text_encoder", "hidden_act", "xyz"),
+        ("text_encoder", "num_attention_heads", 9),
+        ("unet", "block_out_channels", [64, 64]),
+    ],
+)
+def test_whatever_a_configuration_breaks_is_told_in_one_short_line(
+    saved: Path, part: str, key: str, value: object
+):
+    path = saved / part / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(ValueError, match=re.escape(f"{saved / part}: ")) as caught:
+        GenDeg.from_pretrained(saved)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_words_that_a_text_encoder_does_not_know_are_refused(saved: Path):
+    path = saved / "tokenizer" / "vocab.json"
+    words = {word: 2 * number for word, number in json.loads(path.read_text()).items()}
+    path.write_text(json.dumps(words))
+    with pytest.raises(ValueError, match=r"vocab\.json: its largest id is \d+; vocab_size of"):
+        GenDeg.from_pretrained(saved)
 
 
 def test_keys_that_a_network_does_not_know_are_refused(saved: Path):
