@@ -168,18 +168,20 @@ def _drive(
 @contextlib.contextmanager
 def _leaving_no_empty_folders(store: Store) -> Iterator[None]:
     """Take a new root away again that was not founded."""
-    if not isinstance(store, LocalStore) or store.exists(IDENTITY_NAME):
+    if store.exists(IDENTITY_NAME):
         yield
         return
-    new = [path for path in (store.root / LEASE_FOLDER, store.root) if not path.exists()]
+    on_disk = (store.root / LEASE_FOLDER, store.root) if isinstance(store, LocalStore) else ()
+    new = [path for path in on_disk if not path.exists()]
     try:
         yield
     finally:
-        if not store.exists(IDENTITY_NAME):
-            forget_leases(store)
-            for path in new:
-                with contextlib.suppress(OSError):  # something is in it
-                    path.rmdir()
+        with contextlib.suppress(OSError):  # it cannot be reached
+            if not store.exists(IDENTITY_NAME):
+                forget_leases(store)
+                for path in new:
+                    with contextlib.suppress(OSError):  # something is in it
+                        path.rmdir()
 
 
 def _check_base(base: Path) -> None:

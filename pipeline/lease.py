@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from gends.pipeline.damage import DamageError
-from gends.pipeline.store import AlreadyExistsError, Store
+from gends.pipeline.store import AlreadyExistsError, StorageError, Store
 
 FOLDER = "lease"
 _NAME = re.compile(r"([0-9]{6,})\.(?:json|beat)")
@@ -209,7 +209,10 @@ def _publish(store: Store, lease: Lease, *, create_only: bool = False) -> None:
 def _give_back(store: Store, lease: Lease) -> None:
     newest = newest_lease(store)
     if newest is not None and newest.holder == lease.holder:
-        _publish(store, replace(lease, holder=""))
+        try:
+            _publish(store, replace(lease, holder=""))
+        except StorageError:  # a full disk: better that numbers begin anew than that it stays held
+            store.remove(lease.name)
         store.remove(_beat_name(lease))
 
 

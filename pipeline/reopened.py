@@ -17,6 +17,7 @@ from typing import Literal, get_args
 from blake3 import blake3
 
 from gends.pipeline.commit import Check, begun_shards, work_folder
+from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.manifest import (
     ManifestError,
     manifest_name,
@@ -63,13 +64,18 @@ def take_away(
 
     `check` is called before, and raises when another build has taken the root over.
     """
+    before = read_record(store, shard)
     digest, version = _manifest(store, shard)
-    differed = _has_differed(store, shard)
     record = Reopened(
-        manifest_blake3=digest, shard_blake3=shard_blake3, same=same, differed=differed
+        manifest_blake3=digest, shard_blake3=shard_blake3, same=same, differed=_differed(before)
     )
     _write_record(store, shard, record, check)
-    check()
+    try:
+        check()
+    except LeaseLostError:
+        if before is None:
+            _withdraw(store, shard, record)
+        raise
     store.remove(manifest_name(shard), version)
 
 
@@ -88,16 +94,21 @@ def reopen_empty(store: Store, shard: int, shard_blake3: str | None, check: Chec
 def remember_tar(store: Store, shard: int, check: Check) -> None:
     """Record the checksum of a tar whose manifest is lost, so that its bytes are compared.
 
-    Does nothing for a shard that was opened on purpose, or has no tar.
+    Where the tar is lost, too, what a record says it was counts; without one there is nothing to
+    remember. Does nothing for a shard that was opened on purpose.
     """
-    record = read_record(store, shard)
-    opened = record is not None and record.outcome is None
-    if opened or not store.exists(shard_name(shard)):
+    before, checksum = read_record(store, shard), None
+    if before is not None and before.outcome is None:
         return
-    with store.local_copy(shard_name(shard)) as tar:
-        checksum = checksum_of(tar)
-    differed = _has_differed(store, shard)
-    _write_record(store, shard, Reopened(shard_blake3=checksum, differed=differed), check)
+    if store.exists(shard_name(shard)):
+        with store.local_copy(shard_name(shard)) as tar:
+            checksum = checksum_of(tar)
+    elif before is None:
+        return
+    else:
+        checksum = before.shard_blake3
+    record = Reopened(shard_blake3=checksum, differed=_differed(before))
+    _write_record(store, shard, record, check)
 
 
 def open_shards(store: Store, num_shards: int) -> set[int]:
@@ -128,20 +139,21 @@ def settle(store: Store, shard: int, check: Check) -> tuple[bool, Outcome | None
 
     Either it was sealed and not cleaned up, and what is left to do is to `close` it; or it was to
     be opened again. Then its manifest is still there, or there again because a build before that
-    published it when it woke up, and is taken away. Or there is another manifest: of a build that
-    was killed after it had sealed the shard anew, or an older one, published in the same way. That
-    is for `seal` to decide, which knows what the manifest has to be.
+    published it when it woke up, and is taken away. An older one, published in the same way, does
+    not fit the tar: the shard is open, and `seal` replaces it.
 
     Returns whether the shard is open now and, if not, what `close` says.
     """
     record = read_record(store, shard)
-    if record is None or record.outcome is not None:
-        return False, close(store, shard, check)
-    digest, version = _manifest(store, shard)
-    if record.manifest_blake3 == digest:
-        check()
-        store.remove(manifest_name(shard), version)
-    return True, None
+    if record is not None and record.outcome is None:
+        digest, version = _manifest(store, shard)
+        if record.manifest_blake3 == digest:
+            check()
+            store.remove(manifest_name(shard), version)
+            return True, None
+        if not _fits(store, shard):
+            return True, None
+    return False, close(store, shard, check)
 
 
 def close(store: Store, shard: int, check: Check) -> Outcome | None:
@@ -192,9 +204,18 @@ def read_record(store: Store, shard: int) -> Reopened | None:
     return record
 
 
-def _has_differed(store: Store, shard: int) -> bool:
+def _fits(store: Store, shard: int) -> bool:
+    """Whether a shard's tar is the one that its manifest names."""
+    try:
+        checksum = read_facts(store, shard)["shard_blake3"]
+        with store.local_copy(shard_name(shard)) as tar:
+            return checksum_of(tar) == checksum
+    except (FileNotFoundError, ManifestError):
+        return False
+
+
+def _differed(record: Reopened | None) -> bool:
     """Whether it is on record that other bytes came out: to be told, however often it is opened."""
-    record = read_record(store, shard)
     return record is not None and (record.differed or record.outcome == "other")
 
 
@@ -211,18 +232,17 @@ def _outcome(store: Store, shard: int, record: Reopened) -> Outcome:
 
 
 def _write_record(store: Store, shard: int, record: Reopened, check: Check) -> None:
-    """Publish a record, and withdraw it if the root was lost while this process slept."""
-    name, data = _record_name(shard), json.dumps(asdict(record)).encode()
-    with store.publish(name, check=check) as file:
-        file.write(data)
-    try:
-        check()
-    except Exception:
-        with contextlib.suppress(OSError):
-            version = store.version(name)
-            if store.read(name) == data:
-                store.remove(name, version)
-        raise
+    with store.publish(_record_name(shard), check=check) as file:
+        file.write(json.dumps(asdict(record)).encode())
+
+
+def _withdraw(store: Store, shard: int, record: Reopened) -> None:
+    """Remove a record put after a sleep, unless a successor went by it: its manifest is gone."""
+    with contextlib.suppress(OSError):
+        version = store.version(_record_name(shard))
+        stands = _manifest(store, shard)[0] == record.manifest_blake3
+        if stands and read_record(store, shard) == record:
+            store.remove(_record_name(shard), version)
 
 
 def _manifest(store: Store, shard: int) -> tuple[str | None, str]:

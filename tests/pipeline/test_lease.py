@@ -19,7 +19,7 @@ from gends.pipeline.lease import (
     hold,
     newest_lease,
 )
-from gends.pipeline.store import open_store
+from gends.pipeline.store import StorageError, open_store
 
 HOLD = """
 import sys
@@ -176,6 +176,16 @@ def test_a_sleeper_that_takes_over_takes_nothing_from_later_holders(url, monkeyp
         with pytest.raises(LeaseHeldError, match="just begun"):
             third.enter_context(hold(store, patience=PATIENCE))
         later[0].check(store)
+
+
+def test_a_full_disk_keeps_no_lease(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise StorageError("the disk is full")
+
+    store = open_store(tmp_path)
+    with hold(store, patience=PATIENCE):
+        monkeypatch.setattr(lease_module, "_publish", full)
+    assert store.names("lease") == []
 
 
 def test_nothing_is_left_of_a_root_that_was_never_founded(url):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import asdict, replace
 
 import pytest
 
-from gends.pipeline.commit import seal, work_folder
+from gends.pipeline.commit import durable_units, seal, work_folder
 from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.local_store import LocalStore
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
@@ -19,7 +21,7 @@ from gends.pipeline.reopened import (
     settle,
     take_away,
 )
-from gends.pipeline.retry import reopen
+from gends.pipeline.retry import failed_shards, reopen
 from gends.pipeline.verify import verify
 
 
@@ -75,24 +77,18 @@ def test_a_manifest_that_comes_back_is_taken_away_again(opened):
     assert open_shards(dataset.store, dataset.plan.num_shards) == {0}
 
 
-def seal_and_die(dataset) -> None:
-    sizes = dataset.plan.unit_sizes(0)
-    seal(dataset.store, 0, sizes, dataset.config, dataset.config_digest)
+def seal_and_die(dataset, shard=0) -> None:
+    sizes = dataset.plan.unit_sizes(shard)
+    seal(dataset.store, shard, sizes, dataset.config, dataset.config_digest)
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(
-    opened, make_units, seal_shard, same
-):
+def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, make_units, same):
     dataset, _ = opened
     store = dataset.store
     take_away(store, 0, shard_blake3="other than it will be", same=same)
     make_units(dataset, dataset.plan.units(0))
     seal_and_die(dataset)
-    manifest = store.read(manifest_name(0))
-    assert settle(store, 0, agree) == (True, None), "its units say that this manifest is right"
-    seal_shard(dataset, 0)
-    assert store.read(manifest_name(0)) == manifest
     assert settle(store, 0, agree) == (False, "other" if same else None)
     forget(store, 0, agree)
     assert store.names("work") == []
@@ -130,6 +126,45 @@ def test_other_bytes_stay_on_record_however_often_a_shard_is_opened(
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
     assert settle(store, 0, agree) == (False, "other")
+
+
+def test_a_damaged_record_opens_no_shard_that_is_whole(opened, make_units, seal_shard):
+    dataset, manifest = opened
+    store = dataset.store
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)  # and nobody was told yet
+    store.path(f"{work_folder(0)}/reopened.json").write_text("")
+    assert settle(store, 0, agree) == (False, "unknown")
+    assert store.read(manifest_name(0)) == manifest
+
+
+def test_a_retry_that_was_killed_before_the_clean_up_hinders_no_other(copied, make_units):
+    store, planned = copied.store, copied.plan.num_shards
+    shard = min(failed_shards(copied, list(range(planned)), set()))
+    reopen(copied, shard, set(), agree)
+    record = replace(read_record(store, shard), manifest_blake3="of another: something was mended")
+    store.path(f"{work_folder(shard)}/reopened.json").write_text(json.dumps(asdict(record)))
+    make_units(copied, copied.plan.units(shard))
+    seal_and_die(copied, shard)
+    reopen(copied, shard, set(), agree)
+    assert not store.exists(manifest_name(shard))
+    units = copied.plan.num_units(shard)
+    assert len(durable_units(store, shard, units)) < units
+
+
+def test_where_tar_and_manifest_are_lost_nothing_is_told_of_what_came_before(
+    opened, make_units, seal_shard
+):
+    dataset, _ = opened
+    store = dataset.store
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    store.remove(manifest_name(0))
+    store.remove(shard_name(0))
+    remember_tar(store, 0, agree)
+    record = read_record(store, 0)
+    assert record.outcome is None
+    assert record.shard_blake3 is not None
 
 
 @pytest.mark.parametrize("command", ["repair", "retry"])
@@ -314,6 +349,21 @@ def test_a_sleeper_withdraws_its_record(copied):
         take_away(store, 0, same=False, check=wake_up)
     assert read_record(store, 0) is None
     assert 0 in sealed_shards(store)
+
+
+def test_a_sleeper_withdraws_no_record_that_its_successor_went_by(copied):
+    store, asked = copied.store, []
+
+    def wake_up() -> None:
+        asked.append(1)
+        if len(asked) > 1:
+            assert settle(store, 0, agree) == (True, None)
+            raise LeaseLostError
+
+    with pytest.raises(LeaseLostError):
+        take_away(store, 0, same=True, check=wake_up)
+    assert open_shards(store, copied.plan.num_shards) == {0}
+    assert lost_manifests(store, copied.plan.num_shards) == []
 
 
 def test_a_sleeper_cleans_up_nothing_that_came_since(copied, make_units):
