@@ -94,19 +94,15 @@ def reopen_empty(store: Store, shard: int, shard_blake3: str | None, check: Chec
 def remember_tar(store: Store, shard: int, check: Check) -> None:
     """Record the checksum of a tar whose manifest is lost, so that its bytes are compared.
 
-    Where the tar is lost, too, what a record says it was counts; without one there is nothing to
-    remember. Does nothing for a shard that was opened on purpose.
+    Does nothing for a shard that was opened on purpose, or has no tar: then what is on record of it
+    counts, if anything is.
     """
-    before, checksum = read_record(store, shard), None
-    if before is not None and before.outcome is None:
+    before = read_record(store, shard)
+    opened = before is not None and before.outcome is None
+    if opened or not store.exists(shard_name(shard)):
         return
-    if store.exists(shard_name(shard)):
-        with store.local_copy(shard_name(shard)) as tar:
-            checksum = checksum_of(tar)
-    elif before is None:
-        return
-    else:
-        checksum = before.shard_blake3
+    with store.local_copy(shard_name(shard)) as tar:
+        checksum = checksum_of(tar)
     record = Reopened(shard_blake3=checksum, differed=_differed(before))
     _write_record(store, shard, record, check)
 
@@ -166,11 +162,12 @@ def close(store: Store, shard: int, check: Check) -> Outcome | None:
     if record is None or not (record.same or record.differed):
         clear(store, shard, check)
         return None
-    if record.outcome is None:
-        record = replace(record, outcome=_outcome(store, shard, record))
-        _write_record(store, shard, record, check)
+    # Also where one is on record: tar and manifest may have been lost and made again since.
+    outcome = _outcome(store, shard, record)
+    if outcome != record.outcome:
+        _write_record(store, shard, replace(record, outcome=outcome), check)
     clear(store, shard, check, but=RECORD)
-    return record.outcome
+    return outcome
 
 
 def forget(store: Store, shard: int, check: Check) -> None:
@@ -220,7 +217,7 @@ def _differed(record: Reopened | None) -> bool:
 
 
 def _outcome(store: Store, shard: int, record: Reopened) -> Outcome:
-    if record.differed:
+    if _differed(record):
         return "other"
     if record.shard_blake3 is None:
         return "unknown"

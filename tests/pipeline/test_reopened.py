@@ -152,19 +152,24 @@ def test_a_retry_that_was_killed_before_the_clean_up_hinders_no_other(copied, ma
     assert len(durable_units(store, shard, units)) < units
 
 
-def test_where_tar_and_manifest_are_lost_nothing_is_told_of_what_came_before(
+def test_where_tar_and_manifest_are_lost_their_bytes_are_compared_all_the_same(
     opened, make_units, seal_shard
 ):
     dataset, _ = opened
     store = dataset.store
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
+    record = read_record(store, 0)
+    assert record.outcome == "same"
     store.remove(manifest_name(0))
     store.remove(shard_name(0))
     remember_tar(store, 0, agree)
-    record = read_record(store, 0)
-    assert record.outcome is None
-    assert record.shard_blake3 is not None
+    assert read_record(store, 0) == record
+    other = replace(record, shard_blake3="other than it will be")
+    store.path(f"{work_folder(0)}/reopened.json").write_text(json.dumps(asdict(other)))
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    assert settle(store, 0, agree) == (False, "other")
 
 
 @pytest.mark.parametrize("command", ["repair", "retry"])
