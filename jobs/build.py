@@ -123,7 +123,7 @@ class Build:
             record = read_record(self.store, shard)
             if record is None or record.outcome is None:
                 continue
-            self.tally.count_remade(shard, record.outcome)
+            self.tally.remade[shard] = record.outcome
             if self._progress is not None:
                 self._progress.say(remade_line(shard, record.outcome))
             forget(self.store, shard, self._check)
@@ -135,11 +135,8 @@ class Build:
         sealed = set(sealed_shards(self.store, self.plan.num_shards))
         begun = begun_shards(self.store)
         for shard in begun & sealed:
-            opened, outcome = settle(self.store, shard, self._check)
-            if opened:
+            if settle(self.store, shard, self._check):
                 sealed.remove(shard)
-            elif outcome is not None:
-                self.tally.count_remade(shard, outcome)
         self.tally.sealed = self.tally.sealed_before = len(sealed)
         for shard in range(self.plan.num_shards):
             if shard in sealed:
@@ -283,7 +280,7 @@ class Build:
     def _sealed(self, reference: Any) -> None:
         shard = self._sealing.pop(reference)
         try:
-            outcome = ray.get(reference)
+            ray.get(reference)
         except RayError as error:
             cause = origin(error)
             if isinstance(cause, LeaseLostError):
@@ -296,5 +293,3 @@ class Build:
                 f"shard {shard} cannot be sealed: {last_line(cause)}; the same command resumes"
             ) from error
         self.tally.sealed += 1
-        if outcome is not None:
-            self.tally.count_remade(shard, outcome)

@@ -176,12 +176,11 @@ def _leaving_no_empty_folders(store: Store) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # it cannot be reached
+        with contextlib.suppress(OSError):  # something is in it, or it cannot be reached
             if not store.exists(IDENTITY_NAME):
                 forget_leases(store)
                 for path in new:
-                    with contextlib.suppress(OSError):  # something is in it
-                        path.rmdir()
+                    path.rmdir()
 
 
 def _check_base(base: Path) -> None:

@@ -8,9 +8,6 @@ from typing import TypeVar
 
 import click
 
-PNG = b"\x89PNG\r\n\x1a\n"
-"""How such files begin."""
-
 Place = TypeVar("Place", bound=Path | str)
 
 
@@ -22,9 +19,11 @@ def file_in_a_folder(ctx: click.Context, parameter: click.Parameter, file: Path)
 
 def picture(ctx: click.Context, parameter: click.Parameter, file: Path) -> Path:
     """A place for a PNG, whatever its name ends with; over another PNG, and over nothing else."""
+    from gends.pipeline.png import SIGNATURE  # noqa: PLC0415  imports numpy
+
     if file.is_file():
         with open(file, "rb") as old:
-            if old.read(len(PNG)) != PNG:
+            if old.read(len(SIGNATURE)) != SIGNATURE:
                 raise click.BadParameter(f"{file} is there and is no PNG; name another file")
     return file_in_a_folder(ctx, parameter, file)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gends.jobs.options import flag
 from gends.jobs.outputs import picture
 from gends.pipeline.config import check_degradation
 from gends.pipeline.identity import read_identity
@@ -25,30 +26,9 @@ from gends.pipeline.store import open_store
     help="PNG to write, whatever its name ends with.",
 )
 @click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
-@click.option(
-    "--rows",
-    metavar="N",
-    default=3,
-    show_default=True,
-    type=click.IntRange(1, 100),
-    help="Pairs per degradation.",
-)
-@click.option(
-    "--side",
-    metavar="N",
-    default=192,
-    show_default=True,
-    type=click.IntRange(32, 1024),
-    help="Pixels per picture.",
-)
-@click.option(
-    "--seed",
-    metavar="S",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Which pairs are drawn.",
-)
+@flag("--rows", "Pairs per degradation.", default=3, type=click.IntRange(1, 100))
+@flag("--side", "Pixels per picture.", default=192, type=click.IntRange(32, 1024))
+@flag("--seed", "Which pairs are drawn.", metavar="S", default=0, type=click.IntRange(min=0))
 def command(root: str, out: Path, degradations: str, rows: int, side: int, seed: int) -> None:
     """Draw pairs of the dataset ROOT: clean, degraded, their difference, and the severity.
 

@@ -24,7 +24,7 @@ from gends.pipeline.judge import Judge
 from gends.pipeline.lease import Lease
 from gends.pipeline.load import load_views
 from gends.pipeline.manifest import Row
-from gends.pipeline.reopened import Outcome, close
+from gends.pipeline.reopened import close
 from gends.pipeline.retry import completed
 from gends.pipeline.store import Store
 from gends.pipeline.types import Failure, Picture, Request, WorkUnit
@@ -212,11 +212,11 @@ def fail_unit(context: Context, unit: WorkUnit, failure: Failure) -> UnitReport:
 
 
 @ray.remote
-def seal_shard(context: Context, shard: int, sizes: list[int]) -> Outcome | None:
-    """Turn durable units into a shard; returns what became of one that `repair` had opened."""
+def seal_shard(context: Context, shard: int, sizes: list[int]) -> None:
+    """Turn durable units into a shard, and clean up after it."""
     store, check = context.store, partial(context.lease.check, context.store)
     seal(store, shard, sizes, context.config, context.config_digest, check=check)
-    return close(store, shard, check)
+    close(store, shard, check)
 
 
 def _write(context: Context, unit: WorkUnit, rows: list[Row], seconds: float) -> UnitReport:

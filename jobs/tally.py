@@ -63,11 +63,6 @@ class Tally:
         self.statuses += report.statuses
         self.reasons += report.reasons
 
-    def count_remade(self, shard: int, outcome: Outcome) -> None:
-        """Count a shard that was opened again; that it came out otherwise once is not undone."""
-        if self.remade.get(shard) != "other":
-            self.remade[shard] = outcome
-
     @property
     def seconds(self) -> float:
         """Since the build began."""

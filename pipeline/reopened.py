@@ -85,10 +85,8 @@ def reopen_empty(store: Store, shard: int, shard_blake3: str | None, check: Chec
     Its tar stays until another takes its place; without a manifest nobody reads it. A shard that
     was to be opened already is settled: what was kept of it may be in use.
     """
-    if settle(store, shard, check)[0]:
-        return
-    clear(store, shard, check, but=RECORD)
-    take_away(store, shard, shard_blake3=shard_blake3, same=True, check=check)
+    if not settle(store, shard, check):
+        take_away(store, shard, shard_blake3=shard_blake3, same=True, check=check)
 
 
 def remember_tar(store: Store, shard: int, check: Check) -> None:
@@ -130,7 +128,7 @@ def _has_lost_manifest(store: Store, shard: int) -> bool:
     return (sealed_again or not units) and not store.exists(manifest_name(shard))
 
 
-def settle(store: Store, shard: int, check: Check) -> tuple[bool, Outcome | None]:
+def settle(store: Store, shard: int, check: Check) -> bool:
     """Decide about a sealed shard that still has a work folder.
 
     Either it was sealed and not cleaned up, and what is left to do is to `close` it; or it was to
@@ -138,7 +136,7 @@ def settle(store: Store, shard: int, check: Check) -> tuple[bool, Outcome | None
     published it when it woke up, and is taken away. An older one, published in the same way, does
     not fit the tar: the shard is open, and `seal` replaces it.
 
-    Returns whether the shard is open now and, if not, what `close` says.
+    Returns whether the shard is open now; if not, it is closed.
     """
     record = read_record(store, shard)
     if record is not None and record.outcome is None:
@@ -146,28 +144,28 @@ def settle(store: Store, shard: int, check: Check) -> tuple[bool, Outcome | None
         if record.manifest_blake3 == digest:
             check()
             store.remove(manifest_name(shard), version)
-            return True, None
+            return True
         if not _fits(store, shard):
-            return True, None
-    return False, close(store, shard, check)
+            return True
+    close(store, shard, check)
+    return False
 
 
-def close(store: Store, shard: int, check: Check) -> Outcome | None:
+def close(store: Store, shard: int, check: Check) -> None:
     """Remove the units of a shard that is sealed now.
 
-    Returns whether a shard that was to have the same bytes again has; None if none was asked for.
-    That also stays on record, until `forget`: whoever is to tell it may be killed before.
+    Whether one that was to have the same bytes again has stays on record, until `forget`: whoever
+    is to tell it may be killed before.
     """
     record = read_record(store, shard)
     if record is None or not (record.same or record.differed):
         clear(store, shard, check)
-        return None
+        return
     # Also where one is on record: tar and manifest may have been lost and made again since.
     outcome = _outcome(store, shard, record)
     if outcome != record.outcome:
         _write_record(store, shard, replace(record, outcome=outcome), check)
     clear(store, shard, check, but=RECORD)
-    return outcome
 
 
 def forget(store: Store, shard: int, check: Check) -> None:

@@ -15,7 +15,7 @@ from gends.pipeline.commit import Check, UnitError, read_kept, work_folder, writ
 from gends.pipeline.dataset import Dataset
 from gends.pipeline.manifest import Row, sealed_rows
 from gends.pipeline.reader import ShardReader, read_manifest
-from gends.pipeline.reopened import RECORD, clear, settle, take_away
+from gends.pipeline.reopened import settle, take_away
 from gends.pipeline.store import Store
 from gends.pipeline.types import CATALOG_REASONS, View, WorkUnit
 
@@ -60,10 +60,9 @@ def reopen(dataset: Dataset, shard: int, reasons: set[str], check: Check = lambd
         StorageError: the store does not answer.
     """
     store, reader = dataset.store, ShardReader(dataset.store.url)
-    if settle(store, shard, check)[0]:
+    if settle(store, shard, check):
         return
     rows = {str(row["key"]): row for row in sealed_rows(store, shard)[0]}
-    clear(store, shard, check, but=RECORD)
     for unit in dataset.plan.units(shard):
         mine = [rows[request.key] for view in unit.views for request in view.requests]
         kept = [

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from experiment import BASELINE, CONTROL, COVERING, TESTS
+from experiment import ARMS, BASELINE, CONTROL, COVERING, TESTS
 from plots import plot_degradations, plot_gains
 from scores import METRICS, Scores, judged_seeds, missing_metrics, read_scores
 from summary import RESAMPLES, summarise
@@ -59,7 +59,7 @@ def notes(
         for name, steps in training["steps"].items()
     )
     yield f"Every arm: tiny restorers, {courses}, {len(seeds)} seeds."
-    for name in ("existing", "generated", "wide", "mispaired"):
+    for name in dict.fromkeys(data for arm in ARMS.values() for data in (*arm.original, *arm.data)):
         root = out / "data" / name
         if root.exists():
             yield f"{name}: {len(read_manifest(root, columns=['key']))} pairs."

@@ -61,7 +61,7 @@ def build(arguments: list[str]) -> None:
                 reopen(dataset, shard, set(), check)
         sealed = set(sealed_shards(store))
         for shard in begun_shards(store) & sealed:
-            if settle(store, shard, check)[0]:
+            if settle(store, shard, check):
                 sealed.remove(shard)
         for shard in sorted(set(range(plan.num_shards)) - sealed):
             num_units = plan.num_units(shard)

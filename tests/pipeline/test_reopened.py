@@ -7,11 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from gends.pipeline.commit import durable_units, seal, work_folder
-from gends.pipeline.lease import LeaseLostError
 from gends.pipeline.local_store import LocalStore
 from gends.pipeline.manifest import manifest_name, read_facts, sealed_shards, shard_name
 from gends.pipeline.reopened import (
-    close,
     forget,
     lost_manifests,
     open_shards,
@@ -22,11 +20,16 @@ from gends.pipeline.reopened import (
     take_away,
 )
 from gends.pipeline.retry import failed_shards, reopen
-from gends.pipeline.verify import verify
 
 
 def agree() -> None:
     """The root is held."""
+
+
+def settled(store) -> tuple[bool, str | None]:
+    """Whether the first shard is open once it was settled, and what is on record as come out."""
+    is_open, record = settle(store, 0, agree), read_record(store, 0)
+    return is_open, record and record.outcome
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_a_shard_is_open_until_it_is_sealed_anew(opened, make_units, seal_shard)
     assert store.read(manifest_name(0)) == manifest
     # Whoever is killed before it tells what became of the shard, the next one does.
     assert open_shards(store, planned) == {0}
-    assert settle(store, 0, agree) == settle(store, 0, agree) == (False, "same")
+    assert settled(store) == settled(store) == (False, "same")
     forget(store, 0, agree)
     assert open_shards(store, planned) == set()
     assert store.names("work") == []
@@ -65,7 +68,7 @@ def test_killed_before_the_manifest_goes_a_shard_is_still_opened(copied):
     with pytest.raises(KeyboardInterrupt):
         take_away(store, 0, same=True, check=die)
     assert open_shards(store, copied.plan.num_shards) == {0}
-    assert settle(store, 0, agree) == (True, None)
+    assert settled(store) == (True, None)
     assert not store.exists(manifest_name(0))
     assert store.exists(f"{work_folder(0)}/reopened.json")
 
@@ -73,7 +76,7 @@ def test_killed_before_the_manifest_goes_a_shard_is_still_opened(copied):
 def test_a_manifest_that_comes_back_is_taken_away_again(opened):
     dataset, manifest = opened
     dataset.store.path(manifest_name(0)).write_bytes(manifest)
-    assert settle(dataset.store, 0, agree) == (True, None)
+    assert settled(dataset.store) == (True, None)
     assert open_shards(dataset.store, dataset.plan.num_shards) == {0}
 
 
@@ -89,7 +92,7 @@ def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, ma
     take_away(store, 0, shard_blake3="other than it will be", same=same)
     make_units(dataset, dataset.plan.units(0))
     seal_and_die(dataset)
-    assert settle(store, 0, agree) == (False, "other" if same else None)
+    assert settled(store) == (False, "other" if same else None)
     forget(store, 0, agree)
     assert store.names("work") == []
     assert open_shards(store, dataset.plan.num_shards) == set()
@@ -100,7 +103,7 @@ def test_an_older_manifest_of_a_shard_that_is_open_is_not_believed(opened, make_
     store = dataset.store
     # Of two builds ago, published by one that slept.
     shutil.copy(store.path(manifest_name(1)), store.path(manifest_name(0)))
-    assert settle(store, 0, agree) == (True, None)
+    assert settled(store) == (True, None)
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
     assert store.read(manifest_name(0)) == manifest
@@ -125,7 +128,7 @@ def test_other_bytes_stay_on_record_however_often_a_shard_is_opened(
         remember_tar(store, 0, agree)
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
-    assert settle(store, 0, agree) == (False, "other")
+    assert settled(store) == (False, "other")
 
 
 def test_a_damaged_record_opens_no_shard_that_is_whole(opened, make_units, seal_shard):
@@ -134,7 +137,7 @@ def test_a_damaged_record_opens_no_shard_that_is_whole(opened, make_units, seal_
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)  # and nobody was told yet
     store.path(f"{work_folder(0)}/reopened.json").write_text("")
-    assert settle(store, 0, agree) == (False, "unknown")
+    assert settled(store) == (False, "unknown")
     assert store.read(manifest_name(0)) == manifest
 
 
@@ -169,7 +172,7 @@ def test_where_tar_and_manifest_are_lost_their_bytes_are_compared_all_the_same(
     store.path(f"{work_folder(0)}/reopened.json").write_text(json.dumps(asdict(other)))
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
-    assert settle(store, 0, agree) == (False, "other")
+    assert settled(store) == (False, "other")
 
 
 @pytest.mark.parametrize("command", ["repair", "retry"])
@@ -206,7 +209,7 @@ def test_where_only_the_tar_is_left_its_bytes_are_compared(copied, make_units, s
     assert read_record(store, 0) == record, "what it was at first is forgotten"
     make_units(copied, copied.plan.units(0))
     seal_shard(copied, 0)
-    assert settle(store, 0, agree) == (False, "same")
+    assert settled(store) == (False, "same")
 
 
 def test_where_nothing_is_left_there_is_nothing_to_remember(copied):
@@ -226,14 +229,14 @@ def test_a_damaged_record_forgets_the_checksum_and_no_more(opened, make_units, s
     make_units(dataset, dataset.plan.units(0))
     seal_shard(dataset, 0)
     assert store.read(manifest_name(0)) == manifest
-    assert settle(store, 0, agree) == (False, "unknown")
+    assert settled(store) == (False, "unknown")
 
 
 def test_what_a_killed_build_left_of_a_sealed_shard_is_cleaned_up(copied):
     store = copied.store
     store.path(work_folder(0)).mkdir(parents=True)
     store.path(f"{work_folder(0)}/000000.arrow").write_bytes(b"done with")
-    assert settle(store, 0, agree) == (False, None)
+    assert settled(store) == (False, None)
     assert store.names("work") == []
     assert open_shards(store, copied.plan.num_shards) == set()
 
@@ -248,7 +251,7 @@ def test_killed_while_it_cleans_up_a_shard_made_again_stays_sealed(
         patch.setattr(LocalStore, "remove_all", remove_one_and_die)
         with pytest.raises(KeyboardInterrupt):
             seal_shard(dataset, 0)
-    assert settle(store, 0, agree) == (False, "same")
+    assert settled(store) == (False, "same")
     assert store.read(manifest_name(0)) == manifest
 
 
@@ -267,7 +270,7 @@ def test_killed_while_it_cleans_up_after_a_retry_that_changed_nothing_a_shard_st
         patch.setattr(LocalStore, "remove_all", remove_one_and_die)
         with pytest.raises(KeyboardInterrupt):
             seal_shard(copied, 0)
-    assert settle(store, 0, agree) == (False, None)
+    assert settled(store) == (False, None)
     assert store.read(manifest_name(0)) == manifest
 
 
@@ -300,7 +303,7 @@ def test_what_does_not_belong_into_a_work_folder_is_removed_with_it(copied, stra
         path.symlink_to("nowhere")
     else:
         (path / "deeper").mkdir(parents=True)
-    assert settle(copied.store, 0, agree) == (False, None)
+    assert settled(copied.store) == (False, None)
     assert open_shards(copied.store, copied.plan.num_shards) == set()
 
 
@@ -311,76 +314,3 @@ def test_a_manifest_that_is_a_link_to_nothing_is_taken_away(copied):
     take_away(copied.store, 0, same=True)
     assert list(path.parent.glob(".*")) == []
     assert not path.is_symlink()
-
-
-# A process that sleeps after its last look at the lease, and wakes up when others have gone on.
-
-
-@pytest.mark.parametrize("step", ["take_away", "settle"])
-def test_a_sleeper_takes_no_manifest_away_that_was_published_since(
-    copied, make_units, seal_shard, step
-):
-    store = copied.store
-    if step == "settle":
-        kept = store.read(manifest_name(0))
-        take_away(store, 0, same=True)
-        store.path(manifest_name(0)).write_bytes(kept)
-    calls = []
-
-    def sleep() -> None:
-        calls.append(1)
-        if len(calls) == (2 if step == "take_away" else 1):  # the last one before the removal
-            take_away(store, 0, same=False)
-            make_units(copied, copied.plan.units(0))
-            seal_shard(copied, 0)
-
-    if step == "take_away":
-        take_away(store, 0, same=True, check=sleep)
-    else:
-        settle(store, 0, sleep)
-    assert 0 in sealed_shards(store)
-    assert next(iter(verify(copied))) == (0, [])
-
-
-def test_a_sleeper_withdraws_its_record(copied):
-    store, asked = copied.store, []
-
-    def wake_up() -> None:
-        asked.append(1)
-        if len(asked) > 1:  # after the record got its name
-            raise LeaseLostError
-
-    with pytest.raises(LeaseLostError):
-        take_away(store, 0, same=False, check=wake_up)
-    assert read_record(store, 0) is None
-    assert 0 in sealed_shards(store)
-
-
-def test_a_sleeper_withdraws_no_record_that_its_successor_went_by(copied):
-    store, asked = copied.store, []
-
-    def wake_up() -> None:
-        asked.append(1)
-        if len(asked) > 1:
-            assert settle(store, 0, agree) == (True, None)
-            raise LeaseLostError
-
-    with pytest.raises(LeaseLostError):
-        take_away(store, 0, same=True, check=wake_up)
-    assert open_shards(store, copied.plan.num_shards) == {0}
-    assert lost_manifests(store, copied.plan.num_shards) == []
-
-
-def test_a_sleeper_cleans_up_nothing_that_came_since(copied, make_units):
-    store = copied.store
-    make_units(copied, copied.plan.units(0))
-
-    def sleep() -> None:
-        take_away(store, 0, same=False)
-        make_units(copied, [copied.plan.unit(0, 0)])
-
-    before = store.versions(work_folder(0))
-    close(store, 0, sleep)
-    left = store.versions(work_folder(0))
-    assert sorted(left) == ["000000.arrow", "reopened.json"]
-    assert left["000000.arrow"] != before["000000.arrow"]
