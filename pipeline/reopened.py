@@ -221,8 +221,8 @@ def _outcome(store: Store, shard: int, record: Reopened) -> Outcome:
         return "unknown"
     try:
         now = read_facts(store, shard)["shard_blake3"]
-    except ManifestError:
-        return "other"
+    except ManifestError:  # damaged since: what came out, if that is on record, was seen before
+        return record.outcome or "other"
     return "same" if now == record.shard_blake3 else "other"
 
 

@@ -175,6 +175,17 @@ def test_where_tar_and_manifest_are_lost_their_bytes_are_compared_all_the_same(
     assert settled(store) == (False, "other")
 
 
+def test_a_manifest_that_is_damaged_since_says_nothing_of_what_came_out(
+    opened, make_units, seal_shard
+):
+    dataset, _ = opened
+    store = dataset.store
+    make_units(dataset, dataset.plan.units(0))
+    seal_shard(dataset, 0)
+    store.path(manifest_name(0)).write_bytes(b"damaged")
+    assert settled(store) == (False, "same")
+
+
 @pytest.mark.parametrize("command", ["repair", "retry"])
 def test_what_was_kept_of_a_shard_that_is_to_be_opened_is_left_alone(copied, command):
     store = copied.store
