@@ -41,6 +41,13 @@ _FLAGS = [
     ),
     flag("--pretrained", "Begin with ImageNet weights in the encoder (swin).", is_flag=True),
     flag(
+        "--model",
+        "Begin with the weights of this one: the folder of a trained restorer, or a checkpoint of "
+        "its authors (.pth, .ckpt or .safetensors; nafnet, promptir).",
+        metavar="PATH",
+        type=click.Path(exists=True, path_type=Path),
+    ),
+    flag(
         "--data",
         "Dataset to train on, a folder or a bucket; may be given again.",
         multiple=True,

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 from gends.jobs.evaluation.settings import Settings
 from gends.jobs.training.inputs import source_of
-from gends.jobs.training.restorer_result import FACTS
+from gends.jobs.training.trained_on import RECORD, History, history_of
 from gends.pipeline.disjoint import refuse_shared
-
-
-@dataclass(frozen=True, slots=True)
-class _Trained:
-    """A dataset that a model's record says it was trained on."""
-
-    root: str
-    split: str | None
-    source: dict[str, Any]
 
 
 def check_sources(settings: Settings) -> str:
@@ -34,30 +21,35 @@ def check_sources(settings: Settings) -> str:
         SharedSourcesError: photographs of the data are in the training data; they are named.
         ValueError: the record is damaged, and no training data are named.
     """
-    named, record = settings.train_data, settings.judged / FACTS
+    named = settings.train_data
+    history, unchecked = _history(settings)
     checks = [(named, settings.train_split)] if named else []
-    unchecked: list[str] = []
-    try:
-        trained = list(_recorded(record)) if record.exists() else []
-    except (ValueError, KeyError, TypeError) as error:
-        why = f"{record}: damaged ({error!r})"
-        if not named:
-            raise ValueError(f"{why}; name the data with --train-data") from error
-        trained, unchecked = [], [_unchecked(why)]
-    if not trained and not named:
-        return _unchecked(f"{settings.judged} has no {FACTS} that says what it was trained on")
-    found: list[str] = []
+    found: dict[str | None, list[str]] = {}
     source = cache(source_of)  # it reads every manifest
-    for data in trained:
+    for data in history.data:
         try:
-            found.append(_found(data, named, source))
+            root = data.find(named, source)
         except (OSError, ValueError, KeyError) as error:
-            why = f"the training data of {record} are not there any more ({error})"
-            unchecked.append(_unchecked(why))
-    if found:
-        checks.append((tuple(found), trained[0].split))
+            record = settings.judged / RECORD
+            unchecked.append(f"the training data of {record} are not there any more ({error})")
+        else:
+            found.setdefault(data.split, []).append(root)
+    checks += [(tuple(roots), split) for split, roots in found.items()]
     said = [_check(settings, roots, split) for roots, split in dict.fromkeys(checks)]
-    return " ".join([*said, *unchecked])
+    return " ".join([*said, *map(_unchecked, unchecked)])
+
+
+def _history(settings: Settings) -> tuple[History, list[str]]:
+    """What the model was trained on, and why that may not be all."""
+    try:
+        history = history_of(settings.judged)
+    except ValueError as error:
+        if not settings.train_data:
+            raise ValueError(f"{error}; name the data with --train-data") from error
+        return History(), [str(error)]
+    if history.unknown is None or settings.train_data:
+        return history, []
+    return history, [f"{history.unknown} has no {RECORD} that says what it was trained on"]
 
 
 def _check(settings: Settings, roots: Sequence[str], split: str | None) -> str:
@@ -68,25 +60,3 @@ def _check(settings: Settings, roots: Sequence[str], split: str | None) -> str:
 
 def _unchecked(why: str) -> str:
     return f"NOT checked whether photographs were trained on: {why}; name them with --train-data."
-
-
-def _found(data: _Trained, named: Sequence[str], source: Callable[[str], dict[str, Any]]) -> str:
-    """Where what was trained on lies: at its own place, or moved to one that is named.
-
-    Raises:
-        ValueError: at neither; what the record names was changed since.
-        OSError: the same, and it is gone.
-    """
-    for root in named:
-        if source(root) == data.source:
-            return root
-    if source(data.root) != data.source:
-        raise ValueError(f"{data.root} is another dataset, or was changed, since the training")
-    return data.root
-
-
-def _recorded(record: Path) -> Iterator[_Trained]:
-    facts = json.loads(record.read_text(encoding="utf-8"))
-    train, sources = facts["train"], facts["run"]["data"]
-    for number, root in enumerate(train["roots"]):
-        yield _Trained(str(root), train["split"], sources[str(number)])

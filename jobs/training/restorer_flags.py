@@ -28,13 +28,17 @@ def settings_of(flags: Mapping[str, Any]) -> RestorerSettings:
     """What the flags ask to train.
 
     Raises:
-        click.UsageError: there is nothing to train on, or what is to be validated on is not said.
+        click.UsageError: there is nothing to train on, two things to begin with, or a
+            rate below the schedule's last.
         ValueError: there is no such preset.
     """
+    if flags["pretrained"] and flags["model"]:
+        raise click.UsageError("give either --pretrained or --model, to begin with")
     keys = ("arch", "preset", "pretrained", "seed", "bf16", "loader_workers", "log_keys")
     steps = ("checkpoint_every", "sample_every", "report_every")
     return RestorerSettings(
         folder=flags["run_folder"].absolute(),
+        model=flags["model"] and flags["model"].absolute(),
         recipe=_recipe(flags),
         data=_data(flags),
         validation=_validation(flags),
@@ -50,7 +54,12 @@ def place_of(flags: Mapping[str, Any]) -> Place:
 
 def _recipe(flags: Mapping[str, Any]) -> Recipe:
     given = {field: flags[flag] for flag, field in RECIPE_FLAGS.items() if flags[flag] is not None}
-    return replace(find_recipe(flags["arch"], flags["preset"]), **given)
+    recipe = find_recipe(flags["arch"], flags["preset"])
+    if flags["rate"] is not None and flags["rate"] < recipe.final_rate:
+        raise click.UsageError(
+            f"--rate {flags['rate']:g} is below {recipe.final_rate:g}, which the schedule ends at"
+        )
+    return replace(recipe, **given)
 
 
 def _data(flags: Mapping[str, Any]) -> Data:

@@ -12,12 +12,11 @@ from torch import nn
 
 from gends._version import __version__
 from gends.jobs.training.restorer_settings import RestorerSettings
+from gends.jobs.training.trained_on import RECORD, History, Trained
 from gends.models.restorers.catalogue import Restorer, save
 
 VALIDATIONS = "validation.jsonl"
 """Figures of every validation of a run, beside its checkpoints."""
-FACTS = "training.json"
-"""Which data and settings made the weights, for programs."""
 
 
 def write_result(
@@ -30,14 +29,23 @@ def write_result(
     facts = {
         "gends": __version__,
         "parameters": sum(parameter.numel() for parameter in restorer.parameters()),
-        "train": {"roots": list(settings.data.all_roots), "split": settings.data.split},
+        "trained_on": _history(settings, identity).to_json(),
         "run": dict(identity),
         "validation": _last_line(settings.folder / VALIDATIONS),
     }
-    (partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", "utf-8")
+    (partial / RECORD).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", "utf-8")
     (partial / "README.md").write_text(card(facts), encoding="utf-8")
     shutil.rmtree(settings.result, ignore_errors=True)
     partial.rename(settings.result)
+
+
+def _history(settings: RestorerSettings, identity: Mapping[str, Any]) -> History:
+    before, data = identity["starts_from"], settings.data
+    history = History() if before is None else History.from_json(before["trained_on"])
+    return history.then(
+        Trained(root=root, split=data.split, source=identity["data"][str(number)])
+        for number, root in enumerate(data.all_roots)
+    )
 
 
 def card(facts: Mapping[str, Any]) -> str:
@@ -67,17 +75,22 @@ def card(facts: Mapping[str, Any]) -> str:
 
 
 def _data(facts: Mapping[str, Any]) -> list[str]:
-    run, train = facts["run"], facts["train"]
+    run, trained_on = facts["run"], facts["trained_on"]
     mix = "all pairs alike" if run["mix"] is None else f"mixed by {run['mix']}"
     lines = [
-        f"Split {train['split'] or 'all'}, degradations {_words(run['degradations'])}, {mix}.",
+        f"Degradations {_words(run['degradations'])}, {mix}.",
         "",
-        "| dataset | digest of its shards |",
-        "|---|---|",
+        "| dataset | split | digest of its shards |",
+        "|---|---|---|",
     ]
-    for number, root in enumerate(train["roots"]):
-        source = run["data"][str(number)]
-        lines.append(f"| {root} | `{source['shards'][:16]}` |")
+    for data in trained_on["data"]:
+        split = data["split"] or "all"
+        lines.append(f"| {data['root']} | {split} | `{data['source']['shards'][:16]}` |")
+    if before := len(trained_on["data"]) - len(run["data"]):
+        lines += ["", f"It went on from weights that were trained on the first {before} of them."]
+    if trained_on["unknown"]:
+        unknown = f"{trained_on['unknown']} has no record of what that was trained on."
+        lines += ["", f"The first weights were those of a model: {unknown}"]
     return lines
 
 

@@ -66,6 +66,8 @@ class RestorerSettings:
     preset: str
     pretrained: bool
     """Whether the encoder begins with ImageNet weights."""
+    model: Path | None
+    """Folder or file whose weights it begins with; None draws them."""
     recipe: Recipe
     """Its batches are those of one step over all ranks."""
     data: Data

@@ -13,7 +13,8 @@ from gends.jobs.training.pair_feed import PairFeed
 from gends.jobs.training.restorer_samples import Samples
 from gends.jobs.training.restorer_settings import RestorerSettings
 from gends.jobs.training.validation import Figures, Validator
-from gends.models.restorers.catalogue import create
+from gends.models.restorers.catalogue import Restorer, create
+from gends.models.restorers.start import load_start
 from gends.models.training.losses import LOSSES
 from gends.models.training.ranks import Ranks
 from gends.models.training.restorer import restorer_loss
@@ -31,9 +32,7 @@ def restorer_task(
 ) -> Task:
     """What one rank does; `on_figures` gets those of every validation, on the first rank."""
     recipe = settings.recipe
-    names = (settings.arch, settings.preset)
-    made = create(*names, settings.seed, pretrained=settings.pretrained)
-    restorer = cast(nn.Module, made).to(device)
+    restorer = cast(nn.Module, _first(settings)).to(device)
     parallel, criterion = ranks.wrap(restorer), LOSSES[recipe.loss]
     return Task(
         modules={NAME: restorer},
@@ -45,6 +44,14 @@ def restorer_task(
         sample=Samples(settings, device) if settings.sample_every and ranks.first else None,
         validate=_validator(settings, ranks, device, on_figures),
     )
+
+
+def _first(settings: RestorerSettings) -> Restorer:
+    """With the weights before the first step."""
+    names = (settings.arch, settings.preset)
+    if settings.model is not None:
+        return load_start(*names, settings.model)
+    return create(*names, settings.seed, pretrained=settings.pretrained)
 
 
 def loop_settings(settings: RestorerSettings, identity: Mapping[str, Any]) -> LoopSettings:

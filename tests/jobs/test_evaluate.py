@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gends.jobs.training.inputs import source_of
+from gends.jobs.training.trained_on import RECORD, History, Trained
 from gends.models.restorers.catalogue import create, save
 
 
@@ -124,9 +125,9 @@ def test_photographs_that_were_trained_on_are_refused_by_name(cli, model, sets, 
 def write_record(folder, root, split=None, *, trained_on=None):
     """As a training on `root` leaves it, which then held what `trained_on` holds now."""
     save(create("nafnet", "tiny", seed=0), folder)
-    train = {"roots": [str(root)], "split": split}
-    run = {"data": {"0": source_of(trained_on or root)}}
-    (folder / "training.json").write_text(json.dumps({"train": train, "run": run}))
+    source = source_of(trained_on or root)
+    history = History().then([Trained(root=str(root), split=split, source=source)])
+    (folder / RECORD).write_text(json.dumps({"trained_on": history.to_json()}))
 
 
 def test_the_training_data_of_a_models_own_record_count(cli, sets, tmp_path):

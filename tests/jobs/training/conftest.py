@@ -26,6 +26,7 @@ def make_settings(finished, tmp_path) -> Callable[..., RestorerSettings]:
             "arch": "nafnet",
             "preset": "tiny",
             "pretrained": False,
+            "model": None,
             "recipe": replace(tiny, **of_recipe),
             "data": Data(roots=(str(finished.store.root),)),
             "validation": None,

@@ -8,30 +8,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rank_alone import run, weights
 
 from gends.jobs.training.pair_feed import KEYS
 from gends.jobs.training.restorer import identity_of
-from gends.jobs.training.restorer_result import FACTS, VALIDATIONS, write_result
+from gends.jobs.training.restorer_result import VALIDATIONS, write_result
 from gends.jobs.training.restorer_settings import Validation
-from gends.jobs.training.restorer_task import loop_settings, restorer_task
+from gends.jobs.training.trained_on import RECORD, history_of
 from gends.models.restorers.catalogue import load
-from gends.models.training.loop import train
-from gends.models.training.ranks import ALONE
-
-CPU = torch.device("cpu")
-
-
-def run(settings, *, steps=None, seen=None):
-    """Train, to the end or for so many steps; returns what `train` does."""
-    task = restorer_task(settings, ALONE, CPU, [].append if seen is None else seen.append)
-    left = iter(range(steps or 10**9))
-    stop = lambda: next(left) + 1 == steps  # noqa: E731
-    return train(task, loop_settings(settings, identity_of(settings)), should_stop=stop)
-
-
-def weights(trained):
-    (restorer,) = trained.averaged.values()
-    return restorer.state_dict()
 
 
 def keys(settings):
@@ -96,8 +80,9 @@ def test_it_learns_what_it_is_judged_by(make_settings, finished):
     card = (settings.result / "README.md").read_text()
     assert f"| low_light | 1 | {figures['psnr_lq']['low_light']:.2f} |" in card
     assert root in card
-    facts = json.loads((settings.result / FACTS).read_text())
-    assert facts["train"] == {"roots": [root], "split": "train"}
+    facts = json.loads((settings.result / RECORD).read_text())
+    (data,) = history_of(settings.result).data
+    assert (data.root, data.split, data.find()) == (root, "train", root)
     assert facts["validation"] == figures
     assert facts["run"]["recipe"]["steps"] == 40
 
