@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from gends.jobs.inputs import Inputs
+from gends.jobs.options import NumberRange
 from gends.jobs.progress import Progress
 from gends.jobs.stop import Stop
 from gends.jobs.tally import Tally
@@ -71,7 +72,7 @@ _FLAGS = [
     click.option(
         "--unit-timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=1),
+        type=NumberRange(min=1),
         default=DEFAULTS.unit_timeout,
         show_default=True,
         help="How long one unit may take before what works on it counts as hanging.",
@@ -79,7 +80,7 @@ _FLAGS = [
     click.option(
         "--grace",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=NumberRange(min=0),
         default=DEFAULTS.grace,
         show_default=True,
         help="How long units in flight may go on after SIGTERM.",
@@ -87,7 +88,7 @@ _FLAGS = [
     click.option(
         "--store-timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=NumberRange(min=0),
         default=DEFAULTS.store_timeout,
         show_default=True,
         help="How long a bucket that does not answer is asked again before the build stops.",

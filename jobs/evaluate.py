@@ -28,6 +28,11 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
         raise click.BadParameter(f"{text!r} is not numbers with commas between") from None
 
 
+def split_of(ctx: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """None for `all`, as `train restorer` calls it."""
+    return None if name == "all" else name
+
+
 @click.command(
     epilog="\b\nExample:\n  gends-build evaluate runs/nafnet/result --data heldout/ --data ood/ "
     "\\\n    --train-data pairs/ --out evaluation/"
@@ -51,8 +56,18 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
     help="Dataset that MODEL was trained on, beside what its own record names; photographs in both "
     "are refused. May be repeated.",
 )
-@click.option("--split", metavar="NAME", help="Only pairs whose photograph is of this split.")
-@click.option("--train-split", metavar="NAME", help="Training used only this split.")
+@click.option(
+    "--split",
+    metavar="NAME",
+    callback=split_of,
+    help="Only pairs whose photograph is of this split. [default: all]",
+)
+@click.option(
+    "--train-split",
+    metavar="NAME",
+    callback=split_of,
+    help="Training on --train-data used only this split. [default: all]",
+)
 @click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
 @click.option(
     "--limit",
@@ -100,7 +115,14 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
     type=click.IntRange(min=100),
     help="Of the bootstrap for the 95 % confidence intervals.",
 )
-@click.option("--seed", metavar="S", default=0, show_default=True, help="Of the bootstrap.")
+@click.option(
+    "--seed",
+    metavar="S",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Of the bootstrap.",
+)
 @restorer_options
 def command(degradations: str, metrics: str, **flags: Any) -> None:
     """Evaluate a restorer on datasets, beside their degraded pictures as they are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -33,6 +34,19 @@ HEADINGS = {
     "filter": "Quality filter (keys of CONFIG under filter:)",
     "generator": "Engine settings (keys of CONFIG under generator:)",
 }
+
+
+class NumberRange(click.FloatRange):
+    """A range that what is not a number does not lie in; of click's, it does."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Fails for nan and for what lies outside."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
 
 
 class ConfigCommand(click.Command):
@@ -134,7 +148,7 @@ def flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Comma
 def _metavar(kind: Any) -> str | None:
     """What stands for a value of a type, or of a range of click's."""
     by_kind = {int: "N", float: "X", tuple: "NAME,NAME…", dict: "NAME=LOW:HIGH,…"}
-    ranges = {click.IntRange: int, click.FloatRange: float}
+    ranges = {click.IntRange: int, NumberRange: float}
     return by_kind.get(ranges.get(type(kind), get_origin(kind) or kind))
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gends.jobs.options import flag
+from gends.jobs.options import NumberRange, flag
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.train_restorer import restorer
 
@@ -53,8 +53,13 @@ def training_options(
             type=positive,
             callback=whole_cells,
         ),
-        flag("--rate", "Learning rate.", default=rate, type=click.FloatRange(0, 1, min_open=True)),
-        flag("--seed", "Every random choice follows from it.", default=0),
+        flag("--rate", "Learning rate.", default=rate, type=NumberRange(0, 1, min_open=True)),
+        flag(
+            "--seed",
+            "Every random choice follows from it.",
+            default=0,
+            type=click.IntRange(min=0),
+        ),
         flag("--bf16/--fp32", "Compute in bfloat16.", default=True),
         flag("--device", DEVICE_HELP),
         flag("--threads", "CPU threads. [default: all]", type=positive),
@@ -69,7 +74,7 @@ def training_options(
             "--ema",
             "Decay of the averaged weights.",
             default=0.999,
-            type=click.FloatRange(0, 1, max_open=True),
+            type=NumberRange(0, 1, max_open=True),
         ),
         flag("--tensorboard", "Also write RUN/tensorboard; needs gends[train].", is_flag=True),
     ]
@@ -189,7 +194,12 @@ def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
     help="Pairs per degradation.",
 )
 @click.option(
-    "--seed", metavar="N", default=0, show_default=True, help="Which pairs, and their noise."
+    "--seed",
+    metavar="N",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Which pairs, and their noise.",
 )
 @click.option(
     "--profile",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gends.jobs.options import flag
+from gends.jobs.options import NumberRange, flag
 from gends.jobs.outputs import new_or_old_folder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -97,14 +97,19 @@ _FLAGS = [
     flag(
         "--rate",
         "Learning rate. [default: as published]",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=NumberRange(0, 1, min_open=True),
     ),
     flag(
         "--ema",
         "Decay of the averaged weights, which are the result; 0: none. [default: as published]",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=NumberRange(0, 1, max_open=True),
     ),
-    flag("--seed", "Every random choice follows from it.", default=0),
+    flag(
+        "--seed",
+        "Every random choice follows from it.",
+        default=0,
+        type=click.IntRange(min=0),
+    ),
     flag("--bf16/--fp32", "Compute in bfloat16. [default: fp32, as published]", default=False),
     flag(
         "--device",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from gends.jobs.count import Count
@@ -39,6 +40,7 @@ def evaluate(settings: Settings) -> str:
     check_edges(settings.edges)
     roots = names_of(settings.data)
     rows = {name: _select(root, settings) for name, root in roots.items()}
+    _check_degradations(rows, settings)
     sources = check_sources(settings)
     device = device_of(settings.device)
     judged = open_judged(settings, roots, rows, device)
@@ -72,6 +74,14 @@ def _select(root: str, settings: Settings) -> pa.Table:
     return select_pairs(
         root, degradations=settings.degradations, split=settings.split, limit=settings.limit
     )
+
+
+def _check_degradations(rows: Mapping[str, pa.Table], settings: Settings) -> None:
+    there = {
+        name for table in rows.values() for name in pc.unique(table["degradation"]).to_pylist()
+    }
+    if lacking := sorted(set(settings.degradations or ()) - there):
+        raise ValueError(f"{', '.join(settings.data)}: no pair with degradation {lacking}")
 
 
 def _open_metrics(settings: Settings, device: str) -> Metrics:

@@ -10,7 +10,7 @@ import click
 import torch
 from blake3 import blake3
 
-from gends.models.digest import digest_folder
+from gends.models.digest import digest_file, digest_folder
 from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.manifest import read_facts
 from gends.pipeline.reader import readable_shards
@@ -51,6 +51,8 @@ def source_of(root: Path | str) -> dict[str, Any]:
     return {name: identity[name] for name in names} | {"shards": shards.hexdigest()}
 
 
-def start_of(folder: Path | None) -> dict[str, Any]:
-    """Names the weights that a run begins with."""
-    return {"starts_from": None if folder is None else digest_folder(folder)}
+def start_of(model: Path | None) -> dict[str, Any]:
+    """Names the weights that a run begins with, a folder's or a file's, wherever they lie."""
+    if model is None:
+        return {"starts_from": None}
+    return {"starts_from": digest_folder(model) if model.is_dir() else digest_file(model)}

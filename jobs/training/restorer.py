@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from blake3 import blake3
 
 from gends.jobs.cluster import Resources, connect
-from gends.jobs.training.inputs import device_of, source_of
+from gends.jobs.training.inputs import device_of, source_of, start_of
 from gends.jobs.training.launch import Launch, LostRankError
 from gends.jobs.training.report import reporter, stopped
 from gends.jobs.training.restorer_checks import check_inputs
 from gends.jobs.training.restorer_rank import train_rank
 from gends.jobs.training.restorer_settings import RestorerSettings
-from gends.jobs.training.trained_on import history_of
-from gends.models.digest import digest_folder
 from gends.models.training.loop import newest_step
 from gends.models.training.progress import Progress
 
@@ -77,7 +74,7 @@ def identity_of(settings: RestorerSettings) -> dict[str, Any]:
     names = ("arch", "preset", "pretrained", "seed", "bf16")
     return {
         **{name: getattr(settings, name) for name in names},
-        "starts_from": None if settings.model is None else _start(settings.model),
+        **start_of(settings.model),
         "recipe": {name: value for name, value in recipe.items() if name not in WORDS},
         "data": {str(number): source_of(root) for number, root in enumerate(data.all_roots)},
         "originals": len(data.original),
@@ -86,11 +83,6 @@ def identity_of(settings: RestorerSettings) -> dict[str, Any]:
         "split": data.split,
         "degradations": data.degradations,
     }
-
-
-def _start(model: Path) -> dict[str, Any]:
-    name = digest_folder(model) if model.is_dir() else blake3().update_mmap(model).hexdigest()
-    return {"model": name, "trained_on": history_of(model).to_json()}
 
 
 def _ranks(settings: RestorerSettings, place: Place, resources: Resources) -> int:

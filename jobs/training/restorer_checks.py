@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import pyarrow.compute as pc
 
 from gends.dataset import PairDataset
 from gends.jobs.training.pair_feed import open_stream
-from gends.jobs.training.restorer_settings import RestorerSettings, Validation
-from gends.jobs.training.trained_on import RECORD, history_of
+from gends.jobs.training.restorer_settings import Data, RestorerSettings
+from gends.jobs.training.trained_on import RECORD
 from gends.models.restorers.start import load_start
 from gends.models.training.ranks import ALONE
 from gends.pipeline.disjoint import refuse_shared
@@ -18,34 +17,37 @@ def check_inputs(settings: RestorerSettings) -> list[str]:
     """Open what is trained and validated on, and begun with, as the ranks will.
 
     Returns:
-        What could not be checked.
+        Why some of what was trained on before cannot be told from what is validated on.
 
     Raises:
-        ValueError: there are no such pairs, they are smaller than the crops, the mix is none of
-            the roots, or the first weights are of another restorer.
+        ValueError: there are no such pairs, they are smaller than the crops, a root has none of
+            them, the mix is none of the roots, or the first weights are of another restorer.
         SharedSourcesError: photographs to validate on are trained on, or were before.
     """
     open_stream(settings, ALONE)
-    validation, data, model = settings.validation, settings.data, settings.model
-    if model is not None:
-        load_start(settings.arch, settings.preset, model)
+    _check_used(settings.data)
+    validation, data = settings.validation, settings.data
+    if settings.model is not None:
+        load_start(settings.arch, settings.preset, settings.model)
     if validation is None:
         return []
     PairDataset(list(validation.roots), split=validation.split)
-    refuse_shared(
-        data.all_roots, validation.roots, train_split=data.split, test_split=validation.split
-    )
-    return [] if model is None else list(_unchecked(model, validation))
-
-
-def _unchecked(model: Path, validation: Validation) -> Iterator[str]:
-    history = history_of(model)
-    for data in history.data:
-        try:
-            root = data.find()
-        except (OSError, ValueError, KeyError) as error:
-            yield f"the data that {model} was trained on are not there any more ({error})"
-            continue
-        refuse_shared([root], validation.roots, train_split=data.split, test_split=validation.split)
+    history = settings.history
+    found, unknown = history.find((*data.all_roots, *validation.roots))
+    found.setdefault(data.split, []).extend(data.all_roots)
+    for split, roots in found.items():
+        refuse_shared(roots, validation.roots, train_split=split, test_split=validation.split)
     if history.unknown is not None:
-        yield f"{history.unknown} has no {RECORD} that says what it was trained on"
+        unknown.append(f"{history.unknown} has no {RECORD} that says what it was trained on")
+    return unknown
+
+
+def _check_used(data: Data) -> None:
+    pairs = PairDataset(data.named_roots(), **data.selection())
+    used = set(pc.unique(pairs.rows["root"]).to_pylist())
+    for number, root in enumerate(data.all_roots):
+        if number not in used:
+            raise ValueError(
+                f"{root}: not one of its pairs is of split {data.split or 'all'} and what else is "
+                "asked for, so it would not be trained on: leave it out, or ask for what it has"
+            )

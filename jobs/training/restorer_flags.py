@@ -12,6 +12,7 @@ import click
 from gends.jobs.cpus import available_cpus
 from gends.jobs.training.restorer import Place
 from gends.jobs.training.restorer_settings import Data, RestorerSettings, Validation
+from gends.jobs.training.trained_on import History, history_of
 from gends.models.restorers.recipe import Recipe, find_recipe
 
 RECIPE_FLAGS = {
@@ -30,15 +31,17 @@ def settings_of(flags: Mapping[str, Any]) -> RestorerSettings:
     Raises:
         click.UsageError: there is nothing to train on, two things to begin with, or a
             rate below the schedule's last.
-        ValueError: there is no such preset.
+        ValueError: there is no such preset, or the record of --model is damaged.
     """
     if flags["pretrained"] and flags["model"]:
         raise click.UsageError("give either --pretrained or --model, to begin with")
+    model = flags["model"] and flags["model"].absolute()
     keys = ("arch", "preset", "pretrained", "seed", "bf16", "loader_workers", "log_keys")
     steps = ("checkpoint_every", "sample_every", "report_every")
     return RestorerSettings(
         folder=flags["run_folder"].absolute(),
-        model=flags["model"] and flags["model"].absolute(),
+        model=model,
+        history=History() if model is None else history_of(model),
         recipe=_recipe(flags),
         data=_data(flags),
         validation=_validation(flags),

@@ -40,9 +40,8 @@ def write_result(
 
 
 def _history(settings: RestorerSettings, identity: Mapping[str, Any]) -> History:
-    before, data = identity["starts_from"], settings.data
-    history = History() if before is None else History.from_json(before["trained_on"])
-    return history.then(
+    data = settings.data
+    return settings.history.then(
         Trained(root=root, split=data.split, source=identity["data"][str(number)])
         for number, root in enumerate(data.all_roots)
     )

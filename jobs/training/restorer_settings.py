@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gends.augment import Augment
+from gends.jobs.training.trained_on import History
 from gends.models.restorers.recipe import Recipe
 
 Mix = Literal["gends"] | tuple[float, ...] | None
@@ -68,6 +69,8 @@ class RestorerSettings:
     """Whether the encoder begins with ImageNet weights."""
     model: Path | None
     """Folder or file whose weights it begins with; None draws them."""
+    history: History
+    """What the weights of `model` were trained on."""
     recipe: Recipe
     """Its batches are those of one step over all ranks."""
     data: Data

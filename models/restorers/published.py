@@ -39,7 +39,8 @@ def load_published(arch: str, preset: str, path: Path) -> Restorer:
 
     Raises:
         ValueError: unknown names, no such file, a file that holds no weights or more than plain
-            tensors, or weights of another network; the keys are named.
+            tensors, weights of another network, or ones that are no finite numbers; the keys are
+            named.
     """
     if arch not in UNUSED:
         raise ValueError(f"no weights of {arch!r} were published; known are {list(UNUSED)}")
@@ -53,10 +54,16 @@ def load_published(arch: str, preset: str, path: Path) -> Restorer:
         for key in wanted.keys() & tensors.keys()
         if tensors[key].shape != wanted[key].shape
     ]
+    unusable = [
+        key
+        for key, values in tensors.items()
+        if not (values.is_floating_point() and values.isfinite().all())
+    ]
     faults = {
         "missing": wanted.keys() - tensors.keys(),
         "unexpected": tensors.keys() - wanted.keys(),
         "of another shape": shapes,
+        "no finite floating-point numbers": unusable,
     }
     if any(faults.values()):
         told = "; ".join(f"{kind}: {_listed(keys)}" for kind, keys in faults.items() if keys)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gends.jobs.training.restorer_settings import Data, RestorerSettings
+from gends.jobs.training.trained_on import History, history_of
 from gends.models.restorers.recipe import find_recipe
 
 
@@ -27,6 +28,7 @@ def make_settings(finished, tmp_path) -> Callable[..., RestorerSettings]:
             "preset": "tiny",
             "pretrained": False,
             "model": None,
+            "history": History(),
             "recipe": replace(tiny, **of_recipe),
             "data": Data(roots=(str(finished.store.root),)),
             "validation": None,
@@ -39,6 +41,8 @@ def make_settings(finished, tmp_path) -> Callable[..., RestorerSettings]:
             "threads": 1,
             "log_keys": True,
         }
+        if "model" in changes and changes["model"] is not None:
+            values["history"] = history_of(changes["model"])
         changes = {name: value for name, value in changes.items() if name in fields}
         return RestorerSettings(**values | changes)
 

@@ -81,8 +81,7 @@ def test_it_learns_what_it_is_judged_by(make_settings, finished):
     assert f"| low_light | 1 | {figures['psnr_lq']['low_light']:.2f} |" in card
     assert root in card
     facts = json.loads((settings.result / RECORD).read_text())
-    (data,) = history_of(settings.result).data
-    assert (data.root, data.split, data.find()) == (root, "train", root)
+    assert history_of(settings.result).find([]) == ({"train": [root]}, [])
     assert facts["validation"] == figures
     assert facts["run"]["recipe"]["steps"] == 40
 

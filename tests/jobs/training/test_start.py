@@ -52,8 +52,11 @@ def test_an_authors_checkpoint_will_do(make_settings, tmp_path):
     trained = run(settings)
     for name, values in weights(trained).items():
         assert torch.allclose(values, theirs.state_dict()[name], atol=1e-6), name
-    write_result(trained.averaged["restorer"], settings, identity_of(settings))
+    identity = identity_of(settings)
+    write_result(trained.averaged["restorer"], settings, identity)
     assert history_of(settings.result).unknown == str(file)
+    moved = file.rename(tmp_path / "elsewhere.pth")
+    assert identity_of(make_settings(model=moved, steps=1, rate=1e-7, ema_decay=0.0)) == identity
     card = (settings.result / "README.md").read_text()
     assert f"those of a model: {file} has no record" in card
 
@@ -90,10 +93,15 @@ def test_what_cannot_be_checked_is_said(finish, make_settings, finished, moved, 
     settings = make_settings(model=first, validation=test)
     assert check_inputs(settings) == []
     shutil.rmtree(moved)
-    (said,) = check_inputs(settings)
-    assert f"the data that {first} was trained on are not there any more" in said
-    (first / RECORD).unlink()
-    (said,) = check_inputs(settings)
+    assert check_inputs(settings) == []  # they are what is trained on now, at another place
+    record = first / RECORD
+    facts = json.loads(record.read_text())
+    facts["trained_on"]["data"][0]["source"]["catalog_digest"] = "of other photographs"
+    record.write_text(json.dumps(facts))
+    (said,) = check_inputs(make_settings(model=first, validation=test))
+    assert said == f"{moved} is gone, or holds another dataset by now"
+    record.unlink()
+    (said,) = check_inputs(make_settings(model=first, validation=test))
     assert said == f"{first} has no {RECORD} that says what it was trained on"
 
 
@@ -104,3 +112,29 @@ def test_another_restorer_is_refused(make_settings, tmp_path):
     save(create("nafnet", "tiny", 0), tmp_path / "nafnet")
     with pytest.raises(ValueError, match=r"is no nafnet 'w32': width 16 for 32, encoder_blocks"):
         check_inputs(make_settings(model=tmp_path / "nafnet", preset="w32"))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"data": [], "unknown": None},
+        {"data": "", "unknown": None},
+        {"data": [{"root": 5, "split": None, "source": {}}], "unknown": None},
+        {"data": [{"root": "r", "split": ["train"], "source": {}}], "unknown": None},
+        {"unknown": 3},
+    ],
+)
+def test_a_record_that_is_none_is_damaged(tmp_path, facts):
+    (tmp_path / RECORD).write_text(json.dumps({"trained_on": facts}))
+    with pytest.raises(ValueError, match=r"training\.json: damaged"):
+        history_of(tmp_path)
+
+
+def test_a_root_of_which_nothing_is_trained_on_is_refused(
+    make_settings, finished, build_dataset, photos, tmp_path
+):
+    haze = build_dataset(photos, tmp_path / "haze", degradations=["haze"]).store.root
+    roots = (str(finished.store.root), str(haze))
+    check_inputs(make_settings(data=Data(roots=roots, degradations=("haze", "rain"))))
+    with pytest.raises(ValueError, match=r"haze: not one of its pairs is of split train"):
+        check_inputs(make_settings(data=Data(roots=roots, degradations=("rain",))))

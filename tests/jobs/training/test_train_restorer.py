@@ -151,6 +151,8 @@ def test_wrong_settings_are_refused_before_ray_starts(refused, finished, tmp_pat
         ([*data, "--rate", 1e-8], "--rate 1e-08 is below 1e-07, which the schedule ends at"),
         ([*data, "--pretrained", "--model", tmp_path], "give either --pretrained or --model"),
         ([*data, "--model", tmp_path], f"{tmp_path} holds no restorer"),
+        ([*data, "--rate", "nan"], "nan is not a number"),
+        ([*data, "--seed", -1], "-1 is not in the range x>=0"),
         ([*data, "--crop", 99], "crop 99 is larger than the smallest pair"),
         ([*data, "--split", "dev"], "no pair with split ['dev']; there are ['test', 'train']"),
         ([*data, "--workers", 4], "--batch-size 6 cannot be divided among 4 workers"),

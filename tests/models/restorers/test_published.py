@@ -108,6 +108,13 @@ def test_a_file_without_weights_is_refused(tmp_path, contents):
         load_published("nafnet", "tiny", tmp_path / "n.pth")
 
 
+def test_weights_that_no_network_can_have_are_refused(nafnet, tmp_path):
+    for values in (torch.full((3,), torch.nan), torch.zeros(3, dtype=torch.int8)):
+        torch.save({"params": nafnet.state_dict() | {"ending.bias": values}}, tmp_path / "n.pth")
+        with pytest.raises(ValueError, match=r"no finite floating-point numbers: ending\.bias"):
+            load_published("nafnet", "tiny", tmp_path / "n.pth")
+
+
 @pytest.mark.parametrize("name", ["n.pth", "n.safetensors"])
 def test_files_that_cannot_be_read_are_named(tmp_path, name):
     with pytest.raises(ValueError, match=re.escape(f"{name} cannot be read")):
