@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 
 import numpy as np
@@ -137,8 +138,10 @@ def test_a_folder_takes_the_pictures_of_one_dataset_and_one_model(
         assert words in ended.err
         assert "name another OUT" in ended.err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    (out / "restored.json").write_text("{}")
-    assert "restored.json: damaged" in cli("restore", model, root, out).err
+    data = json.loads((out / "restored.json").read_text())
+    for damaged in ({}, data | {"model_digest": 5}, data | {"data": {"shards": ["0"]}}):
+        (out / "restored.json").write_text(json.dumps(damaged))
+        assert "restored.json: damaged" in cli("restore", model, root, out).err
     (out / "restored.json").unlink()
     assert "and no restored.json says of which" in cli("restore", model, root, out).err
 
