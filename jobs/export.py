@@ -71,7 +71,7 @@ def command(format_name: str, root: str, out: Path, skip_damaged: bool, **choice
     if format_name == WIDS:
         if selection != Selection() or skip_damaged:
             raise click.UsageError("wids indexes whole shards: it takes no options")
-        click.echo(f"{out}: {write_wids(root, out)} pairs indexed")
+        say_done(out, write_wids(root, out))
         return
     skip = say_skipped if skip_damaged else None
     with Count("pairs") as count:

@@ -31,6 +31,11 @@ FORMATS = ("png", "webp", "jpg")
 )
 @click.option("--overwrite", is_flag=True, help="Make pictures again that are there already.")
 @click.option(
+    "--outside",
+    is_flag=True,
+    help="Also restore pictures whose path or link leads outside the folder of IN.",
+)
+@click.option(
     "--max-pixels",
     metavar="N",
     default=150_000_000,

@@ -78,8 +78,10 @@ def read_record(store: Store) -> Record | None:
         return None
     try:
         record: Record = json.loads(store.read(RECORD))
-        _shards(record), record["model_digest"]
-    except (ValueError, KeyError, TypeError) as error:
+        for digest in (record["data"]["shards"], record["model_digest"]):
+            if not isinstance(digest, str):
+                raise TypeError(f"{digest!r} is no digest")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{store.where(RECORD)}: damaged ({error!r}), so it is not known of which dataset the "
             "pictures beside it are; restore into a new folder"

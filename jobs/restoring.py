@@ -18,6 +18,8 @@ from gends.pipeline.names import spelled
 from gends.pipeline.restoring import (
     BadPictureError,
     Restorable,
+    check_apart,
+    encode_restored,
     is_dataset,
     restorables,
     write_restored,
@@ -33,6 +35,7 @@ def restore_all(  # noqa: PLR0913  the flags of a command
     target: str | None,
     suffix: str,
     overwrite: bool,
+    outside: bool,
     max_pixels: int,
     tile: int,
     overlap: int,
@@ -49,6 +52,7 @@ def restore_all(  # noqa: PLR0913  the flags of a command
         target: name in the folder of a single picture; None takes those of the source.
         suffix: of the names that follow from the source.
         overwrite: write over what is there.
+        outside: also restore what lies outside of the source's folder.
         max_pixels: of the largest picture decoded.
         tile: side of a tile.
         overlap: of neighbouring tiles.
@@ -58,16 +62,17 @@ def restore_all(  # noqa: PLR0913  the flags of a command
 
     Raises:
         ValueError: source or model cannot be used, a single picture is there already, or the
-            folder holds those of another dataset or model.
+            folder holds those of another dataset or model, or what is to be restored.
     """
     if threads:
         torch.set_num_threads(threads)
-    pictures = restorables(source, max_pixels=max_pixels, suffix=suffix)
+    pictures = restorables(source, max_pixels=max_pixels, suffix=suffix, outside=outside)
     store = open_store(folder)
     if target is not None:
-        if store.exists(target) and not overwrite:
-            raise ValueError(f"{folder / target} is there already; --overwrite replaces it")
         pictures = [replace(picture, target=target) for picture in pictures]
+    check_apart(pictures, folder)
+    if target is not None and store.exists(target) and not overwrite:
+        raise ValueError(f"{folder / target} is there already; --overwrite replaces it")
     chosen = device_of(device)
     restorer = Restorer.open(model, tile=tile, overlap=overlap, device=chosen, bf16=bf16)
     dataset = source if is_dataset(source) else None
@@ -87,7 +92,7 @@ def _restore(
     if not overwrite and store.exists(picture.target):
         return "there"
     try:
-        restored = restorer(picture.read())
+        data = encode_restored(restorer(picture.read()), picture.target)
     except BuildError:
         raise  # no memory for a tile is no fault of this picture
     # RuntimeError is what networks say of sizes that they cannot take.
@@ -95,5 +100,5 @@ def _restore(
         reason = spelled(str(error).strip().partition("\n")[0])
         count.say(f"failed: {picture.name}: {reason}")
         return "failed"
-    written = write_restored(store, picture.target, restored, overwrite=overwrite)
+    written = write_restored(store, picture.target, data, overwrite=overwrite)
     return "restored" if written else "there"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -39,6 +39,8 @@ class Restorable:
     """As it is called in messages."""
     target: str
     """Where the restored picture goes under the output folder."""
+    file: Path | None
+    """That holds the picture and nothing else; None in a tar or dataset."""
     read: Callable[[], Image]
     """Raises BadPictureError."""
 
@@ -48,11 +50,14 @@ def is_dataset(source: Path) -> bool:
     return (source / IDENTITY_NAME).exists()
 
 
-def restorables(source: Path, *, max_pixels: int, suffix: str = ".png") -> list[Restorable]:
+def restorables(
+    source: Path, *, max_pixels: int, suffix: str = ".png", outside: bool = False
+) -> list[Restorable]:
     """The pictures of a source, in order of target: the source's own paths, ending in `suffix`.
 
     Of a dataset that `gends-build run` made, the degraded pictures, each called by its key; of
-    anything else all pictures, upright, in sRGB, without transparency.
+    anything else all pictures, upright, in sRGB, without transparency. Those that a list or link
+    names outside of the source's folder only with `outside`.
 
     Raises:
         ValueError: the source cannot be read, has no pictures, or two that would get one name.
@@ -61,7 +66,7 @@ def restorables(source: Path, *, max_pixels: int, suffix: str = ".png") -> list[
         found = list(_of_dataset(source, suffix))
     else:
         config = BuildConfig(min_side=1, max_pixels=max_pixels)
-        rows = [_single(source)] if _is_picture(source) else read_source(source)
+        rows = [_single(source)] if _is_picture(source) else read_source(source, outside=outside)
         found = [_of_row(row, base_folder(source), config, suffix) for row in rows]
     if not found:
         raise ValueError(f"{source}: no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
@@ -75,17 +80,45 @@ def restorables(source: Path, *, max_pixels: int, suffix: str = ".png") -> list[
     return found
 
 
-def write_restored(store: Store, target: str, image: Image, *, overwrite: bool) -> bool:
-    """Write a restored picture whole or not at all; False where there is one already.
+def check_apart(pictures: Sequence[Restorable], folder: Path) -> None:
+    """Raise ValueError where a result would lie in the place of a picture that is to be restored.
+
+    Links are followed: what one leads to is what would be lost.
+    """
+    sources = {os.path.realpath(picture.file) for picture in pictures if picture.file is not None}
+    for picture in pictures:
+        place = folder / picture.target
+        if os.path.realpath(place) in sources:
+            raise ValueError(f"{place} is one of the pictures to restore; name another OUT")
+
+
+def encode_restored(image: Image, target: str) -> bytes:
+    """Encode a restored picture as the name of its file says.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        target: ends in one of `FORMATS`.
+
+    Raises:
+        BadPictureError: the format cannot hold it.
+    """
+    kind: Any = FORMATS[os.path.splitext(target)[1].lower()]
+    try:
+        return encode(image, BuildConfig(image_format=kind))
+    except (ValueError, OSError) as error:  # no disk is written to here
+        height, width = image.shape[:2]
+        raise BadPictureError(f"{width}x{height} pixels make no {kind} ({error})") from error
+
+
+def write_restored(store: Store, target: str, data: bytes, *, overwrite: bool) -> bool:
+    """Write an encoded picture whole or not at all; False where there is one already.
 
     Args:
         store: the output folder.
-        target: path in it, ending in one of `FORMATS`.
-        image: uint8 (H, W, 3) RGB.
+        target: path in it.
+        data: content of the file.
         overwrite: write over what is there.
     """
-    kind: Any = FORMATS[os.path.splitext(target)[1].lower()]
-    data = encode(image, BuildConfig(image_format=kind))
     try:
         with store.publish(target, create_only=not overwrite) as file:
             file.write(data)
@@ -99,7 +132,10 @@ def _of_dataset(root: Path, suffix: str) -> Iterator[Restorable]:
     for index in range(len(rows)):
         row: dict[str, Any] = rows.slice(index, 1).to_pylist()[0]
         yield Restorable(
-            name=row["key"], target=f"{row['key']}{suffix}", read=_pair_reader(reader, row)
+            name=row["key"],
+            target=f"{row['key']}{suffix}",
+            file=None,
+            read=_pair_reader(reader, row),
         )
 
 
@@ -127,13 +163,14 @@ def _of_row(row: SourceRow, base: Path, config: BuildConfig, suffix: str) -> Res
         except UnusableError as error:
             raise BadPictureError(str(error)) from error
 
-    return Restorable(name=row.uri, target=_target(row, base, suffix), read=read)
+    file = base / row.uri if row.offset is None and row.problem is None else None
+    return Restorable(name=row.uri, target=_target(row, base, suffix), file=file, read=read)
 
 
 def _target(row: SourceRow, base: Path, suffix: str) -> str:
     """`a/b.jpg` → `a/b.png`, and `shard.tar!c/d.jpg` → `shard/c/d.png`."""
     uri = row.uri if row.offset is None else row.uri.replace(".tar!", "/", 1)
     path = os.path.relpath(uri, base.absolute()) if os.path.isabs(uri) else os.path.normpath(uri)
-    # What leads outside has a problem, and is not going to be written.
+    # Of a picture that lies outside, the path must not lead out of the output folder too.
     inside = [part for part in PurePosixPath(path).parts if part not in ("..", "/")]
     return f"{os.path.splitext('/'.join(inside))[0]}{suffix}"

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from gends.pipeline.evaluation.tables import Cell, Sheet, datasets_of, metric_heading, sheets_of
+from gends.pipeline.evaluation.tables import (
+    Cell,
+    Sheet,
+    datasets_of,
+    metric_heading,
+    numbered,
+    sheets_of,
+)
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -27,10 +34,10 @@ def to_latex(summary: pa.Table, notes: Sequence[str]) -> str:
     head = [
         f"% {line}" for note in ("Needs \\usepackage{booktabs}.", *notes) for line in _lines(note)
     ]
+    found = [(name, sheet) for name, rows in datasets_of(summary) for sheet in sheets_of(rows)]
+    slugs = numbered(_slug(name, sheet) for name, sheet in found)
     tables = [
-        _table(sheet, name, notes)
-        for name, rows in datasets_of(summary)
-        for sheet in sheets_of(rows)
+        _table(sheet, name, slug, notes) for (name, sheet), slug in zip(found, slugs, strict=True)
     ]
     return "\n\n".join(["\n".join(head), *tables]) + "\n"
 
@@ -44,7 +51,11 @@ def _lines(note: str) -> list[str]:
     return note.splitlines() or [""]
 
 
-def _table(sheet: Sheet, name: str, notes: Sequence[str]) -> str:
+def _slug(name: str, sheet: Sheet) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", f"{name} {sheet.title}".lower()).strip("-")
+
+
+def _table(sheet: Sheet, name: str, slug: str, notes: Sequence[str]) -> str:
     heads = [
         escaped(label).replace("mu", r"$\mu$") if label == "mu" else escaped(label)
         for label in sheet.labels
@@ -54,7 +65,6 @@ def _table(sheet: Sheet, name: str, notes: Sequence[str]) -> str:
         for metric, lower in sheet.metrics
     ]
     columns = "l" * len(sheet.labels) + "r" * len(sheet.metrics)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{name} {sheet.title}".lower()).strip("-")
     body: list[str] = []
     for number, (labels, cells) in enumerate(sheet.rows):
         if number and labels[:-1] != sheet.rows[number - 1][0][:-1]:

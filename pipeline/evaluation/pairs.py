@@ -30,17 +30,25 @@ PLACES = ("shard", "gt_offset", "gt_size", "gt_blake3", "lq_offset", "lq_size", 
 def names_of(roots: Sequence[str]) -> dict[str, str]:
     """Name → root: the folder's own name, or all of its path where two are called alike.
 
+    A path that ends in no name, as `.`, is followed to the folder.
+
     Raises:
         ValueError: a root is given twice.
     """
-    short = [root.rstrip("/").rpartition("/")[2] or root for root in roots]
+    paths = [same_place(root) if _last(root) in (".", "..") else root for root in roots]
+    short = [_last(path) or path for path in paths]
     times = Counter(short)
     named = {
-        name if times[name] == 1 else root: root for name, root in zip(short, roots, strict=True)
+        name if times[name] == 1 else path: root
+        for name, path, root in zip(short, paths, roots, strict=True)
     }
     if len(set(map(same_place, roots))) < len(roots):
         raise ValueError(f"a dataset is named twice: {', '.join(roots)}")
     return named
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def select_pairs(

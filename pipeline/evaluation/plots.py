@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gends.pipeline.evaluation.tables import datasets_of, metric_heading
+from gends.pipeline.evaluation.tables import datasets_of, metric_heading, numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,21 +25,30 @@ FORMATS = ("png", "svg")
 def plot(summary: pa.Table, folder: Path) -> list[Path]:
     """Draw `<dataset>-<metric>.png` and `.svg` into a folder; equal rows give equal files.
 
+    Awkward characters of names become `-`, and files that would be called alike are numbered.
     Points are means of the pairs of a bin of severity, at their mean mu; bands are confidence
     intervals.
     """
     folder.mkdir(parents=True, exist_ok=True)
     bins = summary.filter(pc.is_valid(summary["mu_low"]))
+    found = [
+        (name, metric, rows.filter(pc.equal(rows["metric"], metric)))
+        for name, rows in datasets_of(bins)
+        for metric in pc.unique(rows["metric"]).to_pylist()
+    ]
+    stems = numbered(_stem(name, metric) for name, metric, _ in found)
     paths = []
-    for name, rows in datasets_of(bins):
-        for metric in pc.unique(rows["metric"]).to_pylist():
-            figure = _figure(name, rows.filter(pc.equal(rows["metric"], metric)))
-            stem = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{name}-{metric}").strip("-")
-            for kind in FORMATS:
-                path = folder / f"{stem}.{kind}"
-                _save(figure, path)
-                paths.append(path)
+    for (name, _, rows), stem in zip(found, stems, strict=True):
+        figure = _figure(name, rows)
+        for kind in FORMATS:
+            path = folder / f"{stem}.{kind}"
+            _save(figure, path)
+            paths.append(path)
     return paths
+
+
+def _stem(name: str, metric: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{name}-{metric}").strip("-.")
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,21 @@ def datasets_of(summary: pa.Table) -> list[tuple[str, pa.Table]]:
     """Name and rows of each dataset, in the order in which they come."""
     names = pc.unique(summary["data"]).to_pylist()
     return [(name, summary.filter(pc.equal(summary["data"], name))) for name in names]
+
+
+def numbered(names: Iterable[str]) -> Iterator[str]:
+    """The names, told apart where they repeat: `a`, `A`, `b` → `a`, `A-2`, `b`.
+
+    Names of files that differ in capitals alone are one name on some disks.
+    """
+    taken: set[str] = set()
+    for name in names:
+        own, number = name, 1
+        while own.casefold() in taken:
+            number += 1
+            own = f"{name}-{number}"
+        taken.add(own.casefold())
+        yield own
 
 
 def _rows(

@@ -71,7 +71,8 @@ def export(
 
     Raises:
         PairError: a damaged pair, unless they are skipped.
-        FileExistsError: `out` holds something else.
+        FileExistsError: `out` holds something else, or less: an export with pairs left out, where
+            damaged ones are not skipped.
         BlockingIOError: another process is exporting there.
         ValueError: nothing is selected, or the format cannot hold what is.
         DamageError, StorageError: the dataset is damaged, or a store full or away.
@@ -80,7 +81,7 @@ def export(
     census = take_census(root, selection)
     facts = _facts(name, root, selection, census)
     if (earlier := earlier_export(out)) is not None:
-        return _repeated(out, earlier, facts)
+        return _repeated(out, earlier, facts, complete=skip is None)
     counted = Counter[str]()
 
     def on_damage(error: PairError) -> None:
@@ -117,7 +118,9 @@ def _facts(name: str, root: Path | str, selection: Selection, census: Census) ->
     }
 
 
-def _repeated(out: Path, earlier: dict[str, Any], facts: dict[str, Any]) -> Exported:
+def _repeated(
+    out: Path, earlier: dict[str, Any], facts: dict[str, Any], *, complete: bool
+) -> Exported:
     if not earlier.items() >= facts.items():
         differing = ", ".join(name for name in facts if earlier.get(name) != facts[name])
         raise FileExistsError(
@@ -125,6 +128,11 @@ def _repeated(out: Path, earlier: dict[str, Any], facts: dict[str, Any]) -> Expo
             "remove it, or name a new folder"
         )
     damaged = int(earlier["num_damaged"])
+    if damaged and complete:
+        raise FileExistsError(
+            f"{out} lacks {damaged} pairs that were damaged when it was exported; remove it to "
+            "export again, or leave them out with --skip-damaged"
+        )
     return Exported(
         num_pairs=facts["num_selected"] - damaged, num_damaged=damaged, fresh=False, notes=()
     )

@@ -9,13 +9,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from gends.pipeline.export.formats import Exported
 from gends.pipeline.manifest import read_facts, shard_name
 from gends.pipeline.reader import DatasetNotFoundError, readable_shards
 from gends.pipeline.store import Store, open_store
 
 
-def write_wids(root: Path | str, file: Path) -> int:
-    """Write the index of all sealed shards, and return the number of pairs in them.
+def write_wids(root: Path | str, file: Path) -> Exported:
+    """Write the index of all sealed shards; where it is there already, nothing is done.
 
     The index is JSON: `wids_version` 1 and a `shardlist` of `url`, `nsamples` and `filesize`. URLs
     of shards on a disk are relative to the index, so both can move together. Its optional MD5 sums
@@ -24,26 +25,38 @@ def write_wids(root: Path | str, file: Path) -> int:
 
     Raises:
         DatasetNotFoundError: no shard is sealed, or none holds a pair.
-        FileExistsError: the file is there.
+        FileExistsError: there is a file with something else in it.
         ValueError: a path that wids would take for a URL with a query.
         IdentityError, ManifestError: the dataset is damaged.
     """
-    if os.path.lexists(file):
-        raise FileExistsError(f"{file} is there already; remove it, or name a new file")
     store = open_store(root)
     shards = [_entry(store, shard, file) for shard in readable_shards(store)]
     shards = [shard for shard in shards if shard["nsamples"]]
     if not shards:
         raise DatasetNotFoundError(f"{root}: no sealed shard with a pair to index")
     index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": shards}
+    text = json.dumps(index, indent=1) + "\n"
+    fresh = not os.path.lexists(file)
+    if fresh:
+        _create(file, text)
+    elif not (file.is_file() and file.read_bytes() == text.encode()):
+        raise FileExistsError(
+            f"{file} is there already, and not the index of these shards; remove it, or name a new "
+            "file"
+        )
+    num_pairs = sum(shard["nsamples"] for shard in shards)
+    return Exported(num_pairs=num_pairs, num_damaged=0, fresh=fresh, notes=())
+
+
+def _create(file: Path, text: str) -> None:
+    """Write a file whole or not at all, and over no other."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
-        temporary.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         os.link(temporary, file)  # refuses a name that is taken
     finally:
         temporary.unlink(missing_ok=True)
-    return sum(shard["nsamples"] for shard in shards)
 
 
 def _entry(store: Store, shard: int, file: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 
 import numpy as np
@@ -137,8 +138,10 @@ def test_a_folder_takes_the_pictures_of_one_dataset_and_one_model(
         assert words in ended.err
         assert "name another OUT" in ended.err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    (out / "restored.json").write_text("{}")
-    assert "restored.json: damaged" in cli("restore", model, root, out).err
+    data = json.loads((out / "restored.json").read_text())
+    for damaged in ({}, data | {"model_digest": 5}, data | {"data": {"shards": ["0"]}}):
+        (out / "restored.json").write_text(json.dumps(damaged))
+        assert "restored.json: damaged" in cli("restore", model, root, out).err
     (out / "restored.json").unlink()
     assert "and no restored.json says of which" in cli("restore", model, root, out).err
 
@@ -157,6 +160,58 @@ def test_places_that_would_end_badly_are_refused(cli, model, pictures, tmp_path,
     assert ended.code == 2
     assert words in " ".join(ended.err.split())
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("flags", [[], ["--overwrite"]])
+def test_a_result_never_takes_the_place_of_what_it_is_of(cli, model, tmp_path, flags):
+    inside = tmp_path / "in"
+    inside.mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.new("RGB", (8, 8), "red").save(inside / name)
+    (inside / "list.txt").write_text("b.jpg\na.png\n")
+    (tmp_path / "linked.png").symlink_to(inside / "a.png")
+    before = {path: path.read_bytes() for path in inside.iterdir()}
+    for source, out in (
+        ("in/list.txt", "in"),
+        ("in/a.png", "in"),
+        ("in/a.png", "in/../in/a.png"),
+        ("in/a.png", "linked.png"),
+        ("linked.png", "in/a.png"),
+    ):
+        ended = cli("restore", model, tmp_path / source, tmp_path / out, *flags)
+        assert (ended.code, ended.out) == (2, "")
+        assert ".png is one of the pictures to restore; name another OUT" in ended.err
+    assert {path: path.read_bytes() for path in inside.iterdir()} == before
+
+
+def test_pictures_outside_of_the_sources_folder_are_restored_when_that_is_asked_for(
+    cli, model, pictures, tmp_path
+):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "list.txt").write_text(f"../in/a cat.png\n{pictures}/deeper/tiny.bmp\n")
+    ended = cli("restore", model, lists / "list.txt", tmp_path / "out")
+    assert ended.code == 2
+    assert "or allow it: --outside" in ended.err
+    out = tmp_path / "deep" / "out"
+    assert "2 restored" in cli("restore", model, lists / "list.txt", out, "--outside").out
+    assert {path.name for path in out.rglob("*.png")} == {"a cat.png", "tiny.png"}
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    (lists / "a cat.png").symlink_to(pictures / "a cat.png")
+    ended = cli("restore", model, lists, pictures, "--outside", "--overwrite")
+    assert "in/a cat.png is one of the pictures to restore" in ended.err
+
+
+def test_what_the_format_cannot_hold_is_named_and_the_others_are_restored(cli, model, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, width in (("a", 8), ("long", 16384), ("z", 8)):
+        Image.new("RGB", (width, 1)).save(tmp_path / "in" / f"{name}.png")
+    flags = ("--tile", 2048, "--format", "webp")
+    ended = cli("restore", model, tmp_path / "in", tmp_path / "out", *flags)
+    assert ended.code == 0
+    assert "failed: long.png: 16384x1 pixels make no webp (" in ended.err
+    assert "2 restored, 1 failed" in ended.out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.webp", "z.webp"]
 
 
 def test_two_pictures_of_one_name_are_refused(cli, model, pictures, tmp_path):

@@ -24,6 +24,14 @@ def test_datasets_are_called_by_their_folders_and_by_their_paths_where_these_are
             names_of(["a/x", other])
 
 
+def test_a_path_that_ends_in_no_name_is_called_by_its_folder(tmp_path, monkeypatch):
+    here = tmp_path / "set" / "deeper"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    assert names_of([".", "../", "/"]) == {"deeper": ".", "set": "../", "/": "/"}
+    assert names_of([".", "b/deeper"]) == {str(here): ".", "b/deeper": "b/deeper"}
+
+
 def test_a_split_degradations_and_a_limit(root):
     rows = select_pairs(root)
     assert len(rows) == len(set(rows["key"].to_pylist())) > 30

@@ -65,6 +65,17 @@ def test_latex_is_balanced_escaped_and_says_what_is_missing(summary):
     assert re.search(r"[↑↓–μ]", text) is None
 
 
+def test_every_latex_table_has_a_label_of_its_own():
+    names = ("x y", "x-y", "x_Y")
+    rows = [row(data=name, metric="psnr", value=20.0) for name in names]
+    text = to_latex(pa.Table.from_pylist(rows, schema=SCHEMA), NOTES)
+    assert re.findall(r"\\label\{(.*)\}", text) == [
+        "tab:x-y-by-degradation",
+        "tab:x-y-by-degradation-2",
+        "tab:x-y-by-degradation-3",
+    ]
+
+
 def test_what_latex_takes_for_commands_is_printed():
     assert escaped(r"50 % of a_b & {c} \d ~ ^") == (
         r"50 \% of a\_b \& \{c\} \textbackslash{}d \textasciitilde{} \textasciicircum{}"

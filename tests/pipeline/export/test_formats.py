@@ -71,5 +71,7 @@ def test_damage_stops_or_is_left_out_and_counted(copied, tmp_path, name):
     done = export(name, root, out, selection=Selection(), skip=skipped.append)
     assert (done.num_damaged, len(skipped)) == (1, 1)
     assert done.num_pairs == len(read_manifest(root)) - 1
-    again = export(name, root, out, selection=Selection())
+    with pytest.raises(FileExistsError, match=r"lacks 1 pairs that were damaged .* remove it"):
+        export(name, root, out, selection=Selection())
+    again = export(name, root, out, selection=Selection(), skip=skipped.append)
     assert (again.num_damaged, again.num_pairs, again.fresh) == (1, done.num_pairs, False)
