@@ -4,6 +4,7 @@ import contextlib
 import gc
 import itertools
 import json
+import re
 import shutil
 from operator import itemgetter
 
@@ -196,6 +197,23 @@ def test_a_state_of_another_stream_is_refused(root, changed):
     with pytest.raises(ValueError, match=r"the state is of another stream .*order '"):
         PairStream(root, **changed).load_state_dict(state)
     PairStream(root, num_ranks=3, preset="tensor").load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"consumed": -5}, {"consumed": 99}, {"consumed": 1.0}, {"epoch": -1}, {"epoch": "0"}],
+)
+def test_a_state_that_no_stream_writes_is_refused(root, wrong):
+    stream = PairStream(root)
+    assert len(stream) < 99
+    state = stream.state_dict()
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"a state with {name} {re.escape(repr(value))}: "):
+        stream.load_state_dict(state | wrong)
+    del state[name]
+    with pytest.raises(ValueError, match=f"no stream writes a state with {name} None: "):
+        stream.load_state_dict(state)
+    assert len(list(stream)) == len(stream)
 
 
 def test_a_transform_makes_the_items_that_are_collated(root):
