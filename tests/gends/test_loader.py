@@ -6,7 +6,9 @@ import itertools
 import json
 import re
 import shutil
+from collections import UserDict
 from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gends import Augment, PairDataset, PairLoader, PairStream
+from gends.batches import Batch
 from gends.pipeline.damage import DamagedPairWarning, PairError
 from gends.pipeline.manifest import shard_name
 from gends.pipeline.store import open_store
@@ -222,6 +225,32 @@ def test_a_transform_makes_the_items_that_are_collated(root):
     assert lq.shape == (3, 3, 64, 64)
     plain = [item["key"] for item in PairStream(root)][:3]
     assert list(keys) == plain
+
+
+class Both(NamedTuple):
+    lq: torch.Tensor
+    name: str
+
+
+def nested(item: dict) -> dict:
+    twice = Both(item["lq"], item["key"])
+    return {"both": twice, "more": [(item["gt"], item["mu"])], "last": UserDict(gt=item["gt"])}
+
+
+def test_what_a_transform_makes_goes_to_the_device_and_into_pinned_memory(root, monkeypatch):
+    stream = PairStream(root, preset="tensor", transform=nested)
+    found = next(iter(PairLoader(stream, batch_size=3, device="meta")))
+    assert isinstance(found["both"], Both)
+    assert list(found["both"].name) == [item["both"].name for item in stream][:3]
+    assert isinstance(found["last"], UserDict)
+    ((gt, mu),) = found["more"]
+    tensors = [found["both"].lq, gt, mu, found["last"]["gt"]]
+    assert [tensor.device.type for tensor in tensors] == ["meta"] * 4
+    assert [tensor.shape for tensor in tensors] == [(3, 3, 64, 64), (3, 3, 64, 64), (3,), gt.shape]
+    # Memory can be pinned only where there is a GPU.
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor + 1)
+    batch = Batch(count=1, damaged=[], items=[{"lq": torch.zeros(1), "key": "a"}]).pin_memory()
+    assert batch.items == [{"lq": torch.ones(1), "key": "a"}]
 
 
 begun: list[int] = []
