@@ -109,7 +109,8 @@ class ShardCache:
         temporary = self.folder / f".{path.name}.{uuid.uuid4().hex}"
         size = store.size(name)
         try:
-            with contextlib.ExitStack() as stack:
+            # Around the closing, too: it tries again to write what the disk had no room for.
+            with room_in(self.folder, MAKE_ROOM), contextlib.ExitStack() as stack:
                 with self._locked("room"), self._working():
                     self._make_room(size, store.where(name))
                     file = stack.enter_context(open(temporary, "xb"))
@@ -117,8 +118,7 @@ class ShardCache:
                     # behind, under the lock for room, or they could take it before it is held.
                     fcntl.flock(file, fcntl.LOCK_EX)
                     file.truncate(size)  # so that others count it
-                with room_in(self.folder, MAKE_ROOM):  # all else may be the store's
-                    store.copy_to(name, file)
+                store.copy_to(name, file)
                 with self._working():
                     file.flush()
                     opened = OpenFile(temporary)
