@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,14 +65,22 @@ class Augment:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.crop is not None and min(self.shape(1, 1)) < 1:
+        if self.crop is None:
+            return
+        sides = self.crop if isinstance(self.crop, tuple | list) else (self.crop, self.crop)
+        whole = all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
+        if len(sides) != 2 or not whole:
+            raise ValueError(
+                f"crop must be a number of pixels or (height, width) of them, got {self.crop!r}"
+            )
+        if min(sides) < 1:
             raise ValueError(f"crop must be at least 1 pixel, got {self.crop}")
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of what becomes of a picture."""
         if self.crop is None:
             return height, width
-        return (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
+        return self.crop if isinstance(self.crop, tuple | list) else (self.crop, self.crop)
 
     def draw(self, height: int, width: int, numbers: Sequence[int] | None) -> Move:
         """How to move a pair of this size; `numbers` None draws by torch's generator.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,9 +45,27 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """The batch in pinned memory: torch calls this."""
-        tensors = (self.pictures, self.views)
-        pictures, views = (None if tensor is None else tensor.pin_memory() for tensor in tensors)
-        return replace(self, pictures=pictures, views=views)
+        tensors = (self.pictures, self.views, self.items)
+        pictures, views, items = (mapped(torch.Tensor.pin_memory, part) for part in tensors)
+        return replace(self, pictures=pictures, views=views, items=items)
+
+
+def mapped(function: Callable[[torch.Tensor], torch.Tensor], items: Any) -> Any:
+    """Collated items of any nesting, with what `function` makes of their tensors."""
+    if isinstance(items, torch.Tensor):
+        return function(items)
+    kind: Any = type(items)
+    if isinstance(items, Mapping):
+        named = {name: mapped(function, part) for name, part in items.items()}
+        if not isinstance(items, MutableMapping):
+            return kind(named)
+        changed = copy.copy(items)  # as torch collates them: a class may have more than its items
+        changed.update(named)
+        return changed
+    if isinstance(items, Sequence) and not isinstance(items, str | bytes):
+        parts = [mapped(function, part) for part in items]
+        return kind(*parts) if hasattr(items, "_fields") else kind(parts)
+    return items
 
 
 class Batches(IterableDataset[Batch]):

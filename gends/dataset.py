@@ -67,13 +67,15 @@ class PairDataset:
                 and iteration then are shorter by it. Asked for alone, it always raises. A shard
                 whose manifest is damaged raises a ManifestError, or is left out with such a
                 warning when the dataset is opened: none of its pairs has an index then.
-            cache: folder on a local disk to keep copies of shards in, for roots in buckets. Shards
-                are fetched whole, so reading in random order needs room for all of them.
+            cache: folder on a local disk to keep copies of shards in, for roots in buckets; made
+                if need be. Shards are fetched whole, so reading in random order needs room for all
+                of them.
             cache_bytes: how large that folder may become.
 
         Raises:
             DatasetNotFoundError: no committed shard under a root.
             ManifestError: a manifest is damaged and not to be skipped, or all pairs are lost so.
+            StorageError: the store does not answer, or `cache` is no folder to be written in.
             ValueError: a value that no pair has, or another argument that is none.
         """
         roots = listed(root)
@@ -125,7 +127,8 @@ class PairDataset:
 
         Raises:
             PairError: its bytes are missing or not those that its manifest recorded.
-            StorageError: the store does not answer.
+            StorageError: the store does not answer, or this machine has no open file, right or room
+                left to read it: never skipped as damage.
         """
         return self.items.finished(self.raw(index, self._numbers(index)))
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from gends.batches import Batch, Batches
+from gends.batches import Batch, Batches, mapped
 from gends.follow import Follower
 from gends.stream import PairStream
 
@@ -58,7 +58,7 @@ class PairLoader:
             num_workers: processes that read and decode; 0 does so in this one.
             drop_last: leave out a last batch that is smaller.
             device: where batches should be. Pictures travel as uint8, and presets make floats
-                of them there.
+                of them there; with a `transform`, its tensors travel as they are.
             pin_memory: hand pictures over in pinned memory; by default if `device` is a GPU.
             options: to `torch.utils.data.DataLoader`, as `prefetch_factor`, `timeout` or
                 `multiprocessing_context`. Workers are persistent unless told otherwise, and
@@ -131,7 +131,7 @@ class PairLoader:
 
     def _finished(self, batch: Batch) -> Any:
         if batch.pictures is None:
-            return batch.items
+            return self._moved(batch.items)
         gt, lq = self._moved(batch.pictures)
         item = {**batch.names, "gt": gt, "lq": lq}
         for name in ("mu", "sigma"):
@@ -140,8 +140,10 @@ class PairLoader:
             item["view"] = self._moved(batch.views)
         return self.stream.dataset.items.preset.shape(item)
 
-    def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor if self.device is None else tensor.to(self.device, non_blocking=True)
+    def _moved(self, items: Any) -> Any:
+        if self.device is None:
+            return items
+        return mapped(lambda tensor: tensor.to(self.device, non_blocking=True), items)
 
     def state_dict(self) -> dict[str, Any]:
         """How far the batches that were handed over have come; a few JSON values.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,8 @@ class Mix:
         """
         if length < 1:
             raise ValueError(f"length must be at least 1, got {length}")
-        if not all(0 <= share < np.inf for share in shares) or not sum(shares) > 0:
+        fit = all(isinstance(share, Real) and 0 <= share < np.inf for share in shares)
+        if not fit or not sum(shares) > 0:
             raise ValueError(f"a mix needs shares from 0 on, and not only 0, got {list(shares)}")
         for number, (stratum, share) in enumerate(zip(strata, shares, strict=True)):
             if share and not len(stratum):
@@ -123,6 +125,8 @@ def mix_of(
             )
         groups = [[n for n, name in enumerate(names) if name == wanted] for wanted in mix]
         return [np.flatnonzero(np.isin(numbers, group)) for group in groups], list(mix.values())
+    if not isinstance(mix, Sized):
+        raise ValueError(f'mix must be "gends" or weights, got {mix!r}')
     if len(mix) != len(roots):
         raise ValueError(f"mix has {len(mix)} weights, and there are {len(roots)} roots")
     return [np.flatnonzero(numbers == number) for number in range(len(roots))], list(mix)

@@ -83,9 +83,8 @@ class Selection:
     where: pc.Expression | None = None
 
     def __post_init__(self) -> None:
-        low, high = self.severity or (0.0, 0.0)
-        if not low <= high or math.isinf(low):
-            raise ValueError(f"severity must be (low, high) of mu, got {self.severity}")
+        if self.severity is not None and not _is_range(self.severity):
+            raise ValueError(f"severity must be (low, high) of mu, got {self.severity!r}")
         for name in ("degradations", "origins"):
             if getattr(self, name) is not None and not len(getattr(self, name)):
                 raise ValueError(f"{name} is empty, so no pair is left: None keeps all")
@@ -161,6 +160,14 @@ class Selection:
             ("split", self.split),
         )
         return [(column, _texts(wanted)) for column, wanted in asked if wanted is not None]
+
+
+def _is_range(severity: Any) -> bool:
+    try:
+        low, high = severity
+        return bool(low <= high and not math.isinf(low))
+    except (TypeError, ValueError):
+        return False
 
 
 def check_known(

@@ -19,6 +19,7 @@ from gends.rows import Roots
 from gends.shared import shared_numbers
 
 STATE_FORMAT = 1
+MOST_EPOCH = 2**63 - 1
 TAKE_LOADER = "take a gends.PairLoader, which counts what it has handed over"
 
 
@@ -269,7 +270,8 @@ class PairStream(IterableDataset[Any]):
         """Let the next iteration go on where a stream stood, with these or other ranks.
 
         Raises:
-            ValueError: the state is of another dataset, choice, seed, mix or order of it.
+            ValueError: the state is of another dataset, choice, seed, mix or order of it, or none
+                that a stream writes.
         """
         here = {"format": STATE_FORMAT, "total": self.epochs.total, "order": self.epochs.digest}
         differs = [name for name, value in here.items() if state.get(name) != value]
@@ -281,4 +283,11 @@ class PairStream(IterableDataset[Any]):
                 f"the state is of another stream ({found}): roots, filters, seed, mix, shuffle and "
                 "shards_in_buffer must be what they were; or begin an epoch anew by set_epoch"
             )
-        self._set(int(state["epoch"]), int(state["consumed"]))
+        for name, most in (("epoch", MOST_EPOCH), ("consumed", self.epochs.total)):
+            value = state.get(name)
+            if type(value) is not int or not 0 <= value <= most:
+                raise ValueError(
+                    f"no stream writes a state with {name} {value!r}: it is a whole number from 0 "
+                    f"to {most}; load one as state_dict() gave it, or begin an epoch by set_epoch"
+                )
+        self._set(state["epoch"], state["consumed"])

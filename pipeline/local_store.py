@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from gends.pipeline.faults import fault_point
-from gends.pipeline.store import AlreadyExistsError, Store, room_in
+from gends.pipeline.store import AlreadyExistsError, Store, room_in, usable
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 """Names of files that are being written."""
@@ -52,15 +52,18 @@ class LocalStore(Store):
 
     def size(self, name: str) -> int:
         """See `Store`."""
-        return self.path(name).stat().st_size
+        with usable(self.path(name)):
+            return self.path(name).stat().st_size
 
     def read(self, name: str) -> bytes:
         """See `Store`."""
-        return self.path(name).read_bytes()
+        with usable(self.path(name)):
+            return self.path(name).read_bytes()
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
         """See `Store`; the files read last are kept open."""
-        file = self._files.pop(name, None) or OpenFile(self.path(name))
+        with usable(self.path(name)):
+            file = self._files.pop(name, None) or OpenFile(self.path(name))
         self._files[name] = file  # at the end: the least recently read comes first
         # Another thread may be at the same: then it, or the next read, closes what is too many.
         with contextlib.suppress(RuntimeError, StopIteration):
@@ -114,18 +117,20 @@ class LocalStore(Store):
     def local_copy(self, name: str) -> Iterator[Path]:
         """See `Store`: the file itself."""
         path = self.path(name)
-        path.stat()
+        with usable(path):
+            path.stat()
         yield path
 
     def copy_to(self, name: str, file: IO[bytes]) -> None:
         """See `Store`."""
         file.seek(0)
-        with open(self.path(name), "rb") as source:
+        with usable(self.path(name)), open(self.path(name), "rb") as source:
             shutil.copyfileobj(source, file, 1 << 20)
 
     def version(self, name: str) -> str:
         """See `Store`: files are replaced, so each has an inode and a time of its own."""
-        return _version(self.path(name).lstat())
+        with usable(self.path(name)):
+            return _version(self.path(name).lstat())
 
     def versions(self, folder: str) -> dict[str, str]:
         """See `Store`."""

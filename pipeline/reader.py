@@ -68,7 +68,8 @@ def read_manifest(
         DatasetNotFoundError: no manifest is there.
         IdentityError: manifests are there, and no dataset that they belong to.
         ManifestError: a manifest is damaged, or says what cannot be, and `damaged` is None.
-        ValueError: `where` names a column that manifests do not have, or compares what cannot be.
+        ValueError: `where` names a column that manifests do not have, compares what cannot be, or
+            is neither true nor false of a row.
     """
     store = open_store(root)
     numbers = readable_shards(store) if shards is None else shards
@@ -104,7 +105,7 @@ def _those(table: pa.Table, where: pc.Expression) -> pa.Table:
     chosen = acero.Declaration("filter", acero.FilterNodeOptions(where), inputs=[source])
     try:
         return chosen.to_table(use_threads=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         what = str(error).partition("\n")[0].partition(" in key: ")[0]
         raise ValueError(
             f"where={where}: {what}; the columns are {', '.join(SCHEMA.names)}"

@@ -14,12 +14,13 @@ from typing import Any
 from blake3 import blake3
 
 from gends.pipeline.local_store import OpenFile
-from gends.pipeline.store import StorageError, Store, room_in
+from gends.pipeline.store import StorageError, Store, room_in, usable
 
 MOST_OPEN = 16
 """Copies that a process keeps open."""
 LOCKS = 16
 """Files to lock while a shard is fetched, so that it is fetched once; few shards share one."""
+MAKE_ROOM = "make room there, or lower cache_bytes"
 COPY = re.compile(r"[0-9a-f]{32}\.tar")
 UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tar\.[0-9a-f]{32}")
 
@@ -37,9 +38,10 @@ class ShardCache:
     """
 
     def __init__(self, folder: Path | str, most_bytes: int) -> None:
-        """Keep copies in `folder`, which need not exist yet, of at most `most_bytes` together.
+        """Keep copies in `folder`, made if need be, of at most `most_bytes` together.
 
         Raises:
+            StorageError: there is no such folder to be had, or no file in it to be locked.
             ValueError: `most_bytes` is below 1.
         """
         if most_bytes < 1:
@@ -47,6 +49,8 @@ class ShardCache:
         self.folder = Path(folder)
         self.most_bytes = most_bytes
         self._open: dict[tuple[str, str], OpenFile] = {}
+        with self._locked("room"):  # or it would be found out pair by pair
+            pass
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel without open files, and as the absolute path."""
@@ -57,8 +61,8 @@ class ShardCache:
 
         Raises:
             FileNotFoundError: the store has no such shard.
-            StorageError: it does not answer, the disk of the folder is full, or the shard alone has
-                more bytes than the folder may.
+            StorageError: it does not answer, the disk of the folder is full, the folder is not to
+                be used any more, or the shard alone has more bytes than the folder may.
         """
         place = (store.url, name)
         # Taken out and put back at the end: the least recently read comes first.
@@ -78,7 +82,9 @@ class ShardCache:
     def drop(self, store: Store, name: str) -> None:
         """Throw a copy away: its bytes are not those that they should be."""
         self._open.pop((store.url, name), None)
-        self._path(store, name).unlink(missing_ok=True)
+        path = self._path(store, name)
+        with self._working():
+            path.unlink(missing_ok=True)
 
     def _path(self, store: Store, name: str) -> Path:
         known = "\n".join((store.url, name, store.version(name)))
@@ -87,23 +93,25 @@ class ShardCache:
     def _opened(self, store: Store, name: str) -> OpenFile:
         path = self._path(store, name)
         self._let_go()
-        self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked(str(int(path.stem, 16) % LOCKS)):
-            try:
-                file = OpenFile(path)
-            except FileNotFoundError:
-                file = self._fetch(store, name, path)
-        # By its descriptor: others may have thrown it out. Many disks keep no time of access.
-        os.utime(file.descriptor)
+            file = self._kept(path) or self._fetch(store, name, path)
+        with self._working():
+            # By its descriptor: others may have thrown it out. Many disks keep no time of access.
+            os.utime(file.descriptor)
         return file
+
+    def _kept(self, path: Path) -> OpenFile | None:
+        with self._working(), contextlib.suppress(FileNotFoundError):
+            return OpenFile(path)
+        return None
 
     def _fetch(self, store: Store, name: str, path: Path) -> OpenFile:
         temporary = self.folder / f".{path.name}.{uuid.uuid4().hex}"
-        advice = "make room there, or lower cache_bytes"
+        size = store.size(name)
         try:
-            with room_in(self.folder, advice), contextlib.ExitStack() as stack:
-                size = store.size(name)
-                with self._locked("room"):
+            # Around the closing, too: it tries again to write what the disk had no room for.
+            with room_in(self.folder, MAKE_ROOM), contextlib.ExitStack() as stack:
+                with self._locked("room"), self._working():
                     self._make_room(size, store.where(name))
                     file = stack.enter_context(open(temporary, "xb"))
                     # Held while this process lives: others tell by it what a killed one left
@@ -111,12 +119,14 @@ class ShardCache:
                     fcntl.flock(file, fcntl.LOCK_EX)
                     file.truncate(size)  # so that others count it
                 store.copy_to(name, file)
-                file.flush()
-                opened = OpenFile(temporary)
-                os.replace(temporary, path)
+                with self._working():
+                    file.flush()
+                    opened = OpenFile(temporary)
+                    os.replace(temporary, path)
                 return opened
         finally:
-            temporary.unlink(missing_ok=True)
+            with self._working():
+                temporary.unlink(missing_ok=True)
 
     def _make_room(self, size: int, where: str) -> None:
         if size > self.most_bytes:
@@ -144,9 +154,26 @@ class ShardCache:
 
     @contextlib.contextmanager
     def _locked(self, what: str) -> Iterator[None]:
-        with open(self.folder / f"{what}.lock", "ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as stack:
+            with self._working():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(open(self.folder / f"{what}.lock", "ab"))
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        """Say of the folder what would else be taken for damage of a shard."""
+        try:
+            with room_in(self.folder, MAKE_ROOM), usable(self.folder):
+                yield
+        except StorageError:
+            raise
+        except OSError as error:
+            raise StorageError(
+                f"{self.folder}: no cache can be kept there ({error.strerror}); "
+                "name a folder on a local disk by cache="
+            ) from error
 
 
 def _is_left_behind(path: Path) -> bool:

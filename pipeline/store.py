@@ -9,6 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
+WAYS_OUT = {
+    errno.EMFILE: "let this process open more (ulimit -n), or read with fewer workers",
+    errno.ENFILE: "let this machine open more (sysctl fs.file-max), or read with fewer processes",
+    errno.EACCES: "give this user the right to it",
+    errno.EPERM: "give this user the right to it",
+    errno.ENOMEM: "free some memory, or read with fewer workers",
+}
+"""Errors of the system that tell of this machine and user, and nothing of the file."""
+
 
 class StorageError(OSError):
     """The storage is full, stays away or refuses. What was published stays; work can resume."""
@@ -129,6 +138,23 @@ def room_in(folder: Path | str, advice: str = "make room there") -> Iterator[Non
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StorageError(f"{folder}: the disk is full ({error.strerror}); {advice}") from error
+
+
+@contextlib.contextmanager
+def usable(place: Path | str) -> Iterator[None]:
+    """Keep what is wrong with this machine apart from what is wrong with a file.
+
+    Raises:
+        StorageError: too many files are open, or a right or memory is missing.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in WAYS_OUT:
+            raise
+        where = error.filename or place
+        text = f"{where}: {error.strerror}; {WAYS_OUT[error.errno]}"
+        raise StorageError(text) from error
 
 
 def same_place(root: Path | str) -> str:

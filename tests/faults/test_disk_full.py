@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from witness import Witness, published
 
+from gends import PairDataset
 from gends.pipeline.commit import durable_units
 from gends.pipeline.dataset import Dataset, open_dataset
 from gends.pipeline.lease import hold
@@ -149,6 +150,18 @@ def test_a_full_temporary_folder_stops_a_build_in_a_bucket(
     assert all(met), errors
     assert {match[1] for match in met if match} >= {"severity", "work", "shards"}, errors
     assert published(store) == published(whole.store)
+
+
+def test_a_cache_without_room_is_no_damage(disk, whole):
+    dataset = PairDataset(whole.store.root, on_damage="skip", cache=disk.folder)
+    disk.fill()
+    said = rf"^{disk.folder}: the disk is full .*; make room there, or lower cache_bytes$"
+    with pytest.raises(StorageError, match=said):
+        list(dataset)
+    assert dataset.damaged == 0
+    assert not disk.hidden()
+    disk.resize(ROOMY)
+    assert len(list(dataset)) == len(dataset)
 
 
 def test_a_catalog_that_cannot_be_sorted_names_the_full_disk(

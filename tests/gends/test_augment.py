@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -146,3 +148,14 @@ def test_crops_that_do_not_fit_are_refused_before_reading(root):
         PairDataset(root, augment=Augment(crop=(64, 80)))
     with pytest.raises(ValueError, match="crop must be at least 1 pixel, got 0"):
         Augment(crop=0)
+
+
+@pytest.mark.parametrize("crop", [1.5, (32,), "32", "ab", (8, 8.0), True, (1, 2, 3), {}])
+def test_crops_that_are_none_name_themselves(crop):
+    says = f"crop must be a number of pixels or (height, width) of them, got {crop!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
+        Augment(crop=crop)
+
+
+def test_crops_may_be_numbers_of_numpy_and_lists_of_a_file():
+    assert Augment(crop=np.int64(4)).draw(9, 9, (0,)) == Augment(crop=[4, 4]).draw(9, 9, (0,))

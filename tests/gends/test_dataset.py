@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import resource
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from gends.pipeline.damage import PairError
 from gends.pipeline.decode import decode
 from gends.pipeline.manifest import shard_name
 from gends.pipeline.reader import DatasetNotFoundError, ShardReader, read_manifest, read_pictures
+from gends.pipeline.store import StorageError
 
 # From Python 3.12 on, forking loader workers beside Arrow's threads is worth a warning to Python.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-thread:DeprecationWarning")
@@ -108,6 +110,20 @@ def test_damaged_bytes_are_never_a_pair(copied, part):
     path.unlink()
     with pytest.raises(PairError, match=rf"{row['key']}\.gt in .*No such file"):
         PairDataset(copied.store.root)[3]
+
+
+def test_what_this_machine_lacks_is_never_taken_for_damage(root):
+    dataset = PairDataset(root, on_damage="skip")
+    assert len(dataset[-1]["gt"])  # nothing is imported any more, and one shard is open
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        with pytest.raises(StorageError, match=r"000000\.tar: Too many open files; .*ulimit -n"):
+            list(dataset)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert dataset.damaged == 0
+    assert len(list(dataset)) == len(dataset)
 
 
 def test_bytes_that_are_no_picture_name_their_pair(copied):

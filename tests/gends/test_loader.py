@@ -4,8 +4,11 @@ import contextlib
 import gc
 import itertools
 import json
+import re
 import shutil
+from collections import UserDict
 from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gends import Augment, PairDataset, PairLoader, PairStream
+from gends.batches import Batch
 from gends.pipeline.damage import DamagedPairWarning, PairError
 from gends.pipeline.manifest import shard_name
 from gends.pipeline.store import open_store
@@ -198,12 +202,55 @@ def test_a_state_of_another_stream_is_refused(root, changed):
     PairStream(root, num_ranks=3, preset="tensor").load_state_dict(state)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"consumed": -5}, {"consumed": 99}, {"consumed": 1.0}, {"epoch": -1}, {"epoch": "0"}],
+)
+def test_a_state_that_no_stream_writes_is_refused(root, wrong):
+    stream = PairStream(root)
+    assert len(stream) < 99
+    state = stream.state_dict()
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=f"a state with {name} {re.escape(repr(value))}: "):
+        stream.load_state_dict(state | wrong)
+    del state[name]
+    with pytest.raises(ValueError, match=f"no stream writes a state with {name} None: "):
+        stream.load_state_dict(state)
+    assert len(list(stream)) == len(stream)
+
+
 def test_a_transform_makes_the_items_that_are_collated(root):
     stream = PairStream(root, preset="tensor", transform=lambda item: (item["lq"], item["key"]))
     lq, keys = next(iter(PairLoader(stream, batch_size=3, num_workers=1)))
     assert lq.shape == (3, 3, 64, 64)
     plain = [item["key"] for item in PairStream(root)][:3]
     assert list(keys) == plain
+
+
+class Both(NamedTuple):
+    lq: torch.Tensor
+    name: str
+
+
+def nested(item: dict) -> dict:
+    twice = Both(item["lq"], item["key"])
+    return {"both": twice, "more": [(item["gt"], item["mu"])], "last": UserDict(gt=item["gt"])}
+
+
+def test_what_a_transform_makes_goes_to_the_device_and_into_pinned_memory(root, monkeypatch):
+    stream = PairStream(root, preset="tensor", transform=nested)
+    found = next(iter(PairLoader(stream, batch_size=3, device="meta")))
+    assert isinstance(found["both"], Both)
+    assert list(found["both"].name) == [item["both"].name for item in stream][:3]
+    assert isinstance(found["last"], UserDict)
+    ((gt, mu),) = found["more"]
+    tensors = [found["both"].lq, gt, mu, found["last"]["gt"]]
+    assert [tensor.device.type for tensor in tensors] == ["meta"] * 4
+    assert [tensor.shape for tensor in tensors] == [(3, 3, 64, 64), (3, 3, 64, 64), (3,), gt.shape]
+    # Memory can be pinned only where there is a GPU.
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor + 1)
+    batch = Batch(count=1, damaged=[], items=[{"lq": torch.zeros(1), "key": "a"}]).pin_memory()
+    assert batch.items == [{"lq": torch.ones(1), "key": "a"}]
 
 
 begun: list[int] = []

@@ -132,6 +132,8 @@ def test_mixes_that_cannot_be_are_refused():
         ([0, 0], "shares from 0 on, and not only 0"),
         ([1, -1], "shares from 0 on"),
         ([1, float("nan")], "shares from 0 on"),
+        ({"original": 1, "generated": "x"}, r"shares from 0 on, .* got \[1, 'x'\]"),
+        (5, 'mix must be "gends" or weights, got 5'),
     ):
         with pytest.raises(ValueError, match=says):
             drawn(rows, mix, 10)

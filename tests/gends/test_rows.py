@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -104,8 +105,9 @@ def test_severity_is_a_range_of_measured_mu(root, rows):
     assert 0 < len(expected) < len(rows)
     with pytest.raises(ValueError, match=r"no pair with severity \(2, 3\); mu is in \[0\."):
         PairDataset(root, severity=(2, 3))
-    for wrong in ((0.3, 0.2), (float("nan"), 1)):
-        with pytest.raises(ValueError, match=r"severity must be \(low, high\)"):
+    for wrong in ((0.3, 0.2), (float("nan"), 1), 0.1, (), (0.1,), "01", (0, "1")):
+        says = f"severity must be (low, high) of mu, got {wrong!r}"
+        with pytest.raises(ValueError, match=f"^{re.escape(says)}$"):
             PairDataset(root, severity=wrong)
 
 
@@ -138,6 +140,8 @@ def test_expressions_that_make_no_sense_say_what_there_is(root):
         PairDataset(root, where=pc.field("colour") == "red")
     with pytest.raises(ValueError, match=r"where=.*the columns are key,"):
         PairDataset(root, where=pc.field("mu") == "red")
+    with pytest.raises(ValueError, match=r"where=mu: .* mu evaluates to float; the columns are"):
+        PairDataset(root, where=pc.field("mu"))
     with pytest.raises(ValueError, match="where must be an expression such as"):
         PairDataset(root, where="mu > 0.1")
     with pytest.raises(ValueError, match="no pair with where="):

@@ -11,6 +11,7 @@ import pytest
 
 from gends import PairDataset
 from gends.pipeline import shard_cache
+from gends.pipeline.damage import PairError
 from gends.pipeline.manifest import sealed_shards, shard_name
 from gends.pipeline.shard_cache import ShardCache
 from gends.pipeline.store import StorageError, open_store
@@ -170,6 +171,31 @@ def test_a_damaged_copy_is_fetched_again(finished, tmp_path):
     for path in folder.glob("*.tar"):
         path.write_bytes(bytes(path.stat().st_size))
     assert [item["lq"].tobytes() for item in PairDataset(root, cache=folder)] == first
+
+
+def test_a_folder_that_cannot_be_used_is_said_and_no_damage(finished, tmp_path):
+    root, folder = finished.store.root, tmp_path / "cache"
+    folder.write_text("a file")
+    says = f"{folder}: no cache can be kept there .*; name a folder on a local disk by cache="
+    for on_damage in ("raise", "skip"):
+        with pytest.raises(StorageError, match=says):
+            PairDataset(root, on_damage=on_damage, cache=folder)
+    folder.unlink()
+    dataset = PairDataset(root, on_damage="skip", cache=folder)
+    shutil.rmtree(folder)
+    assert dataset[0]["key"] == dataset.rows["key"][0].as_py()  # made again
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+    with pytest.raises(StorageError, match=says):
+        list(dataset)
+    assert dataset.damaged == 0
+
+
+def test_a_shard_that_is_lost_is_damage_with_a_cache_too(copied, tmp_path):
+    lost = shard_name(sealed_shards(copied.store)[0])
+    copied.store.remove(lost)
+    with pytest.raises(PairError, match=rf"{lost}.*No such file"):
+        PairDataset(copied.store.root, cache=tmp_path / "cache")[0]
 
 
 def test_a_bucket_is_read_through_the_cache(finished, bucket, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gends.pipeline import object_store
-from gends.pipeline.store import AlreadyExistsError, Store, open_store
+from gends.pipeline.store import AlreadyExistsError, StorageError, Store, open_store, usable
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -25,6 +26,15 @@ def store(request, tmp_path) -> Store:
 def put(store: Store, name: str, data: bytes, **options) -> None:
     with store.publish(name, **options) as file:
         file.write(data)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.ENOMEM])
+def test_what_this_machine_lacks_is_told_from_what_a_file_lacks(number):
+    said = f"^a.tar: {os.strerror(number)}; (let|give|free) "
+    with pytest.raises(StorageError, match=said), usable("a.tar"):
+        raise OSError(number, os.strerror(number))
+    with pytest.raises(FileNotFoundError), usable("a.tar"):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a.tar")
 
 
 def test_a_file_appears_whole_and_only_at_the_end(store):
