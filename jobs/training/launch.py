@@ -21,6 +21,7 @@ from gends.jobs.errors import BuildError
 from gends.jobs.training.desk import open_desk
 from gends.models.training.interruption import stop_on_signals
 from gends.pipeline.damage import PairError
+from gends.pipeline.store import StorageError
 
 LISTEN = 0.3
 """Seconds between two looks at what the ranks have told."""
@@ -160,9 +161,10 @@ class _Background:
 
 
 def _in_short(failure: Exception) -> Exception:
-    """A damaged pair without the traceback of the loader worker that found it."""
-    if isinstance(failure, PairError) and "Original Traceback" in str(failure):
-        return PairError(last_line(failure).partition(": ")[2])
+    """Damage or a store at fault, without the traceback of the loader worker that met it."""
+    for kind in (PairError, StorageError):
+        if isinstance(failure, kind) and "Original Traceback" in str(failure):
+            return kind(last_line(failure).partition(": ")[2])
     return failure
 
 

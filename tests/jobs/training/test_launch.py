@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from ray import train as ray_train
 
 from gends.jobs.errors import BuildError
 from gends.jobs.training.launch import FAILURE, Launch, LostRankError
 from gends.pipeline.damage import PairError
+from gends.pipeline.store import StorageError
 
 
 def launch(folder: Path) -> Launch:
@@ -33,14 +35,15 @@ def test_a_rank_that_died_is_lost_and_its_last_words_are_kept(tmp_path):
     assert "Traceback of some rank" in (tmp_path / FAILURE).read_text()
 
 
-def test_errors_of_loader_workers_are_told_without_their_traceback(tmp_path):
+@pytest.mark.parametrize("kind", [PairError, StorageError])
+def test_errors_of_loader_workers_are_told_without_their_traceback(tmp_path, kind):
     text = (
-        "Caught PairError in DataLoader worker process 0.\nOriginal Traceback (most recent call "
-        'last):\n  File "x.py", line 1\ngends.pipeline.damage.PairError: a-haze-0.gt in '
+        f"Caught {kind.__name__} in DataLoader worker process 0.\nOriginal Traceback (most recent "
+        f'call last):\n  File "x.py", line 1\n{kind.__module__}.{kind.__name__}: a-haze-0.gt in '
         "shards/000001.tar: 5 bytes are not those that the manifest recorded"
     )
-    error = launch(tmp_path).blame(failed(r0=PairError(text)))
-    assert type(error) is PairError
+    error = launch(tmp_path).blame(failed(r0=kind(text)))
+    assert type(error) is kind
     assert str(error).startswith("a-haze-0.gt in shards/000001.tar: 5 bytes")
 
 
