@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gends.jobs.options import flag
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.restoring_options import restorer_options
 from gends.pipeline.config import check_degradation
@@ -107,22 +108,13 @@ def split_of(ctx: click.Context, parameter: click.Parameter, name: str | None) -
     callback=numbers,
     help="Edges of the bins of measured mu.",
 )
-@click.option(
+@flag(
     "--resamples",
-    metavar="N",
+    "Of the bootstrap for the 95 % confidence intervals.",
     default=2000,
-    show_default=True,
     type=click.IntRange(min=100),
-    help="Of the bootstrap for the 95 % confidence intervals.",
 )
-@click.option(
-    "--seed",
-    metavar="S",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Of the bootstrap.",
-)
+@flag("--seed", "Of the bootstrap.", default=0, type=click.IntRange(min=0))
 @restorer_options
 def command(degradations: str, metrics: str, **flags: Any) -> None:
     """Evaluate a restorer on datasets, beside their degraded pictures as they are.

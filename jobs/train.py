@@ -185,22 +185,8 @@ def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
     callback=new_or_old_folder,
     help="Folder of the calibrated model.",
 )
-@click.option(
-    "--samples",
-    metavar="N",
-    default=96,
-    show_default=True,
-    type=click.IntRange(min=8),
-    help="Pairs per degradation.",
-)
-@click.option(
-    "--seed",
-    metavar="N",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Which pairs, and their noise.",
-)
+@flag("--samples", "Pairs per degradation.", default=96, type=click.IntRange(min=8))
+@flag("--seed", "Which pairs, and their noise.", default=0, type=click.IntRange(min=0))
 @click.option(
     "--profile",
     metavar="NAME|FILE",
