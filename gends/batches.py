@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,8 +54,14 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The batch in pinned memory: torch calls this."""
         tensors = (self.pictures, self.views, self.items)
-        pictures, views, items = (mapped(torch.Tensor.pin_memory, part) for part in tensors)
+        pictures, views, items = (mapped(_pinned, part) for part in tensors)
         return replace(self, pictures=pictures, views=views, items=items)
+
+
+def _pinned(tensor: torch.Tensor) -> torch.Tensor:
+    """Where there is anything to pin: a transform may make tensors of other kinds."""
+    dense = tensor.device.type == "cpu" and tensor.layout == torch.strided
+    return tensor.pin_memory() if dense else tensor
 
 
 def mapped(function: Callable[[torch.Tensor], torch.Tensor], items: Any) -> Any:
@@ -64,7 +78,11 @@ def mapped(function: Callable[[torch.Tensor], torch.Tensor], items: Any) -> Any:
         return changed
     if isinstance(items, Sequence) and not isinstance(items, str | bytes):
         parts = [mapped(function, part) for part in items]
-        return kind(*parts) if hasattr(items, "_fields") else kind(parts)
+        if not isinstance(items, MutableSequence):
+            return kind(*parts) if hasattr(items, "_fields") else kind(parts)
+        replaced = copy.copy(items)
+        replaced[:] = parts
+        return replaced
     return items
 
 

@@ -285,9 +285,9 @@ class PairStream(IterableDataset[Any]):
             )
         for name, most in (("epoch", MOST_EPOCH), ("consumed", self.epochs.total)):
             value = state.get(name)
-            if type(value) is not int or not 0 <= value <= most:
+            if not isinstance(value, int | np.integer) or not 0 <= value <= most:
                 raise ValueError(
                     f"no stream writes a state with {name} {value!r}: it is a whole number from 0 "
                     f"to {most}; load one as state_dict() gave it, or begin an epoch by set_epoch"
                 )
-        self._set(state["epoch"], state["consumed"])
+        self._set(int(state["epoch"]), int(state["consumed"]))

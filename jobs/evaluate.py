@@ -126,6 +126,8 @@ def command(degradations: str, metrics: str, **flags: Any) -> None:
     """
     for name in names(degradations):
         check_degradation(name)
+    if flags["train_split"] is not None and not flags["train_data"]:
+        raise click.UsageError("--train-split is of --train-data, and none is given")
     from gends.jobs.evaluation.run import evaluate  # noqa: PLC0415  imports torch
     from gends.jobs.evaluation.settings import Settings  # noqa: PLC0415
 

@@ -30,7 +30,7 @@ from gends.pipeline.manifest import (
 )
 from gends.pipeline.png import Window
 from gends.pipeline.shard_cache import ShardCache
-from gends.pipeline.store import StorageError, Store, open_store
+from gends.pipeline.store import WAYS_OUT, StorageError, Store, machine_fault, open_store
 
 PARALLEL = 8
 """Manifests read at a time: in an object store each costs a round trip."""
@@ -241,7 +241,13 @@ def _naming(row: Row, part: str) -> Iterator[None]:
         raise  # which says nothing about the pair
     except (OSError, ValueError) as error:
         where = f"{shard_name(row['shard'])} at byte {row[f'{part}_offset']}"
+        if isinstance(error, OSError) and _is_no_damage(error):
+            raise machine_fault(error, where) from error
         raise PairError(f"{row['key']}.{part} in {where}: {error}") from error
+
+
+def _is_no_damage(error: OSError) -> bool:
+    return isinstance(error, PermissionError) or error.errno in WAYS_OUT
 
 
 def read_pictures(reader: ShardReader, row: Row, window: Window | None = None) -> dict[str, Image]:

@@ -12,11 +12,12 @@ from typing import IO, BinaryIO
 WAYS_OUT = {
     errno.EMFILE: "let this process open more (ulimit -n), or read with fewer workers",
     errno.ENFILE: "let this machine open more (sysctl fs.file-max), or read with fewer processes",
-    errno.EACCES: "give this user the right to it",
-    errno.EPERM: "give this user the right to it",
     errno.ENOMEM: "free some memory, or read with fewer workers",
+    errno.ESTALE: "mount its disk again",
+    errno.ENOTCONN: "mount its disk again",
+    errno.ETIMEDOUT: "mount its disk again",
 }
-"""Errors of the system that tell of this machine and user, and nothing of the file."""
+"""Errors of the system that tell of this machine, and nothing of the file."""
 
 
 class StorageError(OSError):
@@ -145,16 +146,20 @@ def usable(place: Path | str) -> Iterator[None]:
     """Keep what is wrong with this machine apart from what is wrong with a file.
 
     Raises:
-        StorageError: too many files are open, or a right or memory is missing.
+        StorageError: too many files are open, memory is missing, or a mounted disk is away.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in WAYS_OUT:
-            raise
-        where = error.filename or place
-        text = f"{where}: {error.strerror}; {WAYS_OUT[error.errno]}"
-        raise StorageError(text) from error
+        if error.errno in WAYS_OUT:
+            raise machine_fault(error, place) from error
+        raise
+
+
+def machine_fault(error: OSError, place: Path | str) -> StorageError:
+    """What is said of an error that tells of this machine, or of a right that is missing."""
+    way_out = WAYS_OUT.get(error.errno or 0, "give this user the right to it")
+    return StorageError(f"{error.filename or place}: {error.strerror}; {way_out}")
 
 
 def same_place(root: Path | str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow.compute as pc
+
 from gends.jobs.evaluation.settings import Settings
 from gends.jobs.training.trained_on import RECORD, History, history_of
 from gends.pipeline.disjoint import refuse_shared
+from gends.pipeline.reader import read_manifest
 
 
 def check_sources(settings: Settings) -> str:
@@ -17,9 +20,11 @@ def check_sources(settings: Settings) -> str:
 
     Raises:
         SharedSourcesError: photographs of the data are in the training data; they are named.
-        ValueError: the record is damaged, and no training data are named.
+        ValueError: the record is damaged, and no training data are named; or those that are have
+            no pair of the split that is.
     """
     named = settings.train_data
+    _check_split(named, settings.train_split)
     history, unknown = _history(settings)
     checks = [(named, settings.train_split)] if named else []
     found, lost = history.find((*named, *settings.data))
@@ -42,6 +47,16 @@ def _history(settings: Settings) -> tuple[History, list[str]]:
     if history.unknown is None or (named and not history.data):
         return history, []
     return history, [f"{history.unknown} has no {RECORD} that says what it was trained on"]
+
+
+def _check_split(roots: Sequence[str], split: str | None) -> None:
+    for root in roots if split is not None else ():
+        known = pc.unique(read_manifest(root, columns=["key", "split"])["split"]).to_pylist()
+        if split not in known:
+            raise ValueError(
+                f"{root}: no pair is of split {split!r}, so nothing would be compared; there are "
+                f"{sorted(map(str, known))}"
+            )
 
 
 def _check(settings: Settings, roots: Sequence[str], split: str | None) -> str:

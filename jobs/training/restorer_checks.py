@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from gends.dataset import PairDataset
@@ -24,8 +27,8 @@ def check_inputs(settings: RestorerSettings) -> list[str]:
             them, the mix is none of the roots, or the first weights are of another restorer.
         SharedSourcesError: photographs to validate on are trained on, or were before.
     """
-    open_stream(settings, ALONE)
-    _check_used(settings.data)
+    pairs = cast(PairDataset, open_stream(settings, ALONE).dataset)  # it follows nothing
+    _check_used(pairs.rows, settings.data)
     validation, data = settings.validation, settings.data
     if settings.model is not None:
         load_start(settings.arch, settings.preset, settings.model)
@@ -42,9 +45,8 @@ def check_inputs(settings: RestorerSettings) -> list[str]:
     return unknown
 
 
-def _check_used(data: Data) -> None:
-    pairs = PairDataset(data.named_roots(), **data.selection())
-    used = set(pc.unique(pairs.rows["root"]).to_pylist())
+def _check_used(rows: pa.Table, data: Data) -> None:
+    used = set(pc.unique(rows["root"]).to_pylist())
     for number, root in enumerate(data.all_roots):
         if number not in used:
             raise ValueError(

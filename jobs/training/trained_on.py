@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +59,22 @@ class History:
         Returns:
             Split → roots, and what is not known of the data.
         """
-        others = {place: _source(place) for place in places}
         found: dict[str | None, list[str]] = {}
         unknown: list[str] = []
+        look = cache(_look)  # it reads every manifest
+        others = tuple(places)
         for trained in self.data:
-            sources = {**others, trained.root: _source(trained.root)}
-            roots = [place for place, source in sources.items() if trained.is_same(source)]
-            whole = [place for place in roots if sources[place] == trained.source]
+            seen = {place: look(place) for place in (*others, trained.root)}
+            roots = [place for place, (source, _) in seen.items() if trained.is_same(source)]
+            whole = [place for place in roots if seen[place][0] == trained.source]
             if roots:
-                found.setdefault(trained.split, []).append((whole or roots)[0])
+                found.setdefault(trained.split, []).extend(whole[:1] or roots)
             if not roots:
-                unknown.append(f"{trained.root} is gone, or holds another dataset by now")
+                why = seen[trained.root][1]
+                unknown.append(why or f"{trained.root} holds another dataset by now")
             elif not whole:
-                unknown.append(f"the shards of {roots[0]} are not those that were trained on")
+                names = ", ".join(roots)
+                unknown.append(f"the shards of {names} are not those that were trained on")
         return found, unknown
 
 
@@ -87,15 +90,26 @@ def history_of(model: Path) -> History:
     try:
         facts = json.loads(record.read_text(encoding="utf-8"))["trained_on"]
         history = TypeAdapter(History).validate_python(facts)
+        _check(history, facts)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{record}: damaged ({error!r})") from error
-    if not history.data and history.unknown is None:
-        raise ValueError(f"{record}: damaged (it names nothing that was trained on)")
     return history
 
 
-def _source(root: str) -> Mapping[str, Any]:
-    """What names a dataset; nothing where there is none."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return source_of(root)
-    return {}
+def _check(history: History, facts: Mapping[str, Any]) -> None:
+    if "unknown" not in facts or not all(
+        isinstance(data.source.get(SHARDS), str) for data in history.data
+    ):
+        raise ValueError("it does not name all that it has to")
+    if not history.data and history.unknown is None:
+        raise ValueError("it names nothing that was trained on")
+
+
+def _look(root: str) -> tuple[Mapping[str, Any], str | None]:
+    """What names a dataset, or why there is none to be read."""
+    try:
+        return source_of(root), None
+    except FileNotFoundError:
+        return {}, f"{root} is not there any more"
+    except (OSError, ValueError, KeyError) as error:
+        return {}, f"{root} cannot be read ({error})"

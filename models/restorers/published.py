@@ -57,7 +57,7 @@ def load_published(arch: str, preset: str, path: Path) -> Restorer:
     unusable = [
         key
         for key, values in tensors.items()
-        if not (values.is_floating_point() and values.isfinite().all())
+        if not (_is_plain(values) and values.isfinite().all())
     ]
     faults = {
         "missing": wanted.keys() - tensors.keys(),
@@ -96,6 +96,10 @@ def _weights(contents: Any, path: Path) -> dict[str, Tensor]:
     raise ValueError(
         f"{path} holds no named tensors, neither at the top nor under {' or '.join(WRAPPERS)}"
     )
+
+
+def _is_plain(values: Tensor) -> bool:
+    return values.is_floating_point() and values.layout == torch.strided and not values.is_meta
 
 
 def _bare(key: str) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import resource
 
@@ -172,3 +174,15 @@ def test_the_public_names():
     assert all(hasattr(gends, name) for name in gends.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Pairs'"):
         _ = gends.Pairs
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOMEM, errno.ESTALE])
+def test_what_the_machine_refuses_is_no_damage_of_the_pair(finished, monkeypatch, number):
+    pairs = PairDataset(finished.store.root)
+
+    def refuse(*place):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pread", refuse)
+    with pytest.raises(StorageError, match=os.strerror(number)):
+        pairs[0]

@@ -151,12 +151,13 @@ def test_the_training_data_of_a_models_own_record_count(cli, sets, tmp_path):
 
 def test_data_that_are_not_what_was_trained_on_are_no_check(cli, sets, tmp_path):
     first, second = sets
-    for root in (tmp_path / "gone", second):
+    gone = tmp_path / "gone"
+    for root, why in ((gone, "is not there any more"), (second, "holds another dataset by now")):
         write_record(tmp_path, root, trained_on=first)
         ended = cli("evaluate", tmp_path, "--data", second, *FAST)
         assert ended.code == 0
         assert "NOT checked whether photographs were trained on: of the training" in ended.out
-        assert f"{root} is gone, or holds another dataset by now" in ended.out
+        assert f"{root} {why}" in ended.out
         assert "No photograph is in the training data" not in ended.out
         # Found where they lie now, be it as what is evaluated on.
         ended = cli("evaluate", tmp_path, "--data", first, *FAST)
@@ -202,6 +203,7 @@ def test_a_split_that_training_data_lack_is_refused(cli, model, sets):
 def test_wrong_choices_are_refused_before_the_work(cli, model, sets):
     for flags, words in (
         (["--seed", -1], "-1 is not in the range x>=0"),
+        (["--train-split", "train"], "--train-split is of --train-data, and none is given"),
         (["--degradations", "rain,snow"], "no pair with degradation ['snow']"),
     ):
         ended = cli("evaluate", model, "--data", sets[0], *FAST, *flags)

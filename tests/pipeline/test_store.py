@@ -28,9 +28,9 @@ def put(store: Store, name: str, data: bytes, **options) -> None:
         file.write(data)
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.ENOMEM])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE])
 def test_what_this_machine_lacks_is_told_from_what_a_file_lacks(number):
-    said = f"^a.tar: {os.strerror(number)}; (let|give|free) "
+    said = f"^a.tar: {os.strerror(number)}; (let|free|mount) "
     with pytest.raises(StorageError, match=said), usable("a.tar"):
         raise OSError(number, os.strerror(number))
     with pytest.raises(FileNotFoundError), usable("a.tar"):
@@ -266,3 +266,8 @@ def test_open_files_are_closed_in_silence_when_the_interpreter_ends(tmp_path):
     command = [sys.executable, "-c", ENDING, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
+
+
+def test_missing_rights_are_told_of_the_file(tmp_path):
+    with pytest.raises(PermissionError), usable("a.tar"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -99,7 +99,7 @@ def test_what_cannot_be_checked_is_said(finish, make_settings, finished, moved, 
     facts["trained_on"]["data"][0]["source"]["catalog_digest"] = "of other photographs"
     record.write_text(json.dumps(facts))
     (said,) = check_inputs(make_settings(model=first, validation=test))
-    assert said == f"{moved} is gone, or holds another dataset by now"
+    assert said == f"{moved} is not there any more"
     record.unlink()
     (said,) = check_inputs(make_settings(model=first, validation=test))
     assert said == f"{first} has no {RECORD} that says what it was trained on"
@@ -122,12 +122,25 @@ def test_another_restorer_is_refused(make_settings, tmp_path):
         {"data": [{"root": 5, "split": None, "source": {}}], "unknown": None},
         {"data": [{"root": "r", "split": ["train"], "source": {}}], "unknown": None},
         {"unknown": 3},
+        {"data": [{"root": "r", "split": None, "source": {}}], "unknown": None},
+        {"data": [{"root": "r", "split": None, "source": {"shards": "5"}}]},
     ],
 )
 def test_a_record_that_is_none_is_damaged(tmp_path, facts):
     (tmp_path / RECORD).write_text(json.dumps({"trained_on": facts}))
     with pytest.raises(ValueError, match=r"training\.json: damaged"):
         history_of(tmp_path)
+
+
+def test_some_of_the_roots_may_lack_the_split_that_is_validated_on(
+    make_settings, finished, build_dataset, photos, tmp_path
+):
+    few = photos.parent / "few.csv"
+    few.write_text("\n".join(photos.read_text().splitlines()[:3]) + "\n")
+    train_only = build_dataset(few, tmp_path / "train only").store.root
+    roots = (str(finished.store.root), str(train_only))
+    test = Validation(roots=roots, split="test", most=6, every=1)
+    assert check_inputs(make_settings(data=Data(roots=roots), validation=test)) == []
 
 
 def test_a_root_of_which_nothing_is_trained_on_is_refused(
