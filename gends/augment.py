@@ -67,7 +67,7 @@ class Augment:
     def __post_init__(self) -> None:
         if self.crop is None:
             return
-        sides = self.crop if isinstance(self.crop, tuple | list) else (self.crop, self.crop)
+        sides = self.shape(1, 1)
         whole = all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
         if len(sides) != 2 or not whole:
             raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gends.jobs.options import flag
+from gends.jobs.options import flag, split_of
 from gends.jobs.outputs import new_or_old_folder
 from gends.jobs.restoring_options import restorer_options
 from gends.pipeline.config import check_degradation
@@ -27,11 +27,6 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
         return tuple(map(float, text.split(",")))
     except ValueError:
         raise click.BadParameter(f"{text!r} is not numbers with commas between") from None
-
-
-def split_of(ctx: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
-    """None for `all`, as `train restorer` calls it."""
-    return None if name == "all" else name
 
 
 @click.command(

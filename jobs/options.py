@@ -145,6 +145,11 @@ def flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Comma
     return click.option(name, help=help_text, show_default=shown, **options)
 
 
+def split_of(ctx: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """The split that pairs are to be of: None for `all`, which is the name of no split."""
+    return None if name == "all" else name
+
+
 def _metavar(kind: Any) -> str | None:
     """What stands for a value of a type, or of a range of click's."""
     by_kind = {int: "N", float: "X", tuple: "NAME,NAME…", dict: "NAME=LOW:HIGH,…"}

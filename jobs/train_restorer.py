@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gends.jobs.options import NumberRange, flag
+from gends.jobs.options import NumberRange, flag, split_of
 from gends.jobs.outputs import new_or_old_folder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -67,7 +67,12 @@ _FLAGS = [
         callback=mix_of,
     ),
     flag("--epoch-pairs", "Pairs to an epoch of a mix. [default: all]", type=POSITIVE),
-    flag("--split", "Train on pairs of this split; all: on every pair.", default="train"),
+    flag(
+        "--split",
+        "Train on pairs of this split; all: on every pair.",
+        default="train",
+        callback=split_of,
+    ),
     flag(
         "--degradation",
         "Train on this one; may be given again. [default: all]",

@@ -1,4 +1,4 @@
-"""Names what is in a folder or file of weights."""
+"""Names what is in a folder of weights."""
 
 from __future__ import annotations
 
@@ -18,8 +18,3 @@ def digest_folder(folder: Path) -> str:
             hasher.update(path.relative_to(folder).as_posix().encode() + b"\0")
             hasher.update_mmap(path)
     return hasher.hexdigest()
-
-
-def digest_file(path: Path) -> str:
-    """BLAKE3 of a file's contents."""
-    return blake3().update_mmap(path).hexdigest()

@@ -11,9 +11,9 @@ from blake3 import blake3
 from gends.pipeline.manifest import SCHEMA, Row, member_json
 
 
-def checksum_of(tar: Path) -> str:
-    """BLAKE3 of a tar, as its `ShardWriter` had it and its manifest records it."""
-    return blake3(max_threads=blake3.AUTO).update_mmap(tar).hexdigest()
+def checksum_of(file: Path) -> str:
+    """BLAKE3 of a file: of a tar, as its `ShardWriter` had it and its manifest records it."""
+    return blake3(max_threads=blake3.AUTO).update_mmap(file).hexdigest()
 
 
 class ShardWriter:

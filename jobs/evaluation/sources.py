@@ -44,9 +44,9 @@ def _history(settings: Settings) -> tuple[History, list[str]]:
             raise ValueError(f"{error}; name the data with --train-data") from error
         return History(), [str(error)]
     # Of a model without a record, what is named is taken to be all of it.
-    if history.unknown is None or (named and not history.data):
+    if history.gap is None or (named and not history.data):
         return history, []
-    return history, [f"{history.unknown} has no {RECORD} that says what it was trained on"]
+    return history, [history.gap]
 
 
 def _check_split(roots: Sequence[str], split: str | None) -> None:

@@ -10,10 +10,11 @@ import click
 import torch
 from blake3 import blake3
 
-from gends.models.digest import digest_file, digest_folder
+from gends.models.digest import digest_folder
 from gends.pipeline.identity import IDENTITY_NAME
 from gends.pipeline.manifest import read_facts
 from gends.pipeline.reader import readable_shards
+from gends.pipeline.shard import checksum_of
 from gends.pipeline.store import open_store
 
 
@@ -55,4 +56,4 @@ def start_of(model: Path | None) -> dict[str, Any]:
     """Names the weights that a run begins with, a folder's or a file's, wherever they lie."""
     if model is None:
         return {"starts_from": None}
-    return {"starts_from": digest_folder(model) if model.is_dir() else digest_file(model)}
+    return {"starts_from": digest_folder(model) if model.is_dir() else checksum_of(model)}

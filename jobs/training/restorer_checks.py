@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from gends.dataset import PairDataset
 from gends.jobs.training.pair_feed import open_stream
 from gends.jobs.training.restorer_settings import Data, RestorerSettings
-from gends.jobs.training.trained_on import RECORD
 from gends.models.restorers.start import load_start
 from gends.models.training.ranks import ALONE
 from gends.pipeline.disjoint import refuse_shared
@@ -40,9 +39,7 @@ def check_inputs(settings: RestorerSettings) -> list[str]:
     found.setdefault(data.split, []).extend(data.all_roots)
     for split, roots in found.items():
         refuse_shared(roots, validation.roots, train_split=split, test_split=validation.split)
-    if history.unknown is not None:
-        unknown.append(f"{history.unknown} has no {RECORD} that says what it was trained on")
-    return unknown
+    return unknown if history.gap is None else [*unknown, history.gap]
 
 
 def _check_used(rows: pa.Table, data: Data) -> None:

@@ -74,7 +74,7 @@ def _data(flags: Mapping[str, Any]) -> Data:
         original=original,
         mix=flags["mix"],
         length=flags["epoch_pairs"],
-        split=None if flags["split"] == "all" else flags["split"],
+        split=flags["split"],
         degradations=flags["degradation"] or None,
     )
 

@@ -42,6 +42,13 @@ class History:
     """A model that has no record and is, or was gone on from: it may have been trained on anything.
     """
 
+    @property
+    def gap(self) -> str | None:
+        """What is not known of it, in words."""
+        if self.unknown is None:
+            return None
+        return f"{self.unknown} has no {RECORD} that says what it was trained on"
+
     def then(self, data: Iterable[Trained]) -> History:
         """The same, and then trained on `data`."""
         return History(data=(*self.data, *data), unknown=self.unknown)
@@ -64,17 +71,17 @@ class History:
         look = cache(_look)  # it reads every manifest
         others = tuple(places)
         for trained in self.data:
-            seen = {place: look(place) for place in (*others, trained.root)}
-            roots = [place for place, (source, _) in seen.items() if trained.is_same(source)]
-            whole = [place for place in roots if seen[place][0] == trained.source]
-            if roots:
-                found.setdefault(trained.split, []).extend(whole[:1] or roots)
-            if not roots:
-                why = seen[trained.root][1]
-                unknown.append(why or f"{trained.root} holds another dataset by now")
-            elif not whole:
+            where = dict.fromkeys((trained.root, *others))
+            whole = next((place for place in where if look(place)[0] == trained.source), None)
+            if whole is not None:
+                found.setdefault(trained.split, []).append(whole)
+            elif roots := [place for place in where if trained.is_same(look(place)[0])]:
+                found.setdefault(trained.split, []).extend(roots)
                 names = ", ".join(roots)
                 unknown.append(f"the shards of {names} are not those that were trained on")
+            else:
+                why = look(trained.root)[1]
+                unknown.append(why or f"{trained.root} holds another dataset by now")
         return found, unknown
 
 

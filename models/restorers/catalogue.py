@@ -27,6 +27,16 @@ ARCHITECTURES: dict[str, tuple[Any, dict[str, dict[str, Any]]]] = {
 """Name → class and its presets. Nothing else is ever made for a restorer's sake."""
 
 
+def class_of(arch: str, preset: str) -> tuple[Any, dict[str, Any]]:
+    """The class of a restorer, and its arguments of a size. Raises ValueError for unknown names."""
+    if arch not in ARCHITECTURES:
+        raise ValueError(f"no restorer {arch!r}; choose from {list(ARCHITECTURES)}")
+    cls, presets = ARCHITECTURES[arch]
+    if preset not in presets:
+        raise ValueError(f"{arch} has no preset {preset!r}; choose from {list(presets)}")
+    return cls, presets[preset]
+
+
 def create(arch: str, preset: str, seed: int, *, pretrained: bool = False) -> Restorer:
     """A restorer of one of its published sizes, or the tiny one, with weights drawn from `seed`.
 
@@ -41,13 +51,11 @@ def create(arch: str, preset: str, seed: int, *, pretrained: bool = False) -> Re
         RuntimeError: pretrained weights cannot be reached.
         ImportError: the architecture needs a package that is not installed; it is named.
     """
-    cls, presets = _architecture(arch)
-    if preset not in presets:
-        raise ValueError(f"{arch} has no preset {preset!r}; choose from {list(presets)}")
+    cls, arguments = class_of(arch, preset)
     if pretrained and not hasattr(cls, "load_imagenet"):
         raise ValueError(f"{arch} has no pretrained encoder: leave pretrained out")
     with seeded(seed):
-        restorer = cls(**presets[preset])
+        restorer = cls(**arguments)
     if pretrained:
         restorer.load_imagenet()
     return cast(Restorer, restorer)
@@ -75,9 +83,3 @@ def load(folder: Path) -> Restorer:
     if name not in classes:
         raise ValueError(f"{path}: class {name!r} is no restorer; known are {', '.join(classes)}")
     return cast(Restorer, load_module(classes[name], folder, **DIFFUSERS))
-
-
-def _architecture(arch: str) -> tuple[Any, dict[str, dict[str, Any]]]:
-    if arch not in ARCHITECTURES:
-        raise ValueError(f"no restorer {arch!r}; choose from {list(ARCHITECTURES)}")
-    return ARCHITECTURES[arch]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from pathlib import Path
-from typing import Any
 
-from gends.models.restorers.catalogue import Restorer, create, load
+from gends.models.restorers.catalogue import Restorer, class_of, load
 from gends.models.restorers.published import load_published
 
 
@@ -23,17 +24,15 @@ def load_start(arch: str, preset: str, path: Path) -> Restorer:
     """
     if not path.is_dir():
         return load_published(arch, preset, path)
-    restorer, wanted = load(path), create(arch, preset, seed=0)
-    if type(restorer) is not type(wanted):
+    cls, arguments = class_of(arch, preset)
+    restorer = load(path)
+    if type(restorer) is not cls:
         raise ValueError(f"{path} holds a {type(restorer).__name__}, and {arch} is asked for")
-    was, wants = _size(restorer), _size(wanted)
-    if was != wants:
-        told = (f"{key} {was[key]} for {wants[key]}" for key in wants if was[key] != wants[key])
+    # A network of the size would say the same, and takes seconds to make.
+    defaults = {name: known.default for name, known in inspect.signature(cls).parameters.items()}
+    wants = json.loads(json.dumps(defaults | arguments))  # as the folder has them
+    was = restorer.config
+    told = [f"{key} {was[key]} for {wants[key]}" for key in wants if was[key] != wants[key]]
+    if told:
         raise ValueError(f"{path} is no {arch} {preset!r}: {', '.join(told)}")
     return restorer
-
-
-def _size(restorer: Restorer) -> dict[str, Any]:
-    """Arguments of its class; lists, as JSON has them, for tuples."""
-    arguments = {key: value for key, value in restorer.config.items() if not key.startswith("_")}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ def write_wids(root: Path | str, file: Path) -> Exported:
     Raises:
         DatasetNotFoundError: no shard is sealed, or none holds a pair.
         FileExistsError: there is a file with something else in it.
+        StorageError: its disk is full.
         ValueError: a path that wids would take for a URL with a query.
         IdentityError, ManifestError: the dataset is damaged.
     """
@@ -38,7 +38,8 @@ def write_wids(root: Path | str, file: Path) -> Exported:
     text = json.dumps(index, indent=1) + "\n"
     fresh = not os.path.lexists(file)
     if fresh:
-        _create(file, text)
+        with open_store(file.parent).publish(file.name, create_only=True) as index_file:
+            index_file.write(text.encode())
     elif not (file.is_file() and file.read_bytes() == text.encode()):
         raise FileExistsError(
             f"{file} is there already, and not the index of these shards; remove it, or name a new "
@@ -46,17 +47,6 @@ def write_wids(root: Path | str, file: Path) -> Exported:
         )
     num_pairs = sum(shard["nsamples"] for shard in shards)
     return Exported(num_pairs=num_pairs, num_damaged=0, fresh=fresh, notes=())
-
-
-def _create(file: Path, text: str) -> None:
-    """Write a file whole or not at all, and over no other."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.link(temporary, file)  # refuses a name that is taken
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _entry(store: Store, shard: int, file: Path) -> dict[str, Any]:

@@ -41,14 +41,24 @@ def opened(copied):
     return copied, manifest
 
 
-def test_a_shard_is_open_until_it_is_sealed_anew(opened, make_units, seal_shard):
+@pytest.fixture
+def make_again(make_units, seal_shard):
+    """(dataset) makes its first shard out of all of its units."""
+
+    def make(dataset):
+        make_units(dataset, dataset.plan.units(0))
+        seal_shard(dataset, 0)
+
+    return make
+
+
+def test_a_shard_is_open_until_it_is_sealed_anew(opened, make_again):
     dataset, manifest = opened
     store, planned = dataset.store, dataset.plan.num_shards
     assert open_shards(store, planned) == {0}
     assert sealed_shards(store) == list(range(1, planned))
     assert store.exists(shard_name(0)), "a zombie that removes a tar could harm a sealed shard"
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     assert store.read(manifest_name(0)) == manifest
     # Whoever is killed before it tells what became of the shard, the next one does.
     assert open_shards(store, planned) == {0}
@@ -98,26 +108,22 @@ def test_killed_before_the_clean_up_it_is_said_what_became_of_a_shard(opened, ma
     assert open_shards(store, dataset.plan.num_shards) == set()
 
 
-def test_an_older_manifest_of_a_shard_that_is_open_is_not_believed(opened, make_units, seal_shard):
+def test_an_older_manifest_of_a_shard_that_is_open_is_not_believed(opened, make_again):
     dataset, manifest = opened
     store = dataset.store
     # Of two builds ago, published by one that slept.
     shutil.copy(store.path(manifest_name(1)), store.path(manifest_name(0)))
     assert settled(store) == (True, None)
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     assert store.read(manifest_name(0)) == manifest
 
 
 @pytest.mark.parametrize("again", ["repair", "retry", "loss"])
-def test_other_bytes_stay_on_record_however_often_a_shard_is_opened(
-    opened, make_units, seal_shard, again
-):
+def test_other_bytes_stay_on_record_however_often_a_shard_is_opened(opened, make_again, again):
     dataset, _ = opened
     store = dataset.store
     take_away(store, 0, shard_blake3="other than it will be", same=True)
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     assert read_record(store, 0).outcome == "other"
     if again == "repair":
         reopen_empty(store, 0, read_facts(store, 0)["shard_blake3"], agree)
@@ -126,16 +132,14 @@ def test_other_bytes_stay_on_record_however_often_a_shard_is_opened(
     else:
         store.remove(manifest_name(0))
         remember_tar(store, 0, agree)
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     assert settled(store) == (False, "other")
 
 
-def test_a_damaged_record_opens_no_shard_that_is_whole(opened, make_units, seal_shard):
+def test_a_damaged_record_opens_no_shard_that_is_whole(opened, make_again):
     dataset, manifest = opened
     store = dataset.store
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)  # and nobody was told yet
+    make_again(dataset)  # and nobody was told yet
     store.path(f"{work_folder(0)}/reopened.json").write_text("")
     assert settled(store) == (False, "unknown")
     assert store.read(manifest_name(0)) == manifest
@@ -155,13 +159,10 @@ def test_a_retry_that_was_killed_before_the_clean_up_hinders_no_other(copied, ma
     assert len(durable_units(store, shard, units)) < units
 
 
-def test_where_tar_and_manifest_are_lost_their_bytes_are_compared_all_the_same(
-    opened, make_units, seal_shard
-):
+def test_where_tar_and_manifest_are_lost_their_bytes_are_compared_all_the_same(opened, make_again):
     dataset, _ = opened
     store = dataset.store
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     record = read_record(store, 0)
     assert record.outcome == "same"
     store.remove(manifest_name(0))
@@ -170,18 +171,14 @@ def test_where_tar_and_manifest_are_lost_their_bytes_are_compared_all_the_same(
     assert read_record(store, 0) == record
     other = replace(record, shard_blake3="other than it will be")
     store.path(f"{work_folder(0)}/reopened.json").write_text(json.dumps(asdict(other)))
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     assert settled(store) == (False, "other")
 
 
-def test_a_manifest_that_is_damaged_since_says_nothing_of_what_came_out(
-    opened, make_units, seal_shard
-):
+def test_a_manifest_that_is_damaged_since_says_nothing_of_what_came_out(opened, make_again):
     dataset, _ = opened
     store = dataset.store
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     store.path(manifest_name(0)).write_bytes(b"damaged")
     assert settled(store) == (False, "same")
 
@@ -233,12 +230,11 @@ def test_where_nothing_is_left_there_is_nothing_to_remember(copied):
 @pytest.mark.parametrize(
     "text", ["", "{", "[1]", '{"other": 1}', '{"outcome": "rame"}', "[" * 100_000]
 )
-def test_a_damaged_record_forgets_the_checksum_and_no_more(opened, make_units, seal_shard, text):
+def test_a_damaged_record_forgets_the_checksum_and_no_more(opened, make_again, text):
     dataset, manifest = opened
     store = dataset.store
     store.path(f"{work_folder(0)}/reopened.json").write_text(text)
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     assert store.read(manifest_name(0)) == manifest
     assert settled(store) == (False, "unknown")
 
@@ -295,11 +291,10 @@ def test_a_folder_without_units_hides_no_lost_manifest(copied):
     assert lost_manifests(store, planned) == []
 
 
-def test_what_became_of_a_shard_is_not_believed_of_its_next_loss(opened, make_units, seal_shard):
+def test_what_became_of_a_shard_is_not_believed_of_its_next_loss(opened, make_again):
     dataset, _ = opened
     store = dataset.store
-    make_units(dataset, dataset.plan.units(0))
-    seal_shard(dataset, 0)
+    make_again(dataset)
     store.remove(manifest_name(0))
     assert lost_manifests(store, dataset.plan.num_shards) == [0]
     remember_tar(store, 0, agree)

@@ -31,9 +31,9 @@ def finish(make_settings):
 
 
 @pytest.fixture
-def moved(finished, tmp_path):
+def moved(copied):
     """Another place with the same pairs."""
-    return shutil.copytree(finished.store.root, tmp_path / "moved")
+    return copied.store.root
 
 
 def test_it_begins_with_the_weights_it_is_given(finish, make_settings, tmp_path):
