@@ -1,4 +1,4 @@
-"""Which dataset restored pictures are of, and which model made them: a file beside them.
+"""Which dataset restored pictures are of, and what made them: a file beside them.
 
 Keys do not tell: those of two datasets of the same photographs are the same.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gends.jobs.training.inputs import source_of
+from gends.jobs.training.trained_on import History, history_of
 from gends.models.digest import digest_folder
 from gends.pipeline.store import Store, open_store
 
@@ -35,7 +36,11 @@ def begin_record(store: Store, dataset: Path | None, model: Path, targets: Itera
         if found is not None:
             raise ValueError(f"{_holds(store)} of a dataset, and IN is none; name another OUT")
         return
-    wanted = {"data": source_of(dataset), "model_digest": digest_folder(model)}
+    wanted = {
+        "data": source_of(dataset),
+        "model_digest": digest_folder(model),
+        "trained_on": _history(model).to_json(),
+    }
     if found is not None:
         if differs := list(_differences(found, wanted)):
             raise ValueError(f"{_holds(store)} {' and '.join(differs)}; name another OUT")
@@ -81,12 +86,21 @@ def read_record(store: Store) -> Record | None:
         for digest in (record["data"]["shards"], record["model_digest"]):
             if not isinstance(digest, str):
                 raise TypeError(f"{digest!r} is no digest")
+        History.from_json(record["trained_on"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{store.where(RECORD)}: damaged ({error!r}), so it is not known of which dataset the "
-            "pictures beside it are; restore into a new folder"
+            "pictures beside it are, or by what; restore into a new folder"
         ) from error
     return record
+
+
+def _history(model: Path) -> History:
+    """What a restorer was trained on; a damaged record stops no restoring, it tells nothing."""
+    try:
+        return history_of(model)
+    except ValueError:
+        return History(unknown=str(model))
 
 
 def _holds(store: Store) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from gends.jobs.evaluation.settings import Settings
 from gends.jobs.restored_record import Record, check_record
 from gends.jobs.restorer import Restorer
+from gends.jobs.training.trained_on import History, history_of
 from gends.models.degrader import Image
 from gends.models.digest import digest_folder
 from gends.pipeline.evaluation.restored import RestoredFolder
@@ -26,6 +28,13 @@ class Judged(Protocol):
     @property
     def facts(self) -> dict[str, Any]:
         """JSON values that say what it is."""
+
+    def history(self) -> History:
+        """What it was trained on.
+
+        Raises:
+            ValueError: the record of it is damaged.
+        """
 
     def restore(self, data: str) -> Restore:
         """What makes or finds the restored pictures of the dataset of that name."""
@@ -70,7 +79,10 @@ class _Model:
             "overlap": restorer.tiling.overlap,
             "bf16": restorer.bf16,
         }
-        self._restorer = restorer
+        self._folder, self._restorer = folder, restorer
+
+    def history(self) -> History:
+        return history_of(self._folder)
 
     def restore(self, data: str) -> Restore:
         return lambda row, lq: self._restorer(lq)
@@ -81,7 +93,16 @@ class _Pictures:
         self, folder: Path, pictures: RestoredFolder, records: Mapping[str, Record | None]
     ) -> None:
         self.facts: dict[str, Any] = {"pictures": str(folder), "restored": dict(records)}
-        self._pictures = pictures
+        self._folder, self._pictures, self._records = folder, pictures, records
+
+    def history(self) -> History:
+        histories = (
+            History(unknown=str(self._folder))
+            if record is None
+            else History.from_json(record["trained_on"])
+            for record in self._records.values()
+        )
+        return reduce(History.beside, histories)
 
     def restore(self, data: str) -> Restore:
         def read(row: dict[str, Any], lq: Image) -> Image:

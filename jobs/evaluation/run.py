@@ -41,9 +41,9 @@ def evaluate(settings: Settings) -> str:
     roots = names_of(settings.data)
     rows = {name: _select(root, settings) for name, root in roots.items()}
     _check_degradations(rows, settings)
-    sources = check_sources(settings)
     device = device_of(settings.device)
     judged = open_judged(settings, roots, rows, device)
+    sources = check_sources(settings, judged)
     metrics = _open_metrics(settings, device)
     # 2. Every pair.
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:

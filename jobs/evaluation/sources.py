@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 import pyarrow.compute as pc
 
+from gends.jobs.evaluation.judged import Judged
 from gends.jobs.evaluation.settings import Settings
-from gends.jobs.training.trained_on import RECORD, History, history_of
+from gends.jobs.training.trained_on import History
 from gends.pipeline.disjoint import refuse_shared
 from gends.pipeline.reader import read_manifest
 
 
-def check_sources(settings: Settings) -> str:
-    """Say what was checked: the training data that are named, and those of MODEL's record.
+def check_sources(settings: Settings, judged: Judged) -> str:
+    """Say what was checked: the training data that are named, and those of what is judged.
 
-    Data of the record are found at their own place, or moved: to one that is named, or to where
-    what is evaluated on lies.
+    Data that a record names are found at their own place, or moved: to one that is named, or to
+    where what is evaluated on lies.
 
     Raises:
         SharedSourcesError: photographs of the data are in the training data; they are named.
@@ -25,20 +26,20 @@ def check_sources(settings: Settings) -> str:
     """
     named = settings.train_data
     _check_split(named, settings.train_split)
-    history, unknown = _history(settings)
+    history, unknown = _history(settings, judged)
     checks = [(named, settings.train_split)] if named else []
     found, lost = history.find((*named, *settings.data))
     checks += [(tuple(roots), split) for split, roots in found.items()]
     said = [_check(settings, roots, split) for roots, split in dict.fromkeys(checks)]
-    of_record = (f"of the training data of {settings.judged / RECORD}, {why}" for why in lost)
+    of_record = (f"of the training data of {settings.judged}, {why}" for why in lost)
     return " ".join([*said, *map(_unchecked, (*unknown, *of_record))])
 
 
-def _history(settings: Settings) -> tuple[History, list[str]]:
-    """What the model was trained on, and why that may not be all."""
+def _history(settings: Settings, judged: Judged) -> tuple[History, list[str]]:
+    """What it was trained on, and why that may not be all."""
     named = settings.train_data
     try:
-        history = history_of(settings.judged)
+        history = judged.history()
     except ValueError as error:
         if not named:
             raise ValueError(f"{error}; name the data with --train-data") from error

@@ -49,6 +49,13 @@ class History:
             return None
         return f"{self.unknown} has no {RECORD} that says what it was trained on"
 
+    def beside(self, other: History) -> History:
+        """What either was trained on."""
+        return History(
+            data=(*self.data, *(data for data in other.data if data not in self.data)),
+            unknown=self.unknown or other.unknown,
+        )
+
     def then(self, data: Iterable[Trained]) -> History:
         """The same, and then trained on `data`."""
         return History(data=(*self.data, *data), unknown=self.unknown)
@@ -56,6 +63,17 @@ class History:
     def to_json(self) -> dict[str, Any]:
         """As a record has it."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> History:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError, TypeError: these facts are of no history, or lack something.
+        """
+        history = TypeAdapter(cls).validate_python(facts)
+        _check(history, facts)
+        return history
 
     def find(self, places: Iterable[str]) -> tuple[dict[str | None, list[str]], list[str]]:
         """Where the data lie: at their own places, or moved to others.
@@ -95,12 +113,9 @@ def history_of(model: Path) -> History:
     if not record.exists():
         return History(unknown=str(model))
     try:
-        facts = json.loads(record.read_text(encoding="utf-8"))["trained_on"]
-        history = TypeAdapter(History).validate_python(facts)
-        _check(history, facts)
+        return History.from_json(json.loads(record.read_text(encoding="utf-8"))["trained_on"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{record}: damaged ({error!r})") from error
-    return history
 
 
 def _check(history: History, facts: Mapping[str, Any]) -> None:

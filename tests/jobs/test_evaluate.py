@@ -220,6 +220,25 @@ def test_naming_training_data_does_not_hide_those_of_the_record(cli, sets, tmp_p
     assert "photographs to test on are in the training data" in ended.err
 
 
+def test_restored_pictures_know_what_their_model_was_trained_on(cli, sets, tmp_path):
+    first, second = sets
+    write_record(tmp_path / "model", first)
+    restored = tmp_path / "restored"
+    for root in sets:
+        assert cli("restore", tmp_path / "model", root, restored / root.name).code == 0
+    ended = cli("evaluate", restored, "--data", first, "--data", second, *FAST)
+    assert ended.code == 2
+    assert "photographs to test on are in the training data" in ended.err
+    ended = cli("evaluate", restored, "--data", second, *FAST)
+    assert ended.code == 0
+    assert ended.out.count(f"No photograph is in the training data ({first}), by content.") == 1
+    # A record that tells nothing restores all the same, and says so where it matters.
+    (tmp_path / "model" / RECORD).write_text("{}")
+    assert cli("restore", tmp_path / "model", second, tmp_path / "again").code == 0
+    ended = cli("evaluate", tmp_path / "again", "--data", second, *FAST)
+    assert "NOT checked whether photographs were trained on" in ended.out
+
+
 def test_metrics_that_cannot_be_had_are_named_everywhere(cli, model, sets, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyiqa", None)
     monkeypatch.setitem(sys.modules, "lpips", None)
