@@ -230,7 +230,8 @@ def open_ray_data(task: Task) -> Epochs:
 
     def epoch(number: int) -> Iterable[Batch]:
         if task.workload == BYTES:
-            return pairs.iter_batches(batch_size=BATCH, local_shuffle_buffer_size=BUFFER)
+            batches = pairs.iter_batches(batch_size=BATCH, local_shuffle_buffer_size=BUFFER)
+            return ({name: list(column) for name, column in b.items()} for b in batches)
         return pairs.iter_torch_batches(
             batch_size=BATCH, local_shuffle_buffer_size=BUFFER, collate_fn=_tensors
         )
