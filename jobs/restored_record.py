@@ -36,11 +36,7 @@ def begin_record(store: Store, dataset: Path | None, model: Path, targets: Itera
         if found is not None:
             raise ValueError(f"{_holds(store)} of a dataset, and IN is none; name another OUT")
         return
-    wanted = {
-        "data": source_of(dataset),
-        "model_digest": digest_folder(model),
-        "trained_on": _history(model).to_json(),
-    }
+    wanted = {"data": source_of(dataset), "model_digest": digest_folder(model)}
     if found is not None:
         if differs := list(_differences(found, wanted)):
             raise ValueError(f"{_holds(store)} {' and '.join(differs)}; name another OUT")
@@ -50,8 +46,9 @@ def begin_record(store: Store, dataset: Path | None, model: Path, targets: Itera
             f"{store.url} holds pictures by the keys of {dataset}, and no {RECORD} says of which "
             "dataset and model; name another OUT"
         )
+    record = wanted | {"trained_on": _history(model).to_json()}
     with store.publish(RECORD) as file:
-        file.write(json.dumps(wanted, indent=1, sort_keys=True).encode() + b"\n")
+        file.write(json.dumps(record, indent=1, sort_keys=True).encode() + b"\n")
 
 
 def check_record(place: Path, dataset: str) -> Record | None:

@@ -139,8 +139,9 @@ def test_a_folder_takes_the_pictures_of_one_dataset_and_one_model(
         assert "name another OUT" in ended.err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     data = json.loads((out / "restored.json").read_text())
-    for part in ({"model_digest": 5}, {"data": {"shards": ["0"]}}, {"trained_on": {}}):
-        (out / "restored.json").write_text(json.dumps(data | part))
+    parts = ({"model_digest": 5}, {"data": {"shards": ["0"]}}, {"trained_on": {}})
+    for damaged in ({}, *(data | part for part in parts)):
+        (out / "restored.json").write_text(json.dumps(damaged))
         assert "restored.json: damaged" in cli("restore", model, root, out).err
     (out / "restored.json").unlink()
     assert "and no restored.json says of which" in cli("restore", model, root, out).err
