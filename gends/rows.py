@@ -175,7 +175,9 @@ def check_known(
 ) -> None:
     """Raise ValueError unless all values that are `wanted` of a column exist."""
     if missing := [value for value in _texts(wanted or []) if value not in known]:
-        raise ValueError(f"{where}: no pair with {column} {missing}; there are {sorted(known)}")
+        raise ValueError(
+            f"{where}: no pair with {column} {missing}; there are {sorted(map(str, known))}"
+        )
 
 
 def _texts(wanted: Sequence[str]) -> list[str]:

@@ -46,15 +46,15 @@ class ShardCache:
         """
         if most_bytes < 1:
             raise ValueError(f"cache_bytes must be at least 1, got {most_bytes}")
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self.most_bytes = most_bytes
         self._open: dict[tuple[str, str], OpenFile] = {}
         with self._locked("room"):  # or it would be found out pair by pair
             pass
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel without open files, and as the absolute path."""
-        return ShardCache, (self.folder.absolute(), self.most_bytes)
+        """Travel without open files."""
+        return ShardCache, (self.folder, self.most_bytes)
 
     def read_range(self, store: Store, name: str, offset: int, size: int) -> bytes:
         """Some bytes of a shard, which is fetched whole if it is not there.

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from gends.pipeline.evaluation.latex import to_latex
 from gends.pipeline.evaluation.markdown import to_markdown
-from gends.pipeline.evaluation.plots import plot
+from gends.pipeline.evaluation.plots import FORMATS, plot
 from gends.pipeline.evaluation.score import Scores
 from gends.pipeline.store import room_in
 
@@ -51,6 +51,9 @@ def write_evaluation(
         pq.write_table(summary, out / "groups.parquet", compression="zstd")
         (out / "tables.md").write_text(to_markdown(summary, notes), encoding="utf-8")
         (out / "tables.tex").write_text(to_latex(summary, notes), encoding="utf-8")
+        for path in (out / "plots").glob("*"):  # of datasets that may not be among these
+            if path.suffix[1:] in FORMATS:
+                path.unlink()
         plot(summary, out / "plots")
         record = {**facts, "versions": {name: version(name) for name in PACKAGES}}
         text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)

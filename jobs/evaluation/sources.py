@@ -11,6 +11,7 @@ from gends.jobs.evaluation.settings import Settings
 from gends.jobs.training.trained_on import History
 from gends.pipeline.disjoint import refuse_shared
 from gends.pipeline.reader import read_manifest
+from gends.rows import check_known
 
 
 def check_sources(settings: Settings, judged: Judged) -> str:
@@ -53,11 +54,7 @@ def _history(settings: Settings, judged: Judged) -> tuple[History, list[str]]:
 def _check_split(roots: Sequence[str], split: str | None) -> None:
     for root in roots if split is not None else ():
         known = pc.unique(read_manifest(root, columns=["key", "split"])["split"]).to_pylist()
-        if split not in known:
-            raise ValueError(
-                f"{root}: no pair is of split {split!r}, so nothing would be compared; there are "
-                f"{sorted(map(str, known))}"
-            )
+        check_known(root, "split", split, known)
 
 
 def _check(settings: Settings, roots: Sequence[str], split: str | None) -> str:

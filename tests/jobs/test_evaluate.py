@@ -64,6 +64,12 @@ def test_a_model_on_two_datasets_gives_tables_plots_and_every_pair(cli, model, s
     again = cli("evaluate", model, *data, *FAST, "--out", out)
     assert again.code == 2
     assert "holds an evaluation; name another folder, or --overwrite it" in again.err
+    (out / "plots" / "mine.txt").write_text("kept")
+    again = cli("evaluate", model, "--data", sets[1], *FAST, "--out", out, "--overwrite")
+    assert again.code == 0, again.err
+    plots = {path.name for path in (out / "plots").iterdir()}
+    assert {"second-psnr.png", "mine.txt"} < plots
+    assert not any(name.startswith("first") for name in plots)
 
 
 def test_restored_pictures_of_a_folder_score_as_the_model_that_made_them(
@@ -193,9 +199,7 @@ def test_a_split_that_training_data_lack_is_refused(cli, model, sets):
     named = ["--data", first, "--train-data", first, *FAST]
     ended = cli("evaluate", model, *named, "--train-split", "trian")
     assert (ended.code, ended.out) == (2, "")
-    assert "no pair is of split 'trian', so nothing would be compared; there are ['train']" in (
-        ended.err
-    )
+    assert "no pair with split ['trian']; there are ['train']" in ended.err
     ended = cli("evaluate", model, *named, "--train-split", "all")
     assert "photographs to test on are in the training data" in ended.err
 

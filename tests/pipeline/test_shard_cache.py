@@ -98,6 +98,16 @@ def test_a_shard_that_was_made_again_is_fetched_again(store, tmp_path):
     assert ShardCache(folder, 10_000).read_range(store, shard_name(0), 0, 3) == b"new"
 
 
+def test_a_folder_stays_where_it_was_when_the_process_moves(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cache = ShardCache("cache", 10_000)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    cache.read_range(store, shard_name(0), 0, 1)
+    assert not (tmp_path / "elsewhere" / "cache").exists()
+    assert any((tmp_path / "cache").glob("*.tar"))
+
+
 def test_shards_that_do_not_fit_are_refused(store, tmp_path):
     cache = ShardCache(tmp_path / "cache", 999)
     with pytest.raises(
