@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from gends.jobs.count import Count
@@ -22,7 +23,6 @@ from gends.pipeline.evaluation.markdown import to_markdown
 from gends.pipeline.evaluation.pairs import names_of, select_pairs
 from gends.pipeline.evaluation.score import Scores, score_pairs
 from gends.pipeline.evaluation.summary import Bootstrap, summarise
-from gends.rows import check_known
 
 
 def evaluate(settings: Settings) -> str:
@@ -40,8 +40,7 @@ def evaluate(settings: Settings) -> str:
     check_edges(settings.edges)
     roots = names_of(settings.data)
     rows = {name: _select(root, settings) for name, root in roots.items()}
-    there = {name for table in rows.values() for name in table["degradation"].unique().to_pylist()}
-    check_known(", ".join(settings.data), "degradation", settings.degradations, sorted(there))
+    _check_degradations(rows, settings)
     device = device_of(settings.device)
     judged = open_judged(settings, roots, rows, device)
     sources = check_sources(settings, judged)
@@ -75,6 +74,14 @@ def _select(root: str, settings: Settings) -> pa.Table:
     return select_pairs(
         root, degradations=settings.degradations, split=settings.split, limit=settings.limit
     )
+
+
+def _check_degradations(rows: Mapping[str, pa.Table], settings: Settings) -> None:
+    there = {
+        name for table in rows.values() for name in pc.unique(table["degradation"]).to_pylist()
+    }
+    if lacking := sorted(set(settings.degradations or ()) - there):
+        raise ValueError(f"{', '.join(settings.data)}: no pair with degradation {lacking}")
 
 
 def _open_metrics(settings: Settings, device: str) -> Metrics:
