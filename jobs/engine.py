@@ -67,7 +67,12 @@ def _gendeg(config: BuildConfig) -> Degrader:
     except (OSError, ValueError) as error:
         raise ConfigError(f"model {config.model!r}: {error}") from error
     sampling = replace(model.sampling, **_given(settings))
-    return GenDegDegrader(model, micro_batch=settings.micro_batch, sampling=sampling)
+    return GenDegDegrader(
+        model,
+        micro_batch=settings.micro_batch,
+        sampling=sampling,
+        anchored=settings.structure == "photograph",
+    )
 
 
 def _model(config: BuildConfig) -> tuple[str, str | None]:

@@ -110,6 +110,11 @@ class EngineConfig(_Section):
     image_guidance: float | None = Field(
         default=None, ge=1, description="Weight of the clean image."
     )
+    structure: Literal["model", "photograph"] = Field(
+        default="model",
+        description="Whose structure a painted picture keeps: model, as published, or photograph, "
+        "which painted veils, particles and blur are laid over.",
+    )
     micro_batch: int = Field(
         default=8, ge=1, description="Pairs denoised together; fixed by the plan."
     )

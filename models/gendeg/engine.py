@@ -16,6 +16,7 @@ import transformers
 from blake3 import blake3
 from torch import Tensor
 
+from gends.models.anchoring.anchor import anchor
 from gends.models.autoencoder import STRIDE
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degraded, Image, Instruction
@@ -66,12 +67,19 @@ class GenDegDegrader:
         model: Weights are not to change while this object is in use.
         micro_batch: Images that go through the networks together.
         sampling: Instead of the model's own settings.
+        anchored: Whether results are brought onto the photograph's own structure
+            (`gends.models.anchoring`), which all of them are then paired with.
     """
 
     engine = "gendeg"
 
     def __init__(
-        self, model: GenDeg, *, micro_batch: int = 8, sampling: SamplingSettings | None = None
+        self,
+        model: GenDeg,
+        *,
+        micro_batch: int = 8,
+        sampling: SamplingSettings | None = None,
+        anchored: bool = False,
     ) -> None:
         """Check the settings."""
         if micro_batch < 1:
@@ -79,6 +87,7 @@ class GenDegDegrader:
         self.model = model
         self.micro_batch = micro_batch
         self.sampling = sampling or model.sampling
+        self.anchored = anchored
         self._fingerprint: dict[str, str] | None = None
         self._encoded: Recent[_Encoded] = Recent(KEPT)
 
@@ -93,6 +102,7 @@ class GenDegDegrader:
                 **_name_of(self.model.device),
                 "compiled": str(self.model.network is not self.model.unet).lower(),
                 "micro_batch": str(self.micro_batch),
+                "anchored": str(self.anchored).lower(),
                 "torch": torch.__version__,
                 "diffusers": diffusers.__version__,
                 "transformers": transformers.__version__,
@@ -124,18 +134,21 @@ class GenDegDegrader:
         for batch in self._batches(jobs):
             generated = self._within_memory(batch, images, encoded)
             for job, (lq, size) in zip(batch, generated, strict=True):
-                kind = DEGRADATIONS[job.instruction.degradation].target_kind
-                gt = images[job.clean] if kind == "clean" else encoded[job.clean].reconstruction
-                results[used[job.clean]].append(
-                    Degraded(
-                        lq=lq,
-                        gt=gt,
-                        target_kind=kind,
-                        scm_applied=self._corrects(job),
-                        note=None if size == len(batch) else f"out of memory: made {size} at once",
-                    )
-                )
+                note = None if size == len(batch) else f"out of memory: made {size} at once"
+                pair = self._pair(job, lq, images[job.clean], encoded[job.clean], note)
+                results[used[job.clean]].append(pair)
         return results
+
+    def _pair(
+        self, job: _Job, lq: Image, clean: Image, encoded: _Encoded, note: str | None
+    ) -> Degraded:
+        degradation = job.instruction.degradation
+        kind = DEGRADATIONS[degradation].target_kind
+        gt = clean if kind == "clean" else encoded.reconstruction
+        if self.anchored:
+            lq, gt, kind = anchor(degradation, clean, lq, gt), clean, "clean"
+        applied = self._corrects(job)
+        return Degraded(lq=lq, gt=gt, target_kind=kind, scm_applied=applied, note=note)
 
     def _within_memory(
         self, jobs: Sequence[_Job], images: Sequence[Image], encoded: Sequence[_Encoded]

@@ -8,6 +8,7 @@ import pytest
 import torch
 import transformers
 
+from gends.models.anchoring.anchor import anchor
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degrader, Image, Instruction
 from gends.models.gendeg.calibration import Calibration, Curve
@@ -55,6 +56,18 @@ def test_correction_reaches_only_the_degradations_that_want_it(model: GenDeg):
     for name, corrected, raw in zip(NAMES, with_scm, without, strict=True):
         assert np.array_equal(corrected.lq, raw.lq) is not DEGRADATIONS[name].corrected
         assert not raw.scm_applied
+
+
+def test_anchored_pictures_are_what_is_painted_on_the_photograph(model: GenDeg):
+    clean, instructions = photo(2), [[order(name, seed=5) for name in NAMES]]
+    plain = GenDegDegrader(model)
+    anchored = GenDegDegrader(model, anchored=True)
+    [painted], [results] = (e.degrade([clean], instructions) for e in (plain, anchored))
+    for name, before, after in zip(NAMES, painted, results, strict=True):
+        np.testing.assert_array_equal(after.lq, anchor(name, clean, before.lq, before.gt))
+        np.testing.assert_array_equal(after.gt, clean)
+        assert (after.target_kind, after.scm_applied) == ("clean", before.scm_applied)
+    assert plain.fingerprint() != anchored.fingerprint()
 
 
 def test_a_result_does_not_depend_on_its_neighbours(model: GenDeg):

@@ -1,0 +1,1 @@
+"""What a model painted, on the photograph's own structure."""

@@ -1,0 +1,54 @@
+"""Keeps of a painted picture what its degradation may do to a photograph, and nothing else.
+
+A latent diffusion model redraws what it should only degrade: texture turns to blotches, edges
+move, colours speckle. A restorer that learns from such pairs learns to smooth. So the painted
+picture is read as the parameters of how its degradation forms an image, fitted to the photograph:
+tones that follow it (haze, low light), a veil and bright bodies (rain, snow), covered places
+(raindrops), one kernel (motion blur). What is painted stays the model's, what is behind it is the
+photograph's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gends.models.anchoring.drops import drops_on
+from gends.models.anchoring.kernel import blurred_like
+from gends.models.anchoring.particles import rain_on, snow_on
+from gends.models.anchoring.plane import Photo
+from gends.models.anchoring.tones import tones_on
+from gends.models.degrader import Image
+
+FORMATIONS: dict[str, Callable[[Photo, Photo], Photo]] = {
+    "haze": tones_on,
+    "rain": rain_on,
+    "snow": snow_on,
+    "motion_blur": blurred_like,
+    "low_light": tones_on,
+    "raindrop": drops_on,
+}
+"""Degradation → (photograph, painted) → degraded picture."""
+
+
+def anchor(degradation: str, photograph: Image, painted: Image, reference: Image) -> Image:
+    """The photograph, degraded as `painted` is.
+
+    Args:
+        degradation: a key of `FORMATIONS`.
+        photograph: uint8 (H, W, 3).
+        painted: the same size.
+        reference: what `painted` would be were nothing painted: the photograph, or what the
+            autoencoder makes of it where its losses are in `painted`, too.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    clean = _floats(photograph)
+    degraded = FORMATIONS[degradation](clean, clean + _floats(painted) - _floats(reference))
+    return np.clip(np.rint(degraded * 255), 0, 255).astype(np.uint8)
+
+
+def _floats(image: Image) -> Photo:
+    return image.astype(np.float32) / 255

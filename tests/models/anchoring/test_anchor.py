@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from gends.jobs.demo import PHOTOS
+from gends.models.anchoring.anchor import FORMATIONS, anchor
+from gends.models.anchoring.kernel import fit_kernel
+from gends.models.degradations import DEGRADATIONS
+from gends.models.degrader import Image, Instruction
+from gends.models.parametric import ParametricDegrader
+
+NAMES = tuple(DEGRADATIONS)
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[Image]:
+    paths = sorted(PHOTOS.glob("*.jpg"))[:4]
+    pictures = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+    return [cv2.resize(image, (192, 128), interpolation=cv2.INTER_AREA) for image in pictures]
+
+
+def blotched(image: Image) -> Image:
+    """As faults of painting are: coloured, some pixels wide, strongest in texture."""
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.standard_normal(image.shape).astype(np.float32), (0, 0), 1.5)
+    levels = image.astype(np.float32)
+    texture = np.abs(levels - cv2.GaussianBlur(levels, (0, 0), 3)).mean(axis=2, keepdims=True)
+    faulty = levels + noise / noise.std() * (6 + 1.5 * texture)
+    return np.clip(np.rint(faulty), 0, 255).astype(np.uint8)
+
+
+def error(a: Image, b: Image) -> float:
+    return float(np.square(a.astype(float) - b).mean())
+
+
+def unlike(lq: Image, wanted: Image, photo: Image) -> float:
+    """Share of the change from the photograph that does not follow the wanted one."""
+    changes = [(image.astype(float) - photo).ravel() for image in (lq, wanted)]
+    return 1 - float(np.corrcoef(*changes)[0, 1]) ** 2
+
+
+def test_every_degradation_has_a_formation():
+    assert FORMATIONS.keys() == DEGRADATIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "mu", "left"),
+    [
+        ("haze", 0.06, 0.3),
+        ("low_light", 0.1, 0.3),
+        ("rain", 0.06, 0.9),
+        ("snow", 0.06, 0.9),
+        ("motion_blur", 0.02, 0.4),
+        ("raindrop", 0.03, 0.95),
+    ],
+)
+def test_faults_of_painting_go_and_the_degradation_stays(
+    name: str, mu: float, left: float, photos: list[Image]
+):
+    instruction = Instruction(degradation=name, mu=mu, sigma=0.06, seed=3)
+    results = ParametricDegrader().degrade(photos, [[instruction]] * len(photos))
+    before, after = 0.0, 0.0
+    for photo, [pair] in zip(photos, results, strict=True):
+        painted = blotched(pair.lq)
+        before += unlike(painted, pair.lq, photo)
+        after += unlike(anchor(name, photo, painted, photo), pair.lq, photo)
+    assert after < left * before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_nothing_is_painted_the_photograph_stays(name: str, photos: list[Image]):
+    for photo in photos:
+        assert error(anchor(name, photo, photo, photo), photo) < 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_of_the_autoencoder_are_not_painted(name: str, photos: list[Image]):
+    reconstruction = cv2.GaussianBlur(photos[0], (0, 0), 1.5)
+    assert error(reconstruction, photos[0]) > 30
+    assert error(anchor(name, photos[0], reconstruction, reconstruction), photos[0]) < 5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (9, 40), (64, 33)])
+@pytest.mark.parametrize("name", NAMES)
+def test_any_size(name: str, size: tuple[int, int]):
+    photo, painted = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    assert anchor(name, photo, painted, photo).shape == photo.shape
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("name", NAMES)
+def test_flat_pictures_stay_finite(name: str, level: int):
+    flat = np.full((40, 40, 3), level, np.uint8)
+    np.testing.assert_array_equal(anchor(name, flat, flat, flat), flat)
+
+
+def test_the_kernel_that_blurred_is_found(photos: list[Image]):
+    line = np.zeros((13, 13))
+    line[6, 3:10] = 1 / 7
+    for photo in photos:
+        clean = photo.astype(np.float32) / 255
+        blurred = cv2.filter2D(clean, -1, line, borderType=cv2.BORDER_REFLECT_101)
+        found = fit_kernel(clean, blurred)
+        assert found.min() >= 0
+        assert found.sum() == pytest.approx(1)
+        middle = len(found) // 2
+        assert found[middle, middle - 3 : middle + 4].sum() > 0.8
