@@ -57,7 +57,10 @@ def data_steps(experiment: Experiment, workers: int) -> Iterator[Step]:
         "wide": (*formulas, SEEN, *train),
         "id": (*formulas, SEEN, *narrow, *test),
         "ood": (*formulas, UNSEEN, *rest, *test),
-        "generated": ("--engine", "gendeg", "--model", "gendeg-mini", *train),
+        "generated": (
+            *("--engine", "gendeg", "--model", "gendeg-mini", "--structure", "photograph"),
+            *train,
+        ),
     }
     limit = () if pairs.limit is None else ("--limit", pairs.limit)
     for name, settings in roots.items():
