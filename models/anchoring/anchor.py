@@ -51,4 +51,4 @@ def anchor(degradation: str, photograph: Image, painted: Image, reference: Image
 
 
 def _floats(image: Image) -> Photo:
-    return image.astype(np.float32) / 255
+    return np.asarray(image.astype(np.float32) / 255, np.float32)

@@ -56,7 +56,7 @@ def _simplex(values: Plane) -> Plane:
     """The nearest values ≥ 0 of sum 1 (Duchi and others, ICML 2008)."""
     falling = np.sort(values, axis=None)[::-1]
     surplus = (np.cumsum(falling) - 1) / np.arange(1, falling.size + 1)
-    return np.maximum(values - surplus[falling > surplus][-1], 0)
+    return np.asarray(np.maximum(values - surplus[falling > surplus][-1], 0))
 
 
 def _transformed(picture: Photo) -> npt.NDArray[np.complex128]:

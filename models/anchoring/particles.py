@@ -47,7 +47,7 @@ def _bodies(fine: Photo, grey: Photo, smallest: float) -> Photo:
     follows = smooth(peaks * detail, NEAR) / (smooth(detail * detail, NEAR) + 1e-4)
     peaks = peaks - follows * detail
     faults = np.sqrt(2 * smooth(np.square(np.minimum(peaks, 0)), NEAR))
-    return np.maximum(peaks - faults, 0)
+    return np.asarray(np.maximum(peaks - faults, 0), np.float32)
 
 
 def _veiled(photograph: Photo, veil: Photo) -> Photo:
@@ -55,4 +55,4 @@ def _veiled(photograph: Photo, veil: Photo) -> Photo:
     near = smooth(photograph, NEAR)
     white = np.clip(veil / np.maximum(1 - near, 0.05), 0, DENSEST)
     black = np.clip(-veil / np.maximum(near, 0.05), 0, DENSEST)
-    return photograph + white * (1 - photograph) - black * photograph
+    return np.asarray(photograph + white * (1 - photograph) - black * photograph, np.float32)

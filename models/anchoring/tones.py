@@ -22,6 +22,6 @@ def tones_on(photograph: Photo, painted: Photo) -> Photo:
     middle, painted_middle = mean(photograph, RADIUS), mean(painted, RADIUS)
     variance = np.maximum(mean(photograph * photograph, RADIUS) - middle * middle, 0)
     covariance = mean(photograph * painted, RADIUS) - middle * painted_middle
-    contrast = np.clip(covariance / (variance + FLAT), 0, STEEPEST)
+    contrast: Photo = np.clip(covariance / (variance + np.float32(FLAT)), 0, np.float32(STEEPEST))
     offset = painted_middle - contrast * middle
     return mean(contrast, RADIUS) * photograph + mean(offset, RADIUS)

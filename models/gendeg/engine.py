@@ -102,7 +102,7 @@ class GenDegDegrader:
                 **_name_of(self.model.device),
                 "compiled": str(self.model.network is not self.model.unet).lower(),
                 "micro_batch": str(self.micro_batch),
-                "anchored": str(self.anchored).lower(),
+                **_versions_of_anchoring(self.anchored),
                 "torch": torch.__version__,
                 "diffusers": diffusers.__version__,
                 "transformers": transformers.__version__,
@@ -235,6 +235,13 @@ def _name_of(device: torch.device) -> dict[str, str]:
     """GPUs of different kinds round differently."""
     gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
     return {"device": device.type, **gpu}
+
+
+def _versions_of_anchoring(anchored: bool) -> dict[str, str]:
+    """What anchored bytes depend on besides the model."""
+    if not anchored:
+        return {}
+    return {"anchored": "true", "numpy": np.__version__, "opencv": cv2.__version__}
 
 
 def _digests(model: GenDeg) -> dict[str, str]:
