@@ -142,13 +142,14 @@ class GenDegDegrader:
     def _pair(
         self, job: _Job, lq: Image, clean: Image, encoded: _Encoded, note: str | None
     ) -> Degraded:
-        degradation = job.instruction.degradation
+        degradation, corrected = job.instruction.degradation, self._corrects(job)
         kind = DEGRADATIONS[degradation].target_kind
         gt = clean if kind == "clean" else encoded.reconstruction
         if self.anchored:
-            lq, gt, kind = anchor(degradation, clean, lq, gt), clean, "clean"
-        applied = self._corrects(job)
-        return Degraded(lq=lq, gt=gt, target_kind=kind, scm_applied=applied, note=note)
+            # What correction has not mended is the autoencoder's loss, and was not painted.
+            reference = clean if corrected else encoded.reconstruction
+            lq, gt, kind = anchor(degradation, clean, lq, reference), clean, "clean"
+        return Degraded(lq=lq, gt=gt, target_kind=kind, scm_applied=corrected, note=note)
 
     def _within_memory(
         self, jobs: Sequence[_Job], images: Sequence[Image], encoded: Sequence[_Encoded]

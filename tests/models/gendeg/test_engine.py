@@ -58,13 +58,17 @@ def test_correction_reaches_only_the_degradations_that_want_it(model: GenDeg):
         assert not raw.scm_applied
 
 
-def test_anchored_pictures_are_what_is_painted_on_the_photograph(model: GenDeg):
+@pytest.mark.parametrize("corrects", [True, False])
+def test_anchored_pictures_are_what_is_painted_on_the_photograph(model: GenDeg, corrects: bool):
+    scm = model.scm if corrects else None
+    some = replace(model, modules={**model.modules, "scm": scm})
     clean, instructions = photo(2), [[order(name, seed=5) for name in NAMES]]
-    plain = GenDegDegrader(model)
-    anchored = GenDegDegrader(model, anchored=True)
+    plain, anchored = GenDegDegrader(some), GenDegDegrader(some, anchored=True)
     [painted], [results] = (e.degrade([clean], instructions) for e in (plain, anchored))
+    reconstruction = painted[NAMES.index("rain")].gt
     for name, before, after in zip(NAMES, painted, results, strict=True):
-        np.testing.assert_array_equal(after.lq, anchor(name, clean, before.lq, before.gt))
+        reference = clean if before.scm_applied else reconstruction
+        np.testing.assert_array_equal(after.lq, anchor(name, clean, before.lq, reference))
         np.testing.assert_array_equal(after.gt, clean)
         assert (after.target_kind, after.scm_applied) == ("clean", before.scm_applied)
     assert plain.fingerprint() != anchored.fingerprint()
