@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from gends.jobs.count import Count
@@ -77,9 +76,7 @@ def _select(root: str, settings: Settings) -> pa.Table:
 
 
 def _check_degradations(rows: Mapping[str, pa.Table], settings: Settings) -> None:
-    there = {
-        name for table in rows.values() for name in pc.unique(table["degradation"]).to_pylist()
-    }
+    there = {name for table in rows.values() for name in table["degradation"].unique().to_pylist()}
     if lacking := sorted(set(settings.degradations or ()) - there):
         raise ValueError(f"{', '.join(settings.data)}: no pair with degradation {lacking}")
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from gends.models.anchoring.drops import drops_on
 from gends.models.anchoring.kernel import blurred_like
 from gends.models.anchoring.particles import rain_on, snow_on
-from gends.models.anchoring.plane import Photo
 from gends.models.anchoring.tones import tones_on
 from gends.models.degrader import Image
+from gends.models.parametric.engine import to_float
+from gends.models.parametric.operation import Photo
+from gends.models.parametric.solver import to_uint8
 
 FORMATIONS: dict[str, Callable[[Photo, Photo], Photo]] = {
     "haze": tones_on,
@@ -45,10 +45,5 @@ def anchor(degradation: str, photograph: Image, painted: Image, reference: Image
     Returns:
         uint8 (H, W, 3).
     """
-    clean = _floats(photograph)
-    degraded = FORMATIONS[degradation](clean, clean + _floats(painted) - _floats(reference))
-    return np.clip(np.rint(degraded * 255), 0, 255).astype(np.uint8)
-
-
-def _floats(image: Image) -> Photo:
-    return np.asarray(image.astype(np.float32) / 255, np.float32)
+    clean = to_float(photograph)
+    return to_uint8(FORMATIONS[degradation](clean, clean + to_float(painted) - to_float(reference)))

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gends.models.anchoring.plane import Photo
+from gends.models.parametric.fourier import centred
+from gends.models.parametric.operation import Photo
 
 REACH = 0.05
 """Of a kernel from its middle, by the picture's shorter side."""
@@ -35,7 +36,7 @@ def fit_kernel(photograph: Photo, painted: Photo) -> Plane:
     Sciences 2009) from no blur at all.
     """
     clean, blurred = _transformed(photograph), _transformed(painted)
-    shape = photograph.shape[:2]
+    shape = (photograph.shape[0], photograph.shape[1])
     power = np.abs(clean) ** 2
     weight = 1 / np.maximum(power + FAINT * power.mean(), 1e-9)
     wanted, power = weight * np.conj(clean) * blurred, weight * power
@@ -44,7 +45,7 @@ def fit_kernel(photograph: Photo, painted: Photo) -> Plane:
     kernel[radius, radius] = 1
     ahead, momentum = kernel, 1.0
     for _ in range(STEPS):
-        error = power * np.fft.rfft2(_centred(ahead, shape)) - wanted
+        error = power * np.fft.rfft2(centred(ahead, shape)) - wanted
         moved = _simplex(ahead - _around(np.fft.irfft2(error, shape), radius))
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = moved + (momentum - 1) / following * (moved - kernel)
@@ -66,15 +67,7 @@ def _transformed(picture: Photo) -> npt.NDArray[np.complex128]:
     return np.fft.rfft2((grey - grey.mean()) * np.outer(np.hanning(height), np.hanning(width)))
 
 
-def _centred(kernel: Plane, shape: tuple[int, ...]) -> Plane:
-    """The kernel in a picture of zeros, its middle at the origin."""
-    picture = np.zeros(shape)
-    height, width = kernel.shape
-    picture[:height, :width] = kernel
-    return np.roll(picture, (-(height // 2), -(width // 2)), (0, 1))
-
-
 def _around(picture: Plane, radius: int) -> Plane:
-    """The inverse of `_centred`."""
+    """The inverse of `centred`."""
     side = 2 * radius + 1
     return np.roll(picture, (radius, radius), (0, 1))[:side, :side]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.anchoring.plane import Photo, smooth
+from gends.models.anchoring.plane import smooth
+from gends.models.parametric.operation import Photo
 
 VEIL, NEAR = 32.0, 8.0
 """Standard deviations in pixels of what counts as veil, and of a body's surroundings."""

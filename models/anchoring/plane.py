@@ -1,13 +1,11 @@
-"""Float pictures, and means over neighbourhoods of them."""
+"""Means over neighbourhoods of (H, W, 3) or (H, W)."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Photo = npt.NDArray[np.float32]
-"""(H, W, 3) or (H, W), 0 black, 1 white; may go beyond."""
+from gends.models.parametric.operation import Photo
 
 
 def smooth(values: Photo, deviation: float) -> Photo:

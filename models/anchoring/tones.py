@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.anchoring.plane import Photo, mean
+from gends.models.anchoring.plane import mean
+from gends.models.parametric.operation import Photo
 
 RADIUS = 12
 """Pixels around each that share a and b: one and a half cells of an autoencoder."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from gends.models.parametric.operation import Plane, Size
+
+Kernel = TypeVar("Kernel", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 
 def fast_size(size: Size) -> Size:
@@ -20,12 +25,17 @@ def spectrum(plane: Plane) -> Plane:
 
 def transfer(kernel: Plane, size: Size) -> Plane:
     """Spectrum, on planes of `size`, of a kernel with odd sides about its middle."""
+    return spectrum(centred(kernel, size))
+
+
+def centred(kernel: Kernel, size: Size) -> Kernel:
+    """A kernel with odd sides on a plane of `size` of zeros, its middle at the origin."""
     if kernel.shape[0] > size[0] or kernel.shape[1] > size[1]:
         raise ValueError(f"a kernel of {kernel.shape} does not fit a plane of {size}")
-    canvas = np.zeros(size, np.float32)
+    canvas = np.zeros(size, kernel.dtype)
     canvas[: kernel.shape[0], : kernel.shape[1]] = kernel
     shift = (-(kernel.shape[0] // 2), -(kernel.shape[1] // 2))
-    return spectrum(np.roll(canvas, shift, axis=(0, 1)))
+    return np.roll(canvas, shift, axis=(0, 1))
 
 
 def filtered(plane_spectrum: Plane, kernel_transfer: Plane) -> Plane:
