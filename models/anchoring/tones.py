@@ -7,22 +7,33 @@ import numpy as np
 from gends.models.anchoring.plane import mean
 from gends.models.parametric.operation import Photo
 
-RADIUS = 12
-"""Pixels around each that share a and b: one and a half cells of an autoencoder."""
+CELLS = 12
+"""Pixels around each that share a haze's a and b: one and a half cells of an autoencoder. Haze
+differs with the distance of what is behind it."""
+SCENE = 0.375
+"""The same of low light, by the picture's shorter side: a weaker light falls on all of a scene."""
 FLAT = 1e-3
 """Variance of the photograph below which it says nothing of contrast; (1/32)²."""
-STEEPEST = 1.2
-"""Largest a: neither fog nor darkness adds contrast."""
+STEEPEST_HAZE, STEEPEST_DARK = 1.2, 1.0
+"""Largest a: neither fog nor darkness adds contrast, but fog is fitted in few pixels."""
 
 
-def tones_on(photograph: Photo, painted: Photo) -> Photo:
-    """The guided filter of the photograph (He and others, TPAMI 2013, equations 5, 6 and 8).
+def haze_on(photograph: Photo, painted: Photo) -> Photo:
+    """Koschmieder's I = J t + A (1 - t) is of this form."""
+    return _tones_on(photograph, painted, CELLS, STEEPEST_HAZE)
 
-    Koschmieder's I = J t + A (1 - t) is of this form, and so is what a weaker light leaves.
-    """
-    middle, painted_middle = mean(photograph, RADIUS), mean(painted, RADIUS)
-    variance = np.maximum(mean(photograph * photograph, RADIUS) - middle * middle, 0)
-    covariance = mean(photograph * painted, RADIUS) - middle * painted_middle
-    contrast: Photo = np.clip(covariance / (variance + np.float32(FLAT)), 0, np.float32(STEEPEST))
+
+def low_light_on(photograph: Photo, painted: Photo) -> Photo:
+    """So is what a weaker light leaves, up to noise."""
+    radius = int(SCENE * min(photograph.shape[:2]))
+    return _tones_on(photograph, painted, radius, STEEPEST_DARK)
+
+
+def _tones_on(photograph: Photo, painted: Photo, radius: int, steepest: float) -> Photo:
+    """The guided filter of the photograph (He and others, TPAMI 2013, equations 5, 6 and 8)."""
+    middle, painted_middle = mean(photograph, radius), mean(painted, radius)
+    variance = np.maximum(mean(photograph * photograph, radius) - middle * middle, 0)
+    covariance = mean(photograph * painted, radius) - middle * painted_middle
+    contrast: Photo = np.clip(covariance / (variance + np.float32(FLAT)), 0, np.float32(steepest))
     offset = painted_middle - contrast * middle
-    return mean(contrast, RADIUS) * photograph + mean(offset, RADIUS)
+    return mean(contrast, radius) * photograph + mean(offset, radius)

@@ -16,7 +16,7 @@ import transformers
 from blake3 import blake3
 from torch import Tensor
 
-from gends.models.anchoring.anchor import anchor
+from gends.models.anchoring.anchor import VERSION, anchor
 from gends.models.autoencoder import STRIDE
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degraded, Image, Instruction
@@ -148,7 +148,9 @@ class GenDegDegrader:
         if self.anchored:
             # What correction has not mended is the autoencoder's loss, and was not painted.
             reference = clean if corrected else encoded.reconstruction
-            lq, gt, kind = anchor(degradation, clean, lq, reference), clean, "clean"
+            seed = job.instruction.seed
+            lq = anchor(degradation, clean, lq, reference, seed=seed)
+            gt, kind = clean, "clean"
         return Degraded(lq=lq, gt=gt, target_kind=kind, scm_applied=corrected, note=note)
 
     def _within_memory(
@@ -242,7 +244,7 @@ def _versions_of_anchoring(anchored: bool) -> dict[str, str]:
     """What anchored bytes depend on besides the model."""
     if not anchored:
         return {}
-    return {"anchored": "true", "numpy": np.__version__, "opencv": cv2.__version__}
+    return {"anchored": f"version {VERSION}", "numpy": np.__version__, "opencv": cv2.__version__}
 
 
 def _digests(model: GenDeg) -> dict[str, str]:

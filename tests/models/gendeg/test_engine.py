@@ -68,7 +68,7 @@ def test_anchored_pictures_are_what_is_painted_on_the_photograph(model: GenDeg, 
     reconstruction = painted[NAMES.index("rain")].gt
     for name, before, after in zip(NAMES, painted, results, strict=True):
         reference = clean if before.scm_applied else reconstruction
-        np.testing.assert_array_equal(after.lq, anchor(name, clean, before.lq, reference))
+        np.testing.assert_array_equal(after.lq, anchor(name, clean, before.lq, reference, seed=5))
         np.testing.assert_array_equal(after.gt, clean)
         assert (after.target_kind, after.scm_applied) == ("clean", before.scm_applied)
     assert plain.fingerprint() != anchored.fingerprint()
