@@ -80,8 +80,9 @@ def mispairing_step(experiment: Experiment) -> Step:
 
 
 def training_step(experiment: Experiment, model: Model) -> Step:
-    """Train one restorer; a training that was stopped goes on."""
-    training, arm = experiment.training, ARMS[model.arm]
+    """Train one restorer; a training that was stopped goes on. `START` is to be there before."""
+    training, arm, start = experiment.training, ARMS[model.arm], model.start
+    steps = training.steps if start else training.start_steps
     result = experiment.result(model)
     return _step(
         f"train-{model.name}",
@@ -89,7 +90,8 @@ def training_step(experiment: Experiment, model: Model) -> Step:
         *(("--original", experiment.data(name)) for name in arm.original),
         *(("--data", experiment.data(name)) for name in arm.data),
         ("--mix", "gends", "--seed", model.seed),
-        ("--steps", training.steps[model.restorer], "--batch-size", training.batch_size),
+        () if start is None else ("--model", experiment.result(start)),
+        ("--steps", steps[model.restorer], "--batch-size", training.batch_size),
         ("--crop", training.crops[model.restorer], "--sample-every", 0),
         ("--device", training.device),
         ("--workers", 1, "--threads", 1, "--loader-workers", 0),

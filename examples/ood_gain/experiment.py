@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ SEEN, UNSEEN = "0", ",".join(map(str, range(1, 13)))
 """Variants of the physical formulas that existing data have, and those that they have not."""
 
 TESTS = ("id", "ood")
+START = "start"
+"""What all others of its seed begin with: which degradations a short training hits on is luck, and
+no arm is to draw another lot than the rest."""
 BASELINE = "existing"
+CLAIM = "existing+generated"
 CONTROL = "existing+mispaired"
 COVERING = "existing+wide"
 """What severities alone do: formulas of `BASELINE`, severities of all datasets."""
@@ -34,8 +38,9 @@ class Arm:
 
 
 ARMS = {
+    START: Arm(original=("existing",)),
     BASELINE: Arm(original=("existing",)),
-    "existing+generated": Arm(original=("existing",), data=("generated",)),
+    CLAIM: Arm(original=("existing",), data=("generated",)),
     "generated": Arm(data=("generated",)),
     COVERING: Arm(original=("existing",), data=("wide",)),
     CONTROL: Arm(original=("existing",), data=("mispaired",)),
@@ -43,7 +48,7 @@ ARMS = {
 CROPS = {"nafnet": 48, "swin": 64}
 """Restorer → side of its training crops in pixels: what a core gets most from in its time."""
 RESTORERS = tuple(CROPS)
-STEPS, SEEDS = 4000, 3
+START_STEPS, STEPS, SEEDS = 8000, 2000, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +67,10 @@ class Pairs:
 class Training:
     """How every arm is trained."""
 
+    start_steps: Mapping[str, int]
+    """Restorer → optimizer steps of `START`."""
     steps: Mapping[str, int]
-    """Restorer → optimizer steps."""
+    """The same of every other arm, from there on."""
     crops: Mapping[str, int] = field(default_factory=lambda: dict(CROPS))
     batch_size: int = 16
     device: str = "cpu"
@@ -81,6 +88,11 @@ class Model:
     def name(self) -> str:
         """Of its folders."""
         return f"{self.restorer}-{self.arm}-{self.seed}"
+
+    @property
+    def start(self) -> Model | None:
+        """What it begins with; None for that one."""
+        return None if self.arm == START else replace(self, arm=START)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ from gends.pipeline.evaluation.plots import INK
 from gends.pipeline.evaluation.tables import metric_heading
 
 TEST_COLOURS = dict(zip(TESTS, ("#9aa5b1", "#4c78a8"), strict=True))
-ARM_COLOURS = dict(zip(OTHERS, ("#4c78a8", "#72b7b2", "#f2a541", "#e45756"), strict=True))
+ARM_COLOURS = dict(
+    zip(OTHERS, ("#9aa5b1", "#4c78a8", "#72b7b2", "#f2a541", "#e45756"), strict=True)
+)
 Points = Mapping[str, Sequence[Row | None]]
 """Colour's name → a row for each line of a panel."""
 
@@ -97,7 +99,7 @@ def _draw(
 def _panel(axes: Axes, points: Points, lines: Sequence[str], colours: Mapping[str, str]) -> None:
     axes.axvline(0, color=INK, linewidth=0.8)
     for number, (name, rows) in enumerate(points.items()):
-        shift = 0.18 * (number - (len(points) - 1) / 2)
+        shift = 0.16 * (number - (len(points) - 1) / 2)
         found = [(place, row) for place, row in enumerate(rows) if row is not None]
         places = [place + shift for place, _ in found]
         values = [row["value"] for _, row in found]

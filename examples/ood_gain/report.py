@@ -13,13 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from experiment import ARMS, BASELINE, CONTROL, COVERING, TESTS
+from experiment import ARMS, BASELINE, CONTROL, COVERING, START, TESTS
 from plots import plot_degradations, plot_gains
 from scores import METRICS, Scores, judged_seeds, missing_metrics, read_scores
 from summary import RESAMPLES, summarise
 from tables import Row, answers, by_seed, degradations, figures, restorers
 
 from gends.pipeline.reader import read_manifest
+
+TITLES = {
+    "mean": "restored pictures",
+    "gain": f"gain over {BASELINE}",
+    "pairing": f"gain over {CONTROL}",
+}
+"""Kind of figure → heading of its tables."""
 
 
 def write_report(out: Path) -> Path:
@@ -55,10 +62,11 @@ def notes(
     training = json.loads((out / "training.json").read_text(encoding="utf-8"))
     crops = training["crops"]
     courses = ", ".join(
-        f"{name} {steps} steps of {training['batch_size']} crops of {crops[name]} pixels"
+        f"{name} {training['start_steps'][name]} and {steps} steps "
+        f"of {training['batch_size']} crops of {crops[name]} pixels"
         for name, steps in training["steps"].items()
     )
-    yield f"Every arm: tiny restorers, {courses}, {len(seeds)} seeds."
+    yield f"Tiny restorers, {START} and each arm from there: {courses}; {len(seeds)} seeds."
     for name in dict.fromkeys(data for arm in ARMS.values() for data in (*arm.original, *arm.data)):
         root = out / "data" / name
         if root.exists():
@@ -73,9 +81,13 @@ def notes(
         "spread, so the seeds' own figures stand beside them."
     )
     yield (
-        f"A gain is an arm minus {BASELINE}, pair by pair and seed by seed: the same seed gives "
-        "both the same first weights. better and worse: its interval is on one side of 0; open: "
-        "it is not, or there are too few photographs for one."
+        f"A gain is an arm minus {BASELINE}, pair by pair and seed by seed: both begin with the "
+        f"{START} of that seed. better and worse: its interval is on one side of 0; open: it is "
+        "not, or there are too few photographs for one."
+    )
+    yield (
+        f"{START} is an arm, too: where it is better than {BASELINE}, going on has forgotten, and "
+        "whatever takes steps away from it forgets less."
     )
     for name, reason in missing.items():
         yield f"{name.upper()} is missing: {reason}."
@@ -92,7 +104,8 @@ def limits(rows: Sequence[Row]) -> Iterator[str]:
     )
     yield (
         f"{CONTROL} rules out only that a gain comes from seeing more pictures: it sees the same "
-        "ones, and not what belongs together."
+        "ones, and not what belongs together. Where it gains, too, look at what the pairs gain "
+        "beyond it."
     )
     yield (
         f"Intervals are not corrected for how many there are: {overall} gains over all pairs and "
@@ -108,8 +121,8 @@ def sections(rows: Sequence[Row], metrics: Sequence[str], told: Sequence[str]) -
     yield f"{CONTROL} must not be better. ![Gains of all arms](gains.png)"
     for restorer in restorers(rows):
         yield f"## {restorer}"
-        yield f"### Restored pictures\n\n{figures(rows, metrics, restorer, 'mean')}"
-        yield f"### Gain over {BASELINE}\n\n{figures(rows, metrics, restorer, 'gain')}"
+        for kind, title in TITLES.items():
+            yield f"### {title.capitalize()}\n\n{figures(rows, metrics, restorer, kind)}"
         seeds = figures(rows, metrics, restorer, "gain", cell=by_seed)
         yield f"### Gain over {BASELINE}, seed by seed\n\n{seeds}"
     yield "## By degradation"
@@ -117,7 +130,7 @@ def sections(rows: Sequence[Row], metrics: Sequence[str], told: Sequence[str]) -
         yield f"![Gains by degradation, {test}](degradations-{test}.png)"
     names = degradations(rows)
     for restorer in restorers(rows):
-        for kind, title in (("mean", "restored pictures"), ("gain", f"gain over {BASELINE}")):
+        for kind, title in TITLES.items():
             body = figures(rows, metrics, restorer, kind, degradations=names)
             yield f"### {restorer}: {title}\n\n{body}"
 

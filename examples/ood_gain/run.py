@@ -21,7 +21,7 @@ from commands import (
     training_step,
 )
 from execute import StepFailedError, run_steps, stop_on_sigterm
-from experiment import RESTORERS, SEEDS, STEPS, Experiment, Pairs, Training
+from experiment import RESTORERS, SEEDS, START_STEPS, STEPS, Experiment, Pairs, Training
 from report import write_report
 
 REHEARSAL = Pairs(resolution=64, replicas=1, test_replicas=1, limit=6)
@@ -31,14 +31,17 @@ REHEARSAL_STEPS = 20
 
 def main() -> None:
     options = parse()
-    usual = REHEARSAL_STEPS if options.quick else STEPS
-    steps = {name: getattr(options, f"{name}_steps") or usual for name in RESTORERS}
+    training = Training(
+        start_steps=steps_of(options, "start_steps", START_STEPS),
+        steps=steps_of(options, "steps", STEPS),
+        device=options.device,
+    )
     experiment = Experiment(
         out=options.out,
         photos=options.photos,
         held_out=options.held_out,
         pairs=REHEARSAL if options.quick else Pairs(),
-        training=Training(steps=steps, device=options.device),
+        training=training,
         address=options.address,
     )
     seeds = options.seeds or (1 if options.quick else SEEDS)
@@ -61,7 +64,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2, help="at a time, a core each")
     parser.add_argument("--seeds", type=int, help=f"of each restorer and arm; default {SEEDS}")
     for name in RESTORERS:
-        parser.add_argument(f"--{name}-steps", type=int, help=f"default {STEPS}")
+        parser.add_argument(
+            f"--{name}-start-steps", type=int, help=f"of what all begin with; default {START_STEPS}"
+        )
+        parser.add_argument(
+            f"--{name}-steps", type=int, help=f"of each arm after them; default {STEPS}"
+        )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of the restorers")
     parser.add_argument(
         "--address", help="Ray cluster to join, HOST:PORT; default: a Ray of its own per command"
@@ -72,6 +80,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only-data", action="store_true", help="make the datasets, then end")
     parser.add_argument("--quick", action="store_true", help="a rehearsal of some minutes")
     return parser.parse_args()
+
+
+def steps_of(options: argparse.Namespace, kind: str, usual: int) -> dict[str, int]:
+    """Restorer → steps."""
+    usual = REHEARSAL_STEPS if options.quick else usual
+    return {name: getattr(options, f"{name}_{kind}") or usual for name in RESTORERS}
 
 
 def make_data(experiment: Experiment, processes: int) -> None:
@@ -87,8 +101,10 @@ def compare(experiment: Experiment, seeds: int, processes: int, lpips_weights: P
     experiment.begin_training()
     for seed in range(seeds):
         models = experiment.models(seed)
-        training = [training_step(experiment, model) for model in models]
-        run_steps(training, processes, experiment.logs)
+        for begins in (True, False):
+            now = [model for model in models if (model.start is None) is begins]
+            training = [training_step(experiment, model) for model in now]
+            run_steps(training, processes, experiment.logs)
         judging = [evaluation_step(experiment, model, lpips_weights) for model in models]
         run_steps(judging, processes, experiment.logs)
         print(f"{seed + 1} of {seeds} seeds: {write_report(experiment.out)}", flush=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from experiment import BASELINE
+from experiment import BASELINE, CLAIM, CONTROL
 from scores import Numbers, Scores
 
 from gends.pipeline.evaluation.bootstrap import FEWEST, Interval, percentile_interval
@@ -35,8 +35,9 @@ SCHEMA = pa.schema(
         ("photographs", pa.int64()),
     ]
 )
-"""`degradation` is null for all pairs. `kind` is mean, or gain: the arm minus `existing`, pair by
-pair and seed by seed. `low` and `high` are the interval's ends, null where there is none."""
+"""`degradation` is null for all pairs. `kind` is mean; or gain, the arm minus `existing`, pair by
+pair and seed by seed; or pairing, the same of `CLAIM` minus `CONTROL`, which differ only in what
+belongs together. `low` and `high` are the interval's ends, null where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,9 @@ def _compared(
         if arm != BASELINE:
             baseline = scores.restored[restorer, BASELINE][metric]
             found[restorer, arm, "gain"] = values[metric] - baseline
+        if arm == CLAIM:
+            control = scores.restored[restorer, CONTROL][metric]
+            found[restorer, arm, "pairing"] = values[metric] - control
     return found
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from experiment import ARMS, BASELINE, CONTROL, TESTS
+from experiment import ARMS, BASELINE, CLAIM, CONTROL, TESTS
 from summary import INPUT, LOWER_IS_BETTER, verdict
 
 from gends.pipeline.evaluation.tables import DECIMALS, metric_heading
 
 Row = dict[str, Any]
 OTHERS = tuple(arm for arm in ARMS if arm != BASELINE)
+SHOWN = {"mean": (INPUT, *ARMS), "gain": OTHERS, "pairing": (CLAIM,)}
+"""Kind of figure → arms that have it."""
 
 
 def answers(rows: Sequence[Row], metrics: Sequence[str]) -> str:
@@ -49,14 +51,14 @@ def figures(
     degradations: Sequence[str | None] = (None,),
     cell: Callable[[Row], str] | None = None,
 ) -> str:
-    """Means or gains of a restorer's arms, a column per test set and metric."""
+    """Figures of a kind of a restorer's arms, a column per test set and metric."""
     columns = [(test, metric) for test in TESTS for metric in metrics]
     several = degradations != (None,)
     heads = ["degradation"] * several + ["trained on"]
     heads += [f"{test}: {metric_heading(m, LOWER_IS_BETTER[m])}" for test, m in columns]
     lines = []
     for degradation in degradations:
-        for arm in (INPUT, *ARMS) if kind == "mean" else OTHERS:
+        for arm in SHOWN[kind]:
             cells = []
             for test, metric in columns:
                 row = find(
@@ -88,7 +90,7 @@ def by_seed(row: Row) -> str:
 
 
 def printed(row: Row, value: float) -> str:
-    sign = "+" if row["kind"] == "gain" else ""
+    sign = "" if row["kind"] == "mean" else "+"
     return f"{value:{sign}.{DECIMALS[row['metric']]}f}"
 
 

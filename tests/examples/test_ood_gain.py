@@ -28,11 +28,12 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "ood_gain"
 MODULES = [path.stem for path in EXAMPLE.glob("*.py")]
 PHOTOGRAPHS, KINDS, SEEDS = 12, ("haze", "rain"), 3
 EFFECTS = {
+    "start": -0.5,
     "existing": 0,
     "existing+generated": 1,
     "generated": -1,
     "existing+wide": 0.5,
-    "existing+mispaired": 0,
+    "existing+mispaired": 0.25,
 }
 """Arm → what the restorers of `evaluated` gain in PSNR over `existing`, in dB."""
 
@@ -118,11 +119,13 @@ def test_nothing_is_written_over(example, finished, tmp_path):
 
 
 def test_every_command_is_one_that_gends_build_takes(example, experiment):
-    model = experiment.models(seed=0)[1]
-    experiment.result(model).mkdir(parents=True)  # evaluate looks for it at once
+    start, _, model, *_ = experiment.models(seed=0)
+    for each in (start, model):  # train and evaluate look for them at once
+        experiment.result(each).mkdir(parents=True)
     steps = [
         *example.commands.profile_steps(experiment),
         *example.commands.data_steps(experiment, workers=2),
+        example.commands.training_step(experiment, start),
         example.commands.training_step(experiment, model),
         example.commands.evaluation_step(experiment, model, None),
     ]
@@ -130,13 +133,16 @@ def test_every_command_is_one_that_gends_build_takes(example, experiment):
     assert [path for path, _ in asked] == [
         *["histograms select"] * 2,
         *["run"] * 5,
-        "train restorer",
+        *["train restorer"] * 2,
         "evaluate",
     ]
-    training = asked[-2][1]
-    assert (training["arch"], training["mix"]) == ("nafnet", "gends")
-    assert training["original"] == (str(experiment.data("existing")),)
-    assert training["data"] == (str(experiment.data("generated")),)
+    first, then = asked[-3][1], asked[-2][1]
+    for training in (first, then):
+        assert (training["arch"], training["mix"], training["seed"]) == ("nafnet", "gends", 0)
+        assert training["original"] == (str(experiment.data("existing")),)
+    assert (first["data"], first["model"], first["steps"]) == ((), None, 8000)
+    assert then["data"] == (str(experiment.data("generated")),)
+    assert (str(then["model"]), then["steps"]) == (str(experiment.result(start)), 2000)
 
 
 def parsed(words: list[str]) -> tuple[str, dict]:
@@ -202,16 +208,20 @@ def test_a_failed_step_stops_the_others_and_says_why(example, tmp_path):
 
 def test_another_experiment_in_the_same_folder_is_refused(example, experiment):
     experiment.begin_training()
-    other = example.experiment.Training(steps={"nafnet": 7, "swin": 7})
     changed = example.experiment.Experiment(
         out=experiment.out,
         photos=experiment.photos,
         held_out=experiment.held_out,
         pairs=experiment.pairs,
-        training=other,
+        training=training(example, 7),
     )
-    with pytest.raises(ValueError, match=r"'nafnet': 4000.*'nafnet': 7.*name another --out"):
+    with pytest.raises(ValueError, match=r"'nafnet': 2000.*'nafnet': 7.*name another --out"):
         changed.begin_training()
+
+
+def training(example, steps: int):
+    counts = dict.fromkeys(example.experiment.RESTORERS, steps)
+    return example.experiment.Training(steps=counts, start_steps=dict.fromkeys(counts, 8000))
 
 
 def begun(example, folder: Path):
@@ -220,7 +230,7 @@ def begun(example, folder: Path):
         photos=folder,
         held_out=folder,
         pairs=example.experiment.Pairs(),
-        training=example.experiment.Training(steps={"nafnet": 4000, "swin": 4000}),
+        training=training(example, 2000),
     )
 
 
@@ -283,13 +293,16 @@ def test_the_report_finds_what_is_there(example, reported):
         assert example.tables.find(rows, test="id", arm=arm, **whole)["value"] == pytest.approx(
             0, abs=0.03
         )
+    pairing = whole | {"kind": "pairing"}
+    row = example.tables.find(rows, test="ood", arm="existing+generated", **pairing)
+    assert row["value"] == pytest.approx(1 - 0.25, abs=0.03)
     text = path.read_text()
-    assert "| swin | ood | PSNR | better | worse | better |" in text
+    assert "| swin | ood | PSNR | worse | better | worse | better | better |" in text
     assert "LPIPS is missing: no weights here." in text
     assert "what existing+wide gains comes from severities" in text
     assert "existing+mispaired rules out only that a gain comes from seeing more pictures" in text
-    # Two restorers, two sets, two metrics and four arms; as many again for each degradation.
-    assert "32 gains over all pairs and 64 by degradation" in text
+    # Two restorers, two sets, two metrics and five arms; as many again for each degradation.
+    assert "40 gains over all pairs and 80 by degradation" in text
     assert "lpips" not in {row["metric"] for row in rows}
     shown = sorted(picture.name for picture in path.parent.glob("*.png"))
     assert shown == ["degradations-id.png", "degradations-ood.png", "gains.png"]
