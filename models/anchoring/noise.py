@@ -21,4 +21,4 @@ def noise_like(unexplained: Photo, seed: int) -> Photo:
     fine = unexplained - smooth(unexplained, GRAIN)
     strength = np.float32(TO_DEVIATION * np.median(np.abs(fine)))
     grains = np.random.default_rng(seed).standard_normal(unexplained.shape, np.float32)
-    return strength * grains
+    return np.asarray(strength * grains, np.float32)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from gends.models.anchoring.plane import smooth
+from gends.models.anchoring.streaks import along_streaks
 from gends.models.parametric.operation import Photo
 
 VEIL, NEAR = 32.0, 8.0
@@ -14,39 +18,41 @@ DENSEST = 0.9
 BRIGHTER = 4.0
 """How far bodies may be raised to make up for what was painted between them."""
 FLAKE = 0.8
-"""Standard deviation in pixels of the smallest flake; streaks are as thin as they are painted."""
+"""Standard deviation in pixels of the smallest flake."""
 
 
 def rain_on(photograph: Photo, painted: Photo) -> Photo:
     """Veil and streaks of `painted` over the photograph."""
-    return _particles_on(photograph, painted, 0)
+    return _particles_on(photograph, painted, along_streaks)
 
 
 def snow_on(photograph: Photo, painted: Photo) -> Photo:
     """Veil and flakes of `painted` over the photograph."""
-    return _particles_on(photograph, painted, FLAKE)
+    return _particles_on(photograph, painted, partial(smooth, deviation=FLAKE))
 
 
-def _particles_on(photograph: Photo, painted: Photo, smallest: float) -> Photo:
+def _particles_on(photograph: Photo, painted: Photo, shaped: Callable[[Photo], Photo]) -> Photo:
     """Bodies are white, and raised until they vary as all that was painted did."""
     residual = painted - photograph
     veil = smooth(residual, VEIL)
     fine = (residual - veil).mean(axis=2)
-    bodies = _bodies(fine, photograph.mean(axis=2), smallest)
+    bodies = _bodies(fine, photograph.mean(axis=2), shaped)
     bodies *= min(float(fine.std()) / max(float(bodies.std()), 1e-4), BRIGHTER)
     return _veiled(photograph, veil - bodies.mean()) + bodies[..., np.newaxis]
 
 
-def _bodies(fine: Photo, grey: Photo, smallest: float) -> Photo:
+def _bodies(fine: Photo, grey: Photo, shaped: Callable[[Photo], Photo]) -> Photo:
     """What brightens, is smaller than its surroundings and no detail of the photograph.
+
+    `shaped` leaves of it what has the shape of a body.
 
     Faults of painting darken as often as they brighten, bodies do not: what darkens around a place
     says how much of what brightens there is a fault.
     """
     detail = grey - smooth(grey, NEAR)
-    peaks = (smooth(fine, smallest) if smallest else fine) - smooth(fine, NEAR)
+    peaks = fine - smooth(fine, NEAR)
     follows = smooth(peaks * detail, NEAR) / (smooth(detail * detail, NEAR) + 1e-4)
-    peaks = peaks - follows * detail
+    peaks = shaped(peaks - follows * detail)
     faults = np.sqrt(2 * smooth(np.square(np.minimum(peaks, 0)), NEAR))
     return np.asarray(np.maximum(peaks - faults, 0), np.float32)
 

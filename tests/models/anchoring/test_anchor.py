@@ -7,6 +7,7 @@ import pytest
 from gends.jobs.demo import PHOTOS
 from gends.models.anchoring.anchor import FORMATIONS, anchor
 from gends.models.anchoring.kernel import fit_kernel
+from gends.models.anchoring.streaks import along_streaks
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Image, Instruction
 from gends.models.parametric import ParametricDegrader
@@ -135,3 +136,16 @@ def test_low_light_is_the_same_all_over_a_scene(photos: list[Image]):
     lq = anchor("low_light", photo, painted, photo, seed=0).astype(float)
     change = cv2.GaussianBlur((lq - photo // 2).mean(axis=2), (0, 0), 2)
     assert np.ptp(change[60:62, 40:80]) < 0.3 * photo[60:62, 60:80].mean() / 4
+
+
+@pytest.mark.parametrize("angle", [20, 60, 90, 130])
+def test_streaks_are_told_from_specks_by_the_way_that_rain_falls(angle: int):
+    rng = np.random.default_rng(0)
+    streaks, specks = np.zeros((2, 160, 160), np.float32)
+    step = 9 * np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    for place in rng.uniform(10, 150, (60, 2)):
+        ends = [tuple(int(v) for v in np.rint(place + sign * step)) for sign in (-1, 1)]
+        cv2.line(streaks, *ends, 1.0, 1, cv2.LINE_AA)
+    specks[tuple(rng.integers(0, 160, (2, 300)))] = 1
+    left = along_streaks(streaks + specks)
+    assert left[streaks > 0.5].mean() > 4 * left[(specks > 0) & (streaks == 0)].mean()
