@@ -112,8 +112,9 @@ class EngineConfig(_Section):
     )
     structure: Literal["model", "photograph"] = Field(
         default="model",
-        description="Whose structure a painted picture keeps: model, as published, or photograph, "
-        "which painted veils, particles and blur are laid over.",
+        description="Whose structure the diffusion model's pictures keep: model, as published; or "
+        "photograph, which painted tones, noise, veils, particles, drops and blur are laid over, "
+        "and which then is the clean picture of every pair.",
     )
     micro_batch: int = Field(
         default=8, ge=1, description="Pairs denoised together; fixed by the plan."

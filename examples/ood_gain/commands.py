@@ -58,7 +58,7 @@ def data_steps(experiment: Experiment, workers: int) -> Iterator[Step]:
         "id": (*formulas, SEEN, *narrow, *test),
         "ood": (*formulas, UNSEEN, *rest, *test),
         "generated": (
-            *("--engine", "gendeg", "--model", "gendeg-mini", "--structure", "photograph"),
+            *("--engine", "gendeg", "--model", "gendeg-mini", "--structure", pairs.structure),
             *train,
         ),
     }
@@ -89,7 +89,7 @@ def training_step(experiment: Experiment, model: Model) -> Step:
         ("train", "restorer", "--arch", model.restorer, "--preset", "tiny"),
         *(("--original", experiment.data(name)) for name in arm.original),
         *(("--data", experiment.data(name)) for name in arm.data),
-        ("--mix", "gends", "--seed", model.seed),
+        ("--mix", "gends", "--seed", model.training_seed),
         () if start is None else ("--model", experiment.result(start)),
         ("--steps", steps[model.restorer], "--batch-size", training.batch_size),
         ("--crop", training.crops[model.restorer], "--sample-every", 0),

@@ -48,6 +48,9 @@ ARMS = {
 CROPS = {"nafnet": 48, "swin": 64}
 """Restorer → side of its training crops in pixels: what a core gets most from in its time."""
 RESTORERS = tuple(CROPS)
+OTHER_PAIRS = 1000
+"""Lies between the seeds of `START` and of the arms: else `BASELINE` alone would see the crops that
+its start saw, in the same order."""
 START_STEPS, STEPS, SEEDS = 8000, 2000, 3
 
 
@@ -56,6 +59,8 @@ class Pairs:
     """How many pairs are made, and how large."""
 
     resolution: int = 256
+    structure: str = "photograph"
+    """`run --structure` of generated pairs."""
     replicas: int = 4
     """Pairs per training photograph and degradation, of either kind."""
     test_replicas: int = 2
@@ -93,6 +98,11 @@ class Model:
     def start(self) -> Model | None:
         """What it begins with; None for that one."""
         return None if self.arm == START else replace(self, arm=START)
+
+    @property
+    def training_seed(self) -> int:
+        """Of the order and crops of pairs, and of `START`'s first weights."""
+        return self.seed if self.arm == START else self.seed + OTHER_PAIRS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

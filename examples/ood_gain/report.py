@@ -95,7 +95,7 @@ def notes(
 
 def limits(rows: Sequence[Row]) -> Iterator[str]:
     """What these figures do not tell."""
-    gains = [row for row in rows if row["kind"] == "gain"]
+    gains = [row for row in rows if row["kind"] != "mean"]
     overall = sum(row["degradation"] is None for row in gains)
     yield (
         "Generated pairs ask for the severities of all datasets of the reference profile, those of "
@@ -108,8 +108,9 @@ def limits(rows: Sequence[Row]) -> Iterator[str]:
         "beyond it."
     )
     yield (
-        f"Intervals are not corrected for how many there are: {overall} gains over all pairs and "
-        f"{len(gains) - overall} by degradation. About one in 20 would miss a difference of none."
+        f"Intervals are not corrected for how many there are: {overall} gains over all pairs, with "
+        f"those over the control, and {len(gains) - overall} by degradation. About one in 20 would "
+        "miss a difference of none."
     )
 
 

@@ -44,7 +44,7 @@ def main() -> None:
         training=training,
         address=options.address,
     )
-    seeds = options.seeds or (1 if options.quick else SEEDS)
+    seeds = given(options.seeds, 1 if options.quick else SEEDS)
     stop_on_sigterm()
     try:
         make_data(experiment, options.processes)
@@ -61,14 +61,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--photos", required=True, type=Path, help="photographs to train on")
     parser.add_argument("--held-out", required=True, type=Path, help="other ones to judge on")
     parser.add_argument("--out", required=True, type=Path, help="folder of all that is made")
-    parser.add_argument("--processes", type=int, default=2, help="at a time, a core each")
-    parser.add_argument("--seeds", type=int, help=f"of each restorer and arm; default {SEEDS}")
+    parser.add_argument("--processes", type=count, default=2, help="at a time, a core each")
+    parser.add_argument("--seeds", type=count, help=f"of each restorer and arm; default {SEEDS}")
     for name in RESTORERS:
         parser.add_argument(
-            f"--{name}-start-steps", type=int, help=f"of what all begin with; default {START_STEPS}"
+            f"--{name}-start-steps",
+            type=count,
+            help=f"of what all begin with; default {START_STEPS}",
         )
         parser.add_argument(
-            f"--{name}-steps", type=int, help=f"of each arm after them; default {STEPS}"
+            f"--{name}-steps", type=count, help=f"of each arm after them; default {STEPS}"
         )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of the restorers")
     parser.add_argument(
@@ -82,10 +84,22 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def count(text: str) -> int:
+    """A number of something, at least 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
 def steps_of(options: argparse.Namespace, kind: str, usual: int) -> dict[str, int]:
     """Restorer → steps."""
     usual = REHEARSAL_STEPS if options.quick else usual
-    return {name: getattr(options, f"{name}_{kind}") or usual for name in RESTORERS}
+    return {name: given(getattr(options, f"{name}_{kind}"), usual) for name in RESTORERS}
+
+
+def given(number: int | None, usual: int) -> int:
+    """What was asked for, or as usual."""
+    return usual if number is None else number
 
 
 def make_data(experiment: Experiment, processes: int) -> None:

@@ -22,7 +22,7 @@ from gends.models.parametric.engine import to_float
 from gends.models.parametric.operation import Photo
 from gends.models.parametric.solver import to_uint8
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same arguments give other bytes."""
 FORMATIONS: dict[str, Callable[[Photo, Photo], Photo]] = {
     "haze": haze_on,

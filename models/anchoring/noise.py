@@ -14,8 +14,9 @@ TO_DEVIATION = 1.4826
 
 
 def noise_like(unexplained: Photo, seed: int) -> Photo:
-    """Normal noise as strong as the finest of what was painted and no tone accounts for.
+    """Normal noise as strong as the finest of what is seen and no tone accounts for.
 
+    Texture that the autoencoder lost counts with it, as far as its tones are not kept either.
     Half of all values decide how strong: a painted edge that moved is no noise.
     """
     fine = unexplained - smooth(unexplained, GRAIN)

@@ -32,7 +32,7 @@ def snow_on(photograph: Photo, painted: Photo) -> Photo:
 
 
 def _particles_on(photograph: Photo, painted: Photo, shaped: Callable[[Photo], Photo]) -> Photo:
-    """Bodies are white, and raised until they vary as all that was painted did."""
+    """Bodies are white, and raised until they vary as all that was painted did, or `BRIGHTER`."""
     residual = painted - photograph
     veil = smooth(residual, VEIL)
     fine = (residual - veil).mean(axis=2)

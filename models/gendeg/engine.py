@@ -244,7 +244,11 @@ def _versions_of_anchoring(anchored: bool) -> dict[str, str]:
     """What anchored bytes depend on besides the model."""
     if not anchored:
         return {}
-    return {"anchored": f"version {VERSION}", "numpy": np.__version__, "opencv": cv2.__version__}
+    return {
+        "structure": f"photograph, version {VERSION}",
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
 
 
 def _digests(model: GenDeg) -> dict[str, str]:

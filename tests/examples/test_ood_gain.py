@@ -138,11 +138,46 @@ def test_every_command_is_one_that_gends_build_takes(example, experiment):
     ]
     first, then = asked[-3][1], asked[-2][1]
     for training in (first, then):
-        assert (training["arch"], training["mix"], training["seed"]) == ("nafnet", "gends", 0)
+        assert (training["arch"], training["mix"]) == ("nafnet", "gends")
         assert training["original"] == (str(experiment.data("existing")),)
     assert (first["data"], first["model"], first["steps"]) == ((), None, 8000)
+    structures = [flags["generator__structure"] for path, flags in asked if path == "run"]
+    assert structures == [None, None, None, None, "photograph"]
     assert then["data"] == (str(experiment.data("generated")),)
     assert (str(then["model"]), then["steps"]) == (str(experiment.result(start)), 2000)
+
+
+def test_arms_begin_with_the_start_of_their_seed_and_see_other_crops(example, experiment):
+    models = [model for seed in range(SEEDS) for model in experiment.models(seed)]
+    starts = {model.training_seed for model in models if model.start is None}
+    assert len(starts) == SEEDS
+    for model in models:
+        if model.start is not None:
+            assert (model.start.seed, model.start.restorer) == (model.seed, model.restorer)
+            assert model.training_seed not in starts
+    arms = {model.training_seed for model in models} - starts
+    assert len(arms) == SEEDS
+
+
+def test_starts_are_trained_before_the_arms(example, experiment, monkeypatch):
+    ran = []
+    monkeypatch.setattr(
+        example.run, "run_steps", lambda steps, *_: ran.append([s.name for s in steps])
+    )
+    monkeypatch.setattr(example.run, "write_report", lambda out: out)
+    example.run.compare(experiment, 1, 2, None)
+    assert ran[0] == ["train-nafnet-start-0", "train-swin-start-0"]
+    assert len(ran[1]) == 2 * (len(EFFECTS) - 1)
+    assert [name.split("-")[0] for name in ran[2]] == ["evaluate"] * 2 * len(EFFECTS)
+
+
+@pytest.mark.parametrize("flag", ["--processes", "--seeds", "--swin-start-steps", "--nafnet-steps"])
+def test_counts_begin_at_one(example, flag: str, monkeypatch, capsys):
+    words = ["run.py", "--photos", "a", "--held-out", "b", "--out", "c", flag, "0"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit, match="2"):
+        example.run.parse()
+    assert "0 is less than 1" in capsys.readouterr().err
 
 
 def parsed(words: list[str]) -> tuple[str, dict]:
@@ -301,9 +336,10 @@ def test_the_report_finds_what_is_there(example, reported):
     assert "LPIPS is missing: no weights here." in text
     assert "what existing+wide gains comes from severities" in text
     assert "existing+mispaired rules out only that a gain comes from seeing more pictures" in text
-    # Two restorers, two sets, two metrics and five arms; as many again for each degradation.
-    assert "40 gains over all pairs and 80 by degradation" in text
+    # Two restorers, sets and metrics; five arms and a control; as many for each degradation.
+    assert "48 gains over all pairs, with those over the control, and 96 by degradation" in text
     assert "lpips" not in {row["metric"] for row in rows}
+    assert text.count("ain over existing+mispaired") == 2 * 2
     shown = sorted(picture.name for picture in path.parent.glob("*.png"))
     assert shown == ["degradations-id.png", "degradations-ood.png", "gains.png"]
     assert all(f"({name})" in text for name in shown)

@@ -99,15 +99,19 @@ def test_flat_pictures_stay_finite(name: str, level: int):
 
 def test_the_kernel_that_blurred_is_found(photos: list[Image]):
     line = np.zeros((13, 13))
-    line[6, 3:10] = 1 / 7
+    line[6, 3:10] = np.arange(1, 8) / 28  # rises one way: a kernel turned round is another
     for photo in photos:
         clean = photo.astype(np.float32) / 255
-        blurred = cv2.filter2D(clean, -1, line, borderType=cv2.BORDER_REFLECT_101)
+        blurred = cv2.filter2D(clean, -1, line[::-1, ::-1], borderType=cv2.BORDER_REFLECT_101)
         found = fit_kernel(clean, blurred)
         assert found.min() >= 0
         assert found.sum() == pytest.approx(1)
         middle = len(found) // 2
-        assert found[middle, middle - 3 : middle + 4].sum() > 0.8
+        near = found[middle, middle - 3 : middle + 4]
+        assert near.sum() > 0.8
+        assert np.average(np.arange(-3, 4), weights=near) == pytest.approx(1, abs=0.3)
+        painted = np.rint(blurred * 255).astype(np.uint8)
+        assert error(anchor("motion_blur", photo, painted, photo, seed=0), painted) < 4
 
 
 def noisy(image: Image, deviation: float) -> Image:
@@ -122,9 +126,12 @@ def test_low_light_is_as_noisy_as_painted(deviation: float, photos: list[Image])
     for photo, painted in ((grey, dark), (photos[0], noisy(photos[0] // 2, deviation))):
         smooth, first, second = (
             anchor("low_light", photo, image, photo, seed=seed).astype(float)
-            for image, seed in ((photo // 2, 0), (painted, 0), (painted, 1))
+            for image, seed in ((photo // 2, 0), (painted, 0), (painted, 2**64 - 2))
         )
         assert (first - smooth).std() == pytest.approx(deviation, rel=0.25)
+        np.testing.assert_array_equal(
+            first, anchor("low_light", photo, painted, photo, seed=0).astype(float)
+        )
         assert np.corrcoef((first - smooth).ravel(), (second - smooth).ravel())[0, 1] < 0.05
 
 
@@ -149,3 +156,57 @@ def test_streaks_are_told_from_specks_by_the_way_that_rain_falls(angle: int):
     specks[tuple(rng.integers(0, 160, (2, 300)))] = 1
     left = along_streaks(streaks + specks)
     assert left[streaks > 0.5].mean() > 4 * left[(specks > 0) & (streaks == 0)].mean()
+
+
+@pytest.mark.parametrize("name", ["rain", "snow"])
+def test_an_edge_that_is_painted_stronger_is_no_body(name: str, photos: list[Image]):
+    photo = photos[1]
+    grey = photo.astype(np.float32).mean(axis=2)
+    detail = grey - cv2.GaussianBlur(grey, (0, 0), 8)
+    sharper = np.clip(np.rint(photo + 0.5 * detail[..., None]), 0, 255).astype(np.uint8)
+    assert error(anchor(name, photo, sharper, photo, seed=0), photo) < 0.5 * error(sharper, photo)
+
+
+@pytest.mark.parametrize("level", [40, -40])
+@pytest.mark.parametrize("name", ["rain", "snow"])
+def test_a_veil_is_as_bright_or_dark_as_painted(name: str, level: int):
+    photo = np.full((96, 96, 3), 128, np.uint8)
+    lq = anchor(name, photo, np.uint8(128 + level) + np.zeros_like(photo), photo, seed=0)
+    assert lq.astype(float).mean() == pytest.approx(128 + level, abs=3)
+
+
+def test_flakes_do_not_brighten_the_whole(photos: list[Image]):
+    rng = np.random.default_rng(0)
+    photo = np.full((128, 128, 3), 90, np.uint8)
+    painted = photo.copy()
+    for x, y in rng.integers(4, 124, (40, 2)):
+        cv2.circle(painted, (int(x), int(y)), 2, (240, 240, 240), -1)
+    lq = anchor("snow", photo, painted, photo, seed=0).astype(float)
+    assert lq.mean() == pytest.approx(painted.mean(), abs=1.5)
+    flakes = painted[..., 0] > 200
+    assert lq[flakes].mean() > lq[~flakes].mean() + 80
+
+
+@pytest.mark.parametrize("name", ["rain", "snow"])
+def test_bodies_vary_about_as_much_as_what_was_painted(name: str, photos: list[Image]):
+    instruction = Instruction(degradation=name, mu=0.06, sigma=0.06, seed=3)
+    for photo, [pair] in zip(
+        photos, ParametricDegrader().degrade(photos, [[instruction]] * len(photos)), strict=True
+    ):
+        painted = blotched(pair.lq)
+        lq = anchor(name, photo, painted, photo, seed=0)
+        spreads = [(image.astype(float) - photo).mean(axis=2).std() for image in (lq, painted)]
+        assert spreads[0] == pytest.approx(spreads[1], rel=0.5)
+
+
+@pytest.mark.parametrize("name", ["haze", "low_light"])
+def test_neither_fog_nor_darkness_adds_contrast(name: str, photos: list[Image]):
+    for photo in photos:
+        middle = photo.astype(float).mean()
+        painted = np.clip(np.rint(middle + 2 * (photo - middle)), 0, 255).astype(np.uint8)
+        lq = anchor(name, photo, painted, photo, seed=0)
+        fine, before = (
+            (image - cv2.GaussianBlur(image, (0, 0), 3)).std()
+            for image in (lq.astype(np.float32), photo.astype(np.float32))
+        )
+        assert fine < 1.25 * before
