@@ -44,7 +44,7 @@ def main() -> None:
         training=training,
         address=options.address,
     )
-    seeds = given(options.seeds, 1 if options.quick else SEEDS)
+    seeds = options.seeds or (1 if options.quick else SEEDS)
     stop_on_sigterm()
     try:
         make_data(experiment, options.processes)
@@ -94,12 +94,7 @@ def count(text: str) -> int:
 def steps_of(options: argparse.Namespace, kind: str, usual: int) -> dict[str, int]:
     """Restorer → steps."""
     usual = REHEARSAL_STEPS if options.quick else usual
-    return {name: given(getattr(options, f"{name}_{kind}"), usual) for name in RESTORERS}
-
-
-def given(number: int | None, usual: int) -> int:
-    """What was asked for, or as usual."""
-    return usual if number is None else number
+    return {name: getattr(options, f"{name}_{kind}") or usual for name in RESTORERS}
 
 
 def make_data(experiment: Experiment, processes: int) -> None:
@@ -115,9 +110,10 @@ def compare(experiment: Experiment, seeds: int, processes: int, lpips_weights: P
     experiment.begin_training()
     for seed in range(seeds):
         models = experiment.models(seed)
-        for begins in (True, False):
-            now = [model for model in models if (model.start is None) is begins]
-            training = [training_step(experiment, model) for model in now]
+        starts = [model for model in models if model.start is None]
+        arms = [model for model in models if model.start is not None]
+        for group in (starts, arms):
+            training = [training_step(experiment, model) for model in group]
             run_steps(training, processes, experiment.logs)
         judging = [evaluation_step(experiment, model, lpips_weights) for model in models]
         run_steps(judging, processes, experiment.logs)
