@@ -1,0 +1,78 @@
+"""The bytes of small builds, pinned: a change that is not meant to change pictures changes none.
+
+A change that is meant to writes the new digests down here, and says so in CHANGELOG.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+PHOTOS = ("casa-mila.jpg", "tea-gardens.jpg")
+COMMON = ["--outside", "--seed", "5", "--shard-size", "6", "--workers", "1"]
+BUILDS = {
+    "dry": ["--engine", "dry", "--resolution", "64", "--replicas", "2"],
+    "parametric": ["--engine", "parametric", "--resolution", "64", "--replicas", "2"],
+    "gendeg": ["--engine", "gendeg", "--resolution", "128", "--structure", "model"],
+    "photograph": ["--engine", "gendeg", "--resolution", "128", "--structure", "photograph"],
+}
+LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "torch")
+"""What decides, beside the processor, how pictures round."""
+PINNED: dict[str, dict[str, str]] = {
+    "x86_64 AVX512 AMD EPYC, "
+    "numpy 2.4.6, opencv-python-headless 5.0.0.93, pillow 13.0.0, torch 2.15.0": {
+        "dry": "346587097f77eee1593c309123f8bb687e235edb3bc6fb916b1bd638130a59be",
+        "parametric": "44d501f3970493afb25a713710fbd67848345460a48734650f2206c7ecda24b9",
+        "gendeg": "61d36f7a567795c49c8143fc530fe9afdf377d1f186eda899deb0ea7cdd48a00",
+        "photograph": "71cda28807b62c83de295df2f3db7d9b10bd1f2d9fc9e1d323a9ccd2a804b846",
+    },
+}
+
+
+def machine() -> str:
+    name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    capability = torch.backends.cpu.get_cpu_capability()
+    processor = f"{platform.machine()} {capability} {name[1] if name else 'unnamed'}"
+    return ", ".join([processor, *(f"{name} {version(name)}" for name in LIBRARIES)])
+
+
+def digest(root: Path) -> str:
+    """Of all tars and all rows of the manifests; of no file that tells versions or times."""
+    whole = hashlib.sha256()
+    for tar in sorted((root / "shards").glob("*.tar")):
+        whole.update(tar.read_bytes())
+    for manifest in sorted((root / "manifest").glob("*.parquet")):
+        whole.update(json.dumps(pq.read_table(manifest).to_pylist(), sort_keys=True).encode())
+    return whole.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    for name in PHOTOS:
+        with as_file(files("gends.jobs") / "photos" / name) as photograph:
+            (folder / name).write_bytes(photograph.read_bytes())
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("engine", BUILDS)
+def test_a_small_build_has_the_bytes_that_were_written_down(engine, clean, tmp_path):
+    pinned = PINNED.get(machine())
+    if pinned is None:
+        pytest.skip(f"no digests are written down for {machine()}")
+    command = [Path(sys.executable).with_name("gends-build"), "run", *BUILDS[engine], *COMMON]
+    subprocess.run([*command, "--clean", clean, "--out", tmp_path / "root"], check=True)
+    assert digest(tmp_path / "root") == pinned[engine]
