@@ -30,9 +30,9 @@ from gends.models.degrader import Instruction
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.pixels import to_tensor
-from gends.pipeline.config import BuildConfig
-from gends.pipeline.load import cut
-from gends.pipeline.structure import structure_score
+from gends.pipeline.making.load import cut
+from gends.pipeline.making.structure import structure_score
+from gends.pipeline.planning.config import BuildConfig
 
 NAMES = tuple(DEGRADATIONS)
 UNTOUCHED = 0.03

@@ -26,12 +26,12 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gends.jobs.drive import ClusterOptions
-from gends.jobs.inputs import gather
-from gends.jobs.progress import Progress
-from gends.jobs.run import build
-from gends.pipeline.config import BuildConfig
-from gends.pipeline.config_file import load_config
+from gends.jobs.building.drive import ClusterOptions
+from gends.jobs.building.inputs import gather
+from gends.jobs.building.progress import Progress
+from gends.jobs.commands.run import build
+from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.planning.config_file import load_config
 
 
 @click.command()
@@ -99,9 +99,9 @@ def _bare(settings: dict[str, Any], workers: int) -> float:
 def _bare_worker(
     settings: dict[str, Any], number: int, workers: int, ready: Any, go: Any, counts: Any
 ) -> None:
-    from gends.jobs.engine import make_engine  # noqa: PLC0415
-    from gends.pipeline.load import load_views  # noqa: PLC0415
-    from gends.pipeline.unit import degrade_batch, first_batch  # noqa: PLC0415
+    from gends.jobs.building.engines import make_engine  # noqa: PLC0415
+    from gends.pipeline.making.load import load_views  # noqa: PLC0415
+    from gends.pipeline.making.unit import degrade_batch, first_batch  # noqa: PLC0415
 
     config = load_config(None, settings)
     with tempfile.TemporaryDirectory() as scratch:

@@ -30,9 +30,9 @@ from gends.models.degrader import Degraded, Degrader, Image
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.parametric.engine import ParametricDegrader
-from gends.pipeline.config import BuildConfig, FilterConfig
-from gends.pipeline.judge import Judge, Verdict
-from gends.pipeline.load import cut
+from gends.pipeline.making.judge import Judge, Verdict
+from gends.pipeline.making.load import cut
+from gends.pipeline.planning.config import BuildConfig, FilterConfig
 from gends.pipeline.types import Crop, Request
 
 BOUNDS = FilterConfig()

@@ -23,19 +23,20 @@ import click
 import psutil
 import ray
 
-from gends.jobs.build import Build
-from gends.jobs.cluster import connect
-from gends.jobs.engine import make_engine
-from gends.jobs.inputs import Inputs, gather
-from gends.jobs.stages import Context
-from gends.pipeline.commit import write_unit
-from gends.pipeline.config_file import load_config
-from gends.pipeline.dataset import config_digest
-from gends.pipeline.judge import Judge
-from gends.pipeline.lease import Lease
-from gends.pipeline.load import load_views
-from gends.pipeline.store import Store, open_store
-from gends.pipeline.unit import degrade_batch, finish_unit, first_batch
+from gends.jobs.building.build import Build
+from gends.jobs.building.engines import make_engine
+from gends.jobs.building.inputs import Inputs, gather
+from gends.jobs.building.stages import Context
+from gends.jobs.cluster.connect import connect
+from gends.pipeline.keeping.commit import write_unit
+from gends.pipeline.keeping.dataset import config_digest
+from gends.pipeline.keeping.lease import Lease
+from gends.pipeline.making.judge import Judge
+from gends.pipeline.making.load import load_views
+from gends.pipeline.making.unit import degrade_batch, finish_unit, first_batch
+from gends.pipeline.planning.config_file import load_config
+from gends.pipeline.storage.opening import open_store
+from gends.pipeline.storage.store import Store
 
 
 @click.command()

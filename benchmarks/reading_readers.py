@@ -141,8 +141,8 @@ class EncodedPairs(Dataset[Batch]):
     """Pictures as they are stored, compared with their checksums like all that gends reads."""
 
     def __init__(self, root: Path) -> None:
-        from gends.pipeline.reader import ShardReader
-        from gends.rows import Selection, columns_of, listed
+        from gends.pipeline.reading.reader import ShardReader
+        from gends.reading.rows import Selection, columns_of, listed
 
         self.columns = columns_of(Selection().read(listed(root)).combine_chunks())
         self.reader = ShardReader(root)
@@ -151,7 +151,7 @@ class EncodedPairs(Dataset[Batch]):
         return len(self.columns["key"])
 
     def __getitem__(self, index: int) -> Batch:
-        from gends.rows import row_at
+        from gends.reading.rows import row_at
 
         row = row_at(self.columns, index)
         return {"key": row["key"]} | {p: bytes(d) for p, d in self.reader.read_pair(row).items()}

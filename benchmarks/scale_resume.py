@@ -26,8 +26,8 @@ MARKS = ("imports", "opening", "lease", "ray", "listing")
 
 
 def main(kind: str, photographs: Path, root: Path, shards: int) -> None:
-    from gends.pipeline.manifest import manifest_name, shard_name  # noqa: PLC0415
-    from gends.pipeline.store import open_store  # noqa: PLC0415
+    from gends.pipeline.format.manifest import manifest_name, shard_name  # noqa: PLC0415
+    from gends.pipeline.storage.opening import open_store  # noqa: PLC0415
 
     started = time.perf_counter()
     make_root(photographs, root, shards)
@@ -47,9 +47,11 @@ def main(kind: str, photographs: Path, root: Path, shards: int) -> None:
 
 def driver(url: str, started: float) -> None:
     """Resume a root, taking the time at which each part of the driver begins."""
-    from gends.jobs import build, cluster, drive, run  # noqa: PLC0415
-    from gends.jobs.progress import Progress  # noqa: PLC0415
-    from gends.pipeline.plan import Plan  # noqa: PLC0415
+    from gends.jobs.building import build, drive  # noqa: PLC0415
+    from gends.jobs.building.progress import Progress  # noqa: PLC0415
+    from gends.jobs.cluster import connect as cluster  # noqa: PLC0415
+    from gends.jobs.commands import run  # noqa: PLC0415
+    from gends.pipeline.planning.plan import Plan  # noqa: PLC0415
 
     times = [started, time.time()]
 
@@ -82,16 +84,16 @@ def driver(url: str, started: float) -> None:
 
 def make_root(photographs: Path, root: Path, shards: int) -> None:
     """Found a root and make all shards but the last, in this process."""
-    from gends.jobs.inputs import gather  # noqa: PLC0415
+    from gends.jobs.building.inputs import gather  # noqa: PLC0415
     from gends.models.dry import DryDegrader  # noqa: PLC0415
-    from gends.pipeline.commit import seal, write_unit  # noqa: PLC0415
-    from gends.pipeline.config import BuildConfig  # noqa: PLC0415
-    from gends.pipeline.dataset import config_digest  # noqa: PLC0415
-    from gends.pipeline.judge import Judge  # noqa: PLC0415
-    from gends.pipeline.load import load_views  # noqa: PLC0415
-    from gends.pipeline.reopened import close  # noqa: PLC0415
-    from gends.pipeline.store import open_store  # noqa: PLC0415
-    from gends.pipeline.unit import make_unit  # noqa: PLC0415
+    from gends.pipeline.keeping.commit import seal, write_unit  # noqa: PLC0415
+    from gends.pipeline.keeping.dataset import config_digest  # noqa: PLC0415
+    from gends.pipeline.keeping.reopened import close  # noqa: PLC0415
+    from gends.pipeline.making.judge import Judge  # noqa: PLC0415
+    from gends.pipeline.making.load import load_views  # noqa: PLC0415
+    from gends.pipeline.making.unit import make_unit  # noqa: PLC0415
+    from gends.pipeline.planning.config import BuildConfig  # noqa: PLC0415
+    from gends.pipeline.storage.opening import open_store  # noqa: PLC0415
 
     config = BuildConfig(
         clean=str(photographs), engine="dry", resolution=16, shard_size=6, limit=shards
@@ -116,7 +118,7 @@ def bucket_of(root: Path) -> Iterator[str]:
     import boto3  # noqa: PLC0415
     from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
-    from gends.pipeline.store import open_store  # noqa: PLC0415
+    from gends.pipeline.storage.opening import open_store  # noqa: PLC0415
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would log every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from gends._version import __version__
 
 if TYPE_CHECKING:
-    from gends.augment import Augment, WithMove
-    from gends.dataset import PairDataset
-    from gends.loader import PairLoader
-    from gends.stream import PairStream
+    from gends.reading.augment import Augment, WithMove
+    from gends.reading.dataset import PairDataset
+    from gends.reading.loader import PairLoader
+    from gends.reading.stream import PairStream
 
 __all__ = ["Augment", "PairDataset", "PairLoader", "PairStream", "WithMove", "__version__"]
 
 _MODULES = {
-    "Augment": "gends.augment",
-    "PairDataset": "gends.dataset",
-    "PairLoader": "gends.loader",
-    "PairStream": "gends.stream",
-    "WithMove": "gends.augment",
+    "Augment": "gends.reading.augment",
+    "PairDataset": "gends.reading.dataset",
+    "PairLoader": "gends.reading.loader",
+    "PairStream": "gends.reading.stream",
+    "WithMove": "gends.reading.augment",
 }
 
 

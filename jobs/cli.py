@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 from gends._version import __version__
-from gends.jobs import sigterm
+from gends.jobs.cluster import sigterm
 from gends.jobs.errors import BuildError, DrainedError
-from gends.pipeline.damage import DamageError
-from gends.pipeline.lease import LeaseLostError
-from gends.pipeline.store import StorageError
+from gends.pipeline.format.damage import DamageError
+from gends.pipeline.keeping.lease import LeaseLostError
+from gends.pipeline.storage.store import StorageError
 
 COMMANDS = {
     "run": "Make a dataset, or go on making it.",
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
         """Load `gends.jobs.<name>` and take its `command`."""
         if name not in COMMANDS:
             return None
-        module: Any = importlib.import_module(f"gends.jobs.{name}")
+        module: Any = importlib.import_module(f"gends.jobs.commands.{name}")
         command: click.Command = module.command
         return command
 

@@ -15,7 +15,7 @@ _MOST_SLUG = 47
 _HASH_BYTES = 8
 
 
-def spelled(text: str) -> str:
+def printable(text: str) -> str:
     """The text in one line that is safe to print; what is not is spelled out, as in `\\x1b`."""
     return _HARMFUL.sub(_spell, text)
 
@@ -51,4 +51,4 @@ def source_id(uri: str) -> str:
 
 def own_id(uri: str) -> str | None:
     """The `source_id` of a name that has to be spelled out: two may be spelled out alike."""
-    return None if spelled(uri) == uri else source_id(uri)
+    return None if printable(uri) == uri else source_id(uri)

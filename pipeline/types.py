@@ -123,7 +123,7 @@ class WorkUnit:
     """Position inside the shard, from 0."""
     views: tuple[View, ...]
     kept: frozenset[str] = frozenset()
-    """Keys of the unit whose rows were kept; the rest is missing (see `gends.pipeline.retry`)."""
+    """Keys of the unit whose rows were kept; the rest is missing (`pipeline/keeping/retry.py`)."""
 
     @property
     def num_requests(self) -> int:

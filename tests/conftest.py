@@ -20,19 +20,19 @@ from PIL import Image as Pillow
 from gends.histograms.profile import Profile
 from gends.models.degrader import Degrader, Image
 from gends.models.dry import DryDegrader
-from gends.pipeline.catalog import Catalog, write_catalog
-from gends.pipeline.commit import seal, write_unit
-from gends.pipeline.config import BuildConfig
-from gends.pipeline.dataset import Dataset, make_identity, open_dataset
-from gends.pipeline.identity import write_identity
-from gends.pipeline.judge import Judge
-from gends.pipeline.load import load_views
-from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME
-from gends.pipeline.reopened import close
-from gends.pipeline.sources import base_folder, read_source
-from gends.pipeline.store import open_store
+from gends.pipeline.format.identity import write_identity
+from gends.pipeline.keeping.commit import seal, write_unit
+from gends.pipeline.keeping.dataset import Dataset, make_identity, open_dataset
+from gends.pipeline.keeping.parts import CATALOG_NAME, PROFILE_NAME
+from gends.pipeline.keeping.reopened import close
+from gends.pipeline.making.judge import Judge
+from gends.pipeline.making.load import load_views
+from gends.pipeline.making.unit import make_unit
+from gends.pipeline.photographs.catalog import Catalog, write_catalog
+from gends.pipeline.photographs.sources import base_folder, read_source
+from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.storage.opening import open_store
 from gends.pipeline.types import WorkUnit
-from gends.pipeline.unit import make_unit
 
 # Machines that run tests are often busy: a slow example is no failure.
 settings.register_profile("gends", deadline=None)

@@ -60,11 +60,17 @@ def test_imports_run_one_way(installed):
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("models/dry.py", "import gends.pipeline.plan"),
+        ("models/dry.py", "import gends.pipeline.planning.plan"),
         ("models/dry.py", "import gends.histograms.severity"),
-        ("pipeline/plan.py", "import gends.jobs.options"),
-        ("pipeline/plan.py", "import click"),
+        ("pipeline/planning/plan.py", "import gends.jobs.options.config"),
+        ("pipeline/planning/plan.py", "import click"),
         ("histograms/fit.py", "import transformers"),
+        # Rooms: back up, and what only builds need.
+        ("pipeline/storage/store.py", "import gends.pipeline.format.png"),
+        ("pipeline/reading/reader.py", "import gends.pipeline.keeping.commit"),
+        ("reading/rows.py", "import gends.reading.loader"),
+        ("reading/rows.py", "import gends.pipeline.planning.config"),
+        ("jobs/cluster/connect.py", "import gends.jobs.building.build"),
     ],
 )
 def test_the_contracts_notice(installed, module, line):
@@ -83,10 +89,16 @@ def test_the_contracts_notice(installed, module, line):
         ("from gends import PairStream", {"ray", "diffusers", "transformers", "click"}),
         ("import gends.histograms.profile, gends.histograms.fit", {"torch", "matplotlib", "cv2"}),
         # What the processes that decode, judge, encode and seal load:
-        ("import gends.jobs.stages", {"torch", "diffusers", "matplotlib", "pyiqa"}),
+        ("import gends.jobs.building.stages", {"torch", "diffusers", "matplotlib", "pyiqa"}),
         ("import gends.models.parametric.engine", {"torch", "diffusers", "ray"}),
-        ("import gends.jobs.build, gends.jobs.run, gends.jobs.demo", {"torch", "diffusers"}),
-        ("import gends.jobs.inputs, gends.jobs.plan, gends.jobs.status", {"torch", "ray"}),
+        (
+            "import gends.jobs.building.build, gends.jobs.commands.run, gends.jobs.commands.demo",
+            {"torch", "diffusers"},
+        ),
+        (
+            "import gends.jobs.commands.plan, gends.jobs.commands.status",
+            {"torch", "ray"},
+        ),
     ],
 )
 def test_parts_stay_light(what, absent):

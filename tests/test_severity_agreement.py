@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from gends.histograms.bins import MU_BINS, SIGMA_BINS
 from gends.histograms.severity import measure
 from gends.models import severity as twin
-from gends.models.gendeg.conditioning import bin_index
+from gends.models.gendeg.instruction.conditioning import bin_index
 from gends.models.parametric.solver import solve
-from gends.models.training.latents import LatentCache
+from gends.models.training.objectives.latents import LatentCache
 
 
 def batch(images):

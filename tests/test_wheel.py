@@ -61,7 +61,7 @@ def test_installs_nothing_but_gends(wheel, tmp_path):
     (information,) = (name for name in names if name.endswith(".dist-info"))
     assert names == {"gends", information}
     assert (tmp_path / "bin" / "gends-build").exists()
-    code = "import gends.jobs.cli, gends.pipeline.plan; print(gends.__file__)"
+    code = "import gends.jobs.cli, gends.pipeline.planning.plan; print(gends.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(tmp_path)},

@@ -13,9 +13,9 @@ from pathlib import Path
 from experiment import ARMS, NARROW, REST, SEEN, TESTS, UNSEEN, Experiment, Model
 
 from gends.models.digest import digest_folder
-from gends.pipeline.identity import read_identity
-from gends.pipeline.reader import readable_shards
-from gends.pipeline.store import open_store
+from gends.pipeline.format.identity import read_identity
+from gends.pipeline.reading.reader import readable_shards
+from gends.pipeline.storage.opening import open_store
 
 PROGRAM = str(Path(sys.executable).with_name("gends-build"))
 MISPAIR = str(Path(__file__).with_name("mispair.py"))

@@ -21,15 +21,16 @@ import numpy as np
 from blake3 import blake3
 
 from gends.histograms.severity import measure
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.decode import decode
-from gends.pipeline.identity import IDENTITY_NAME
-from gends.pipeline.manifest import float32, shard_name, write_manifest
-from gends.pipeline.parts import CATALOG_NAME, PROFILE_NAME
-from gends.pipeline.reader import ShardReader, read_manifest, readable_shards
-from gends.pipeline.shard import ShardWriter
-from gends.pipeline.store import Store, open_store
-from gends.pipeline.structure import structure_score
+from gends.pipeline.format.decode import decode
+from gends.pipeline.format.identity import IDENTITY_NAME
+from gends.pipeline.format.manifest import float32, shard_name, write_manifest
+from gends.pipeline.format.shard import ShardWriter
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.parts import CATALOG_NAME, PROFILE_NAME
+from gends.pipeline.making.structure import structure_score
+from gends.pipeline.reading.reader import ShardReader, read_manifest, readable_shards
+from gends.pipeline.storage.opening import open_store
+from gends.pipeline.storage.store import Store
 
 Row = dict[str, Any]
 

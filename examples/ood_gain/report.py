@@ -19,7 +19,7 @@ from scores import METRICS, Scores, judged_seeds, missing_metrics, read_scores
 from summary import RESAMPLES, summarise
 from tables import Row, answers, by_seed, degradations, figures, restorers
 
-from gends.pipeline.reader import read_manifest
+from gends.pipeline.reading.reader import read_manifest
 
 TITLES = {
     "mean": "restored pictures",

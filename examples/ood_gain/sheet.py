@@ -20,7 +20,7 @@ from PIL import ImageDraw, ImageFont
 
 from gends import PairDataset
 from gends.models.degrader import Image
-from gends.models.restorers.catalogue import Restorer, load
+from gends.models.restorers.architectures import Restorer, load
 
 GAP, CAPTION = 6, 16
 INK = (30, 30, 30)

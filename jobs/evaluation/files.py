@@ -15,7 +15,7 @@ from gends.pipeline.evaluation.latex import to_latex
 from gends.pipeline.evaluation.markdown import to_markdown
 from gends.pipeline.evaluation.plots import FORMATS, plot
 from gends.pipeline.evaluation.score import Scores
-from gends.pipeline.store import room_in
+from gends.pipeline.storage.store import room_in
 
 RECORD = "evaluation.json"
 """Written last: an evaluation without it is not whole."""

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from gends.jobs.evaluation.settings import Settings
-from gends.jobs.restored_record import Record, check_record
-from gends.jobs.restorer import Restorer
+from gends.jobs.restoring.record import Record, check_record
+from gends.jobs.restoring.trained_restorer import Restorer
 from gends.jobs.training.trained_on import History, history_of
 from gends.models.degrader import Image
 from gends.models.digest import digest_folder

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from gends.jobs.evaluation.judged import Judged
 from gends.jobs.evaluation.settings import Settings
 from gends.jobs.training.trained_on import History
-from gends.pipeline.disjoint import refuse_shared
-from gends.pipeline.reader import read_manifest
-from gends.rows import check_known
+from gends.pipeline.reading.disjoint import refuse_shared
+from gends.pipeline.reading.reader import read_manifest
+from gends.reading.rows import check_known
 
 
 def check_sources(settings: Settings, judged: Judged) -> str:

@@ -10,16 +10,20 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from gends.dataset import PairDataset
+from gends.jobs.training.gendeg_training import Options, Run, load_autoencoder
 from gends.jobs.training.inputs import source_of, start_of
-from gends.jobs.training.run import Options, Run, load_autoencoder
 from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degrader import Image
 from gends.models.pixels import grid, to_images, to_tensor
 from gends.models.seeding import seeded
-from gends.models.training.autoencoder import autoencoder_loss, build_optimizer, initialise
+from gends.models.training.objectives.autoencoder import (
+    autoencoder_loss,
+    build_optimizer,
+    initialise,
+)
 from gends.models.training.randomness import numpy_generator
 from gends.models.training.task import Batch, Task
+from gends.reading.dataset import PairDataset
 
 
 def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:

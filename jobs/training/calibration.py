@@ -10,16 +10,16 @@ import click
 import numpy as np
 import torch
 
-from gends.dataset import PairDataset
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.severity import measure
+from gends.jobs.training.gendeg_training import NAMES
 from gends.jobs.training.inputs import device_of
-from gends.jobs.training.run import NAMES
 from gends.models.degrader import Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.training.randomness import step_seed
+from gends.reading.dataset import PairDataset
 
 
 def train_calibration(

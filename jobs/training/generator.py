@@ -9,26 +9,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gends.dataset import PairDataset
-from gends.jobs.training.inputs import source_of, start_of
-from gends.jobs.training.run import (
+from gends.jobs.training.gendeg_training import (
     NAMES,
     Run,
     load_autoencoder,
     load_generator,
     with_modules,
 )
+from gends.jobs.training.inputs import source_of, start_of
 from gends.models.autoencoder import STRIDE, Autoencoder, target_latents
 from gends.models.degrader import Image, Instruction
 from gends.models.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.target import Target
 from gends.models.pixels import grid, to_images
-from gends.models.training.generator import GeneratorParts, degradations_of, generator_loss
-from gends.models.training.latent_writer import with_flips
-from gends.models.training.latents import LatentCache
+from gends.models.training.objectives.generator import (
+    GeneratorParts,
+    degradations_of,
+    generator_loss,
+)
+from gends.models.training.objectives.latent_writer import with_flips
+from gends.models.training.objectives.latents import LatentCache
 from gends.models.training.randomness import torch_generator
 from gends.models.training.task import Batch, Task
+from gends.reading.dataset import PairDataset
 
 PRESET = "gendeg-mini"
 SAMPLE_ROWS = 2

@@ -11,11 +11,11 @@ import torch
 from blake3 import blake3
 
 from gends.models.digest import digest_folder
-from gends.pipeline.identity import IDENTITY_NAME
-from gends.pipeline.manifest import read_facts
-from gends.pipeline.reader import readable_shards
-from gends.pipeline.shard import checksum_of
-from gends.pipeline.store import open_store
+from gends.pipeline.format.identity import IDENTITY_NAME
+from gends.pipeline.format.manifest import read_facts
+from gends.pipeline.format.shard import checksum_of
+from gends.pipeline.reading.reader import readable_shards
+from gends.pipeline.storage.opening import open_store
 
 
 def device_of(name: str | None) -> str:

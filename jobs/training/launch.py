@@ -16,12 +16,12 @@ import ray
 from ray import train as ray_train
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from gends.jobs.cause import last_line
+from gends.jobs.cluster.cause import last_line
 from gends.jobs.errors import BuildError
-from gends.jobs.training.desk import open_desk
+from gends.jobs.training.mailbox import open_mailbox
 from gends.models.training.interruption import stop_on_signals
-from gends.pipeline.damage import PairError
-from gends.pipeline.store import StorageError
+from gends.pipeline.format.damage import PairError
+from gends.pipeline.storage.store import StorageError
 
 LISTEN = 0.3
 """Seconds between two looks at what the ranks have told."""
@@ -43,8 +43,8 @@ class LostRankError(BuildError):
 class Launch:
     """One training's function, and where and how wide it runs.
 
-    Ray calls `work(settings | {"desk": desk})` on each rank, with torch's process group joined; the
-    first rank tells the desk what it has to say.
+    Ray calls `work(settings | {"mailbox": mailbox})` on each rank, with torch's process group
+    joined; the first rank tells the mailbox what it has to say.
     """
 
     work: Work
@@ -65,24 +65,24 @@ class Launch:
             LostRankError: a rank died or broke; its last words are in `folder`/failure.txt.
             ValueError, OSError, FloatingPointError, BuildError: what a rank raised.
         """
-        desk = open_desk()
-        fit = _Background(self._trainer(desk).fit)
+        mailbox = open_mailbox()
+        fit = _Background(self._trainer(mailbox).fit)
         told = False
         with self._scratch(), stop_on_signals() as asked:
             fit.start()
             while not fit.ended(LISTEN):
-                _hear(desk, listen)
+                _hear(mailbox, listen)
                 if asked() and not told:
-                    ray.get(desk.stop.remote())
+                    ray.get(mailbox.stop.remote())
                     told = True
-        _hear(desk, listen)
+        _hear(mailbox, listen)
         if fit.error is not None:
             error = self.blame(fit.error)
             if isinstance(error, LostRankError):
                 error.stopping = told
             raise error from fit.error
 
-    def _trainer(self, desk: Any) -> TorchTrainer:
+    def _trainer(self, mailbox: Any) -> TorchTrainer:
         # Ray would work in a folder of its own: what this one opens by a relative path moved.
         os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
         # A machine that goes away is a rank that is lost; to be told before takes a process more.
@@ -90,7 +90,7 @@ class Launch:
         gpu = {"GPU": 1} if self.on_gpu else {}
         return TorchTrainer(
             self.work,
-            train_loop_config={**self.settings, "desk": desk},
+            train_loop_config={**self.settings, "mailbox": mailbox},
             # What ranks tell each other beside gradients does not pass through the GPU.
             torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if self.on_gpu else "gloo"),
             scaling_config=ray_train.ScalingConfig(
@@ -168,6 +168,6 @@ def _in_short(failure: Exception) -> Exception:
     return failure
 
 
-def _hear(desk: Any, listen: Callable[[Any], None]) -> None:
-    for note in ray.get(desk.take.remote()):
+def _hear(mailbox: Any, listen: Callable[[Any], None]) -> None:
+    for note in ray.get(mailbox.take.remote()):
         listen(note)

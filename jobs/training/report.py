@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from gends.jobs import sigterm
-from gends.jobs.progress import duration
+from gends.jobs.cluster import sigterm
+from gends.jobs.console.duration import duration
 from gends.models.training.progress import Progress
 
 

@@ -11,15 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gends.dataset import PairDataset
+from gends.jobs.training.gendeg_training import NAMES, Options, Run, load_generator, with_modules
 from gends.jobs.training.inputs import source_of, start_of
-from gends.jobs.training.run import (
-    NAMES,
-    Options,
-    Run,
-    load_generator,
-    with_modules,
-)
 from gends.models.autoencoder import STRIDE, decode_latents, target_latents
 from gends.models.degrader import Image
 from gends.models.gendeg.model import GenDeg
@@ -27,10 +20,15 @@ from gends.models.pixels import grid, to_images, to_tensor
 from gends.models.scm import StructureCorrection
 from gends.models.seeding import seeded
 from gends.models.severity import measure
-from gends.models.training.generator import GeneratorParts, degradations_of, drop_and_encode
+from gends.models.training.objectives.generator import (
+    GeneratorParts,
+    degradations_of,
+    drop_and_encode,
+)
+from gends.models.training.objectives.scm import CORRECTED, CorrectionLoss
 from gends.models.training.randomness import numpy_generator, torch_generator
-from gends.models.training.scm import CORRECTED, CorrectionLoss
 from gends.models.training.task import Batch, Task
+from gends.reading.dataset import PairDataset
 
 PRESET = "mini"
 """Size of a structure correction module where none is asked for."""

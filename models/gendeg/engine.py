@@ -18,14 +18,14 @@ from torch import Tensor
 
 from gends.models.anchoring.anchor import VERSION, anchor
 from gends.models.autoencoder import STRIDE
+from gends.models.cache import Recent
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.digest import digest_folder
+from gends.models.gendeg.instruction.prompt import phrase_of
 from gends.models.gendeg.model import GenDeg
-from gends.models.gendeg.prompt import phrase_of
-from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.sampling.settings import SamplingSettings
 from gends.models.pixels import to_images, to_tensor
-from gends.models.recent import Recent
 
 KEPT = 48
 """Clean images whose latents and reconstructions are remembered: under 2 MB each at 512 pixels."""

@@ -13,13 +13,13 @@ from transformers import CLIPTokenizer
 
 from gends.models.autoencoder import condition_latents, decode_latents
 from gends.models.degrader import Instruction
-from gends.models.gendeg.guidance import guided
+from gends.models.gendeg.instruction.prompt import PromptEncoder, PromptTokenizer
 from gends.models.gendeg.network import build_parts
 from gends.models.gendeg.parts import Parts
 from gends.models.gendeg.presets import Preset, find_preset
-from gends.models.gendeg.prompt import PromptEncoder, PromptTokenizer
-from gends.models.gendeg.sampler import SchedulerSampler
-from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.sampling.guidance import guided
+from gends.models.gendeg.sampling.sampler import SchedulerSampler
+from gends.models.gendeg.sampling.settings import SamplingSettings
 from gends.models.gendeg.source import locate
 from gends.models.gendeg.storage import load_model, save_model
 

@@ -12,10 +12,10 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gends.models.autoencoder import Autoencoder, PatchAutoencoder
-from gends.models.gendeg.conditioning import SeverityConditioner
+from gends.models.gendeg.instruction.conditioning import SeverityConditioner
+from gends.models.gendeg.instruction.tokenizer import build_tokenizer, phrase_words
 from gends.models.gendeg.parts import Modules, Parts
 from gends.models.gendeg.presets import Preset
-from gends.models.gendeg.tokenizer import build_tokenizer, phrase_words
 from gends.models.seeding import seeded
 
 AUTOENCODERS: dict[str, type[Autoencoder]] = {

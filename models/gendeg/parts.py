@@ -11,9 +11,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from gends.models.autoencoder import Autoencoder
 from gends.models.gendeg.calibration import Calibration
-from gends.models.gendeg.conditioning import SeverityConditioner
-from gends.models.gendeg.noise_schedule import NoiseSchedule
-from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.instruction.conditioning import SeverityConditioner
+from gends.models.gendeg.sampling.noise_schedule import NoiseSchedule
+from gends.models.gendeg.sampling.settings import SamplingSettings
 from gends.models.gendeg.target import Target
 from gends.models.scm import StructureCorrection
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gends.models.gendeg.noise_schedule import NoiseSchedule
-from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.sampling.noise_schedule import NoiseSchedule
+from gends.models.gendeg.sampling.settings import SamplingSettings
 from gends.models.gendeg.target import Target
 
 

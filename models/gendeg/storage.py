@@ -18,14 +18,14 @@ from torch import nn
 from transformers import CLIPTextModel
 
 from gends.models.gendeg.calibration import Calibration
-from gends.models.gendeg.conditioning import SeverityConditioner
 from gends.models.gendeg.fit import misfit
+from gends.models.gendeg.instruction.conditioning import SeverityConditioner
+from gends.models.gendeg.instruction.tokenizer import load_tokenizer, save_tokenizer
 from gends.models.gendeg.network import AUTOENCODERS
-from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.parts import Parts
-from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.sampling.noise_schedule import NoiseSchedule
+from gends.models.gendeg.sampling.settings import SamplingSettings
 from gends.models.gendeg.target import Target
-from gends.models.gendeg.tokenizer import load_tokenizer, save_tokenizer
 from gends.models.json_object import construct, read_object
 from gends.models.module_folder import DIFFUSERS, load_module, make_readable, save_module, to_json
 from gends.models.scm import StructureCorrection

@@ -13,7 +13,7 @@ from gends.models.metrics.inception import InceptionFeatures
 from gends.models.metrics.lpips_alex import open_lpips
 from gends.models.metrics.metric import Metric, MissingMetricError
 from gends.models.metrics.psnr import psnr
-from gends.models.metrics.published import open_pyiqa
+from gends.models.metrics.pyiqa_metrics import open_pyiqa
 from gends.models.metrics.ssim import ssim
 
 DEFAULT = ("psnr", "ssim", "lpips", "dists", "fid", "niqe", "musiq", "clipiqa")

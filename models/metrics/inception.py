@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from gends.models.degrader import Image
 from gends.models.metrics.frechet import Features
-from gends.models.metrics.published import create
+from gends.models.metrics.pyiqa_metrics import create
 
 SIDE = 299
 """Of the pictures that Inception takes."""

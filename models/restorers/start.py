@@ -6,8 +6,8 @@ import inspect
 import json
 from pathlib import Path
 
-from gends.models.restorers.catalogue import Restorer, class_of, load
-from gends.models.restorers.published import load_published
+from gends.models.restorers.architectures import Restorer, class_of, load
+from gends.models.restorers.authors import load_published
 
 
 def load_start(arch: str, preset: str, path: Path) -> Restorer:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gends.pipeline.reader import read_manifest
-from gends.pipeline.store import same_place
+from gends.pipeline.reading.reader import read_manifest
+from gends.pipeline.storage.opening import same_place
 
 FACTS = (
     "key",

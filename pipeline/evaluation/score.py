@@ -16,7 +16,7 @@ from gends.models.metrics.catalog import Metrics
 from gends.models.metrics.inception import DIMENSIONS
 from gends.models.metrics.metric import Metric
 from gends.pipeline.evaluation.pairs import FACTS
-from gends.pipeline.reader import ShardReader, read_pictures
+from gends.pipeline.reading.reader import ShardReader, read_pictures
 
 Restore = Callable[[dict[str, Any], Image], Image]
 """(row of a pair, its degraded picture) to the restored one, all uint8 (H, W, 3)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from gends.pipeline.export.folder import SIZES_NAME, shape
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.reader import PARTS
+from gends.pipeline.reading.reader import PARTS
 
 MAP_SIZE = 1 << 42
 """Bytes of address space, and so the most that a database may hold; the disk is used as needed."""

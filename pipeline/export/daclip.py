@@ -12,10 +12,10 @@ from typing import Any
 
 import fpng
 
-from gends.pipeline.decode import decode
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.reader import PARTS
-from gends.pipeline.vocabulary import DACLIP_WORDS
+from gends.pipeline.export.vocabulary import DACLIP_WORDS
+from gends.pipeline.format.decode import decode
+from gends.pipeline.reading.reader import PARTS
 
 READABLE = ("png", "jpg")
 """Suffixes that its listing of folders knows; the others are re-encoded as PNG, without loss."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.reader import PARTS
+from gends.pipeline.reading.reader import PARTS
 
 HEADER = ("image", "conditioning_image")
 """Clean, degraded. Its code takes the columns by position too, so their order counts; the example

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.manifest import member_json
-from gends.pipeline.reader import PARTS
+from gends.pipeline.format.manifest import member_json
+from gends.pipeline.reading.reader import PARTS
 
 METADATA_NAME = "metadata.jsonl"
 SIZES_NAME = "meta_info.txt"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gends.pipeline.damage import PairError
 from gends.pipeline.export.basicsr_lmdb import write_basicsr_lmdb
 from gends.pipeline.export.daclip import write_daclip
 from gends.pipeline.export.diffplugin import write_diffplugin
@@ -17,8 +16,9 @@ from gends.pipeline.export.huggingface import write_huggingface
 from gends.pipeline.export.pair import Pair, read_pairs
 from gends.pipeline.export.place import FACTS_NAME, earlier_export, new_folder, write_facts
 from gends.pipeline.export.selection import Census, Selection, take_census
-from gends.pipeline.identity import read_identity
-from gends.pipeline.store import open_store
+from gends.pipeline.format.damage import PairError
+from gends.pipeline.format.identity import read_identity
+from gends.pipeline.storage.opening import open_store
 
 Writer = Callable[[Iterable[Pair], Path, Path], list[str]]
 """(pairs, folder to write into, what it is going to be called) -> what a user should know."""

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.manifest import RANGES, SCHEMA, member_json
-from gends.pipeline.reader import PARTS
+from gends.pipeline.format.manifest import RANGES, SCHEMA, member_json
+from gends.pipeline.reading.reader import PARTS
 
 FILE_BYTES = 500_000_000
 """Of pictures in one file: what the hub recommends."""

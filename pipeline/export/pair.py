@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from gends.pipeline.damage import PairError
-from gends.pipeline.manifest import Row, manifest_name
-from gends.pipeline.names import spelled
-from gends.pipeline.reader import PARALLEL, ShardReader
+from gends.pipeline.format.damage import PairError
+from gends.pipeline.format.manifest import Row, manifest_name
+from gends.pipeline.names import printable
+from gends.pipeline.reading.reader import PARALLEL, ShardReader
 
 _NAME = re.compile(r"[A-Za-z0-9_+-]{1,100}")
 """Of keys and degradations: they become file names."""
@@ -101,7 +101,7 @@ def _read(reader: ShardReader, row: Row) -> Pair:
     for column in ("key", "degradation"):
         if not _NAME.fullmatch(row[column] or ""):
             raise PairError(
-                f"{manifest_name(row['shard'])}: {spelled(str(row[column])):.100} is no {column} "
+                f"{manifest_name(row['shard'])}: {printable(str(row[column])):.100} is no {column} "
                 "that can name a file; run gends-build verify"
             )
     found = {part: bytes(data) for part, data in reader.read_pair(row).items()}

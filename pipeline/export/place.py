@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gends.pipeline.store import room_in
+from gends.pipeline.storage.store import room_in
 
 FACTS_NAME = "export.json"
 """What an export is of; its presence says that the folder is ours."""

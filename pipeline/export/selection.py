@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from blake3 import blake3
 
-from gends.pipeline.condition import Condition
-from gends.pipeline.manifest import SCHEMA
-from gends.pipeline.reader import DatasetNotFoundError, read_manifest, readable_shards
-from gends.pipeline.store import open_store
+from gends.pipeline.format.manifest import SCHEMA
+from gends.pipeline.reading.condition import Condition
+from gends.pipeline.reading.reader import DatasetNotFoundError, read_manifest, readable_shards
+from gends.pipeline.storage.opening import open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gends.pipeline.export.formats import Exported
-from gends.pipeline.manifest import read_facts, shard_name
-from gends.pipeline.reader import DatasetNotFoundError, readable_shards
-from gends.pipeline.store import Store, open_store
+from gends.pipeline.format.manifest import read_facts, shard_name
+from gends.pipeline.reading.reader import DatasetNotFoundError, readable_shards
+from gends.pipeline.storage.opening import open_store
+from gends.pipeline.storage.store import Store
 
 
 def write_wids(root: Path | str, file: Path) -> Exported:

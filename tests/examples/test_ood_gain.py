@@ -20,9 +20,9 @@ import pytest
 from gends import PairDataset
 from gends.jobs.cli import group
 from gends.models.digest import digest_folder
-from gends.pipeline.dataset import open_dataset
-from gends.pipeline.reader import read_manifest
-from gends.pipeline.verify import verify
+from gends.pipeline.keeping.dataset import open_dataset
+from gends.pipeline.keeping.verify import verify
+from gends.pipeline.reading.reader import read_manifest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ood_gain"
 MODULES = [path.stem for path in EXAMPLE.glob("*.py")]

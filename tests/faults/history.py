@@ -19,15 +19,15 @@ from collections.abc import Callable
 from functools import partial
 
 from gends.models.dry import DryDegrader
-from gends.pipeline.commit import begun_shards, durable_units, seal, write_unit
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.faults import VARIABLE, fault_point
-from gends.pipeline.judge import Judge
-from gends.pipeline.lease import hold
-from gends.pipeline.load import load_views
-from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.reopened import close, settle
-from gends.pipeline.unit import make_unit
+from gends.pipeline.format.manifest import sealed_shards
+from gends.pipeline.keeping.commit import begun_shards, durable_units, seal, write_unit
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.lease import hold
+from gends.pipeline.keeping.reopened import close, settle
+from gends.pipeline.making.judge import Judge
+from gends.pipeline.making.load import load_views
+from gends.pipeline.making.unit import make_unit
+from gends.pipeline.storage.faults import VARIABLE, fault_point
 
 
 def session(url: str, workers: int, order: random.Random) -> None:

@@ -21,11 +21,11 @@ import ray
 from ray.data.checkpoint import CheckpointConfig
 
 from gends.models.dry import DryDegrader
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.judge import Judge
-from gends.pipeline.load import load_views
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.making.judge import Judge
+from gends.pipeline.making.load import load_views
+from gends.pipeline.making.unit import make_unit
 from gends.pipeline.types import WorkUnit
-from gends.pipeline.unit import make_unit
 
 ROWS_PER_TAR = 96
 

@@ -12,16 +12,16 @@ import sys
 from functools import partial
 
 from gends.models.dry import DryDegrader
-from gends.pipeline.commit import begun_shards, begun_units, read_kept, seal, write_unit
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.judge import Judge
-from gends.pipeline.lease import hold
-from gends.pipeline.load import load_views
-from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.reopened import close, settle
-from gends.pipeline.retry import failed_shards, narrowed, reopen
-from gends.pipeline.store import Store
-from gends.pipeline.unit import in_order, make_unit
+from gends.pipeline.format.manifest import sealed_shards
+from gends.pipeline.keeping.commit import begun_shards, begun_units, read_kept, seal, write_unit
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.lease import hold
+from gends.pipeline.keeping.reopened import close, settle
+from gends.pipeline.keeping.retry import failed_shards, narrowed, reopen
+from gends.pipeline.making.judge import Judge
+from gends.pipeline.making.load import load_views
+from gends.pipeline.making.unit import in_order, make_unit
+from gends.pipeline.storage.store import Store
 
 
 def serve() -> None:

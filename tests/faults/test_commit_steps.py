@@ -11,10 +11,10 @@ import pytest
 from plain_build import made_by, start, upload
 from witness import Witness, published
 
-from gends.pipeline.dataset import open_dataset
-from gends.pipeline.lease import newest_lease
-from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.store import open_store
+from gends.pipeline.format.manifest import sealed_shards
+from gends.pipeline.keeping.dataset import open_dataset
+from gends.pipeline.keeping.lease import newest_lease
+from gends.pipeline.storage.opening import open_store
 
 ON_DISK = ("begun", "written", "synced", "checked", "named")
 IN_BUCKETS = ("begun", "written", "checked", "named")

@@ -15,7 +15,14 @@ import pytest
 from witness import published
 
 from gends.models.dry import DryDegrader
-from gends.pipeline.commit import (
+from gends.pipeline.format.manifest import (
+    ManifestError,
+    Row,
+    manifest_name,
+    sealed_shards,
+    shard_name,
+)
+from gends.pipeline.keeping.commit import (
     UnitError,
     read_kept,
     seal,
@@ -23,14 +30,13 @@ from gends.pipeline.commit import (
     write_reopened,
     write_unit,
 )
-from gends.pipeline.dataset import Dataset
-from gends.pipeline.judge import Judge
-from gends.pipeline.load import load_views
-from gends.pipeline.manifest import ManifestError, Row, manifest_name, sealed_shards, shard_name
-from gends.pipeline.reader import read_manifest
-from gends.pipeline.retry import completed, failed_shards, narrowed, reopen
+from gends.pipeline.keeping.dataset import Dataset
+from gends.pipeline.keeping.retry import completed, failed_shards, narrowed, reopen
+from gends.pipeline.making.judge import Judge
+from gends.pipeline.making.load import load_views
+from gends.pipeline.making.unit import make_unit
+from gends.pipeline.reading.reader import read_manifest
 from gends.pipeline.types import WorkUnit
-from gends.pipeline.unit import make_unit
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 

@@ -16,11 +16,12 @@ import pytest
 from witness import Witness, published
 
 from gends import PairDataset
-from gends.pipeline.commit import durable_units
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.lease import hold
-from gends.pipeline.manifest import sealed_shards
-from gends.pipeline.store import StorageError, Store, open_store
+from gends.pipeline.format.manifest import sealed_shards
+from gends.pipeline.keeping.commit import durable_units
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.lease import hold
+from gends.pipeline.storage.opening import open_store
+from gends.pipeline.storage.store import StorageError, Store
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 STEP = 16

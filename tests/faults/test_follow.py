@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from assault import kill_tree
 
-from gends.jobs.status import collect
-from gends.pipeline.dataset import open_dataset
-from gends.pipeline.reader import read_manifest
+from gends.jobs.commands.status import collect
+from gends.pipeline.keeping.dataset import open_dataset
+from gends.pipeline.reading.reader import read_manifest
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 SHARDS = 6

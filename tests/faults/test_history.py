@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from witness import published
 
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.lease import newest_lease
-from gends.pipeline.verify import verify
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.lease import newest_lease
+from gends.pipeline.keeping.verify import verify
 
 HISTORIES = int(os.environ.get("HISTORIES", "6"))
 SCRIPT = Path(__file__).with_name("history.py")

@@ -18,9 +18,9 @@ from assault import kill_tree
 from growing import files_in
 from witness import published
 
-from gends.jobs.status import collect
+from gends.jobs.commands.status import collect
 from gends.models.parametric.engine import ParametricDegrader
-from gends.pipeline.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 IMAGES, SHARDS = 24, 6

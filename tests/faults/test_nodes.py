@@ -16,8 +16,8 @@ import pytest
 from ray.cluster_utils import Cluster
 from witness import published
 
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.faults import VARIABLE
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.storage.faults import VARIABLE
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 SETTINGS: dict[str, Any] = {

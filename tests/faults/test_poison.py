@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gends.jobs.status import collect
-from gends.pipeline.dataset import open_dataset
-from gends.pipeline.faults import VARIABLE
-from gends.pipeline.reader import read_manifest
+from gends.jobs.commands.status import collect
+from gends.pipeline.keeping.dataset import open_dataset
+from gends.pipeline.reading.reader import read_manifest
+from gends.pipeline.storage.faults import VARIABLE
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 SETTINGS = "--engine dry --resolution 64 --unit-images 4 --shard-size 24 --seed 5 --workers 1"

@@ -17,13 +17,13 @@ from assault import kill_tree
 from plain_build import wait_for
 from witness import published
 
-from gends.pipeline.commit import work_folder
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.faults import VARIABLE
-from gends.pipeline.lease import newest_lease
-from gends.pipeline.manifest import manifest_name, shard_name
-from gends.pipeline.reopened import Reopened
-from gends.pipeline.retry import failed_shards
+from gends.pipeline.format.manifest import manifest_name, shard_name
+from gends.pipeline.keeping.commit import work_folder
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.lease import newest_lease
+from gends.pipeline.keeping.reopened import Reopened
+from gends.pipeline.keeping.retry import failed_shards
+from gends.pipeline.storage.faults import VARIABLE
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 NAMES = [f"{index}.png" for index in range(4)]

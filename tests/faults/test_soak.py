@@ -13,9 +13,9 @@ from assault import KINDS, assault
 from soaking import SETTINGS, compare, made_in, report, start_build
 from witness import Witness
 
-from gends.pipeline.dataset import Dataset
-from gends.pipeline.faults import VARIABLE
-from gends.pipeline.store import open_store
+from gends.pipeline.keeping.dataset import Dataset
+from gends.pipeline.storage.faults import VARIABLE
+from gends.pipeline.storage.opening import open_store
 
 IN_FLIGHT = 3
 """Units for each worker."""

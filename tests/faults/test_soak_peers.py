@@ -18,8 +18,8 @@ from assault import ENDS_THE_BUILD, assault
 from soaking import SETTINGS, compare, made_in, report, start_build
 from witness import Witness
 
-from gends.pipeline.dataset import Dataset
-from gends.pipeline.store import open_store
+from gends.pipeline.keeping.dataset import Dataset
+from gends.pipeline.storage.opening import open_store
 
 SCRIPT = Path(__file__).with_name("ray_data_build.py")
 REPLICAS = {"replicas": 8, "shard_size": 96}

@@ -17,11 +17,12 @@ import pytest
 from proxy import FAULTS, Choose, Proxy, mixed
 from witness import Witness, published
 
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.lease import LeaseHeldError, hold, newest_lease
-from gends.pipeline.object_store import PART
-from gends.pipeline.store import AlreadyExistsError, StorageError, Store, open_store
-from gends.pipeline.verify import verify
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.lease import LeaseHeldError, hold, newest_lease
+from gends.pipeline.keeping.verify import verify
+from gends.pipeline.storage.bucket import PART
+from gends.pipeline.storage.opening import open_store
+from gends.pipeline.storage.store import AlreadyExistsError, StorageError, Store
 
 SCRIPT = Path(__file__).with_name("resume.py")
 PROGRAM = Path(sys.executable).with_name("gends-build")

@@ -17,11 +17,11 @@ import pytest
 from plain_build import PlainBuild, forget_machine, made_by, start, upload, wait_for
 from witness import published
 
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.lease import hold
-from gends.pipeline.retry import reopen
-from gends.pipeline.store import open_store
-from gends.pipeline.verify import verify
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.keeping.lease import hold
+from gends.pipeline.keeping.retry import reopen
+from gends.pipeline.keeping.verify import verify
+from gends.pipeline.storage.opening import open_store
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gends.pipeline.catalog import Catalog, write_catalog
-from gends.pipeline.damage import DamageError
-from gends.pipeline.names import spelled
-from gends.pipeline.sources import COLUMNS, SourceError, read_source
+from gends.pipeline.format.damage import DamageError
+from gends.pipeline.names import printable
+from gends.pipeline.photographs.catalog import Catalog, write_catalog
+from gends.pipeline.photographs.sources import COLUMNS, SourceError, read_source
 from gends.pipeline.types import SourceRow
 
 PATHS = ("a.png", "b.jpg", "deep/c.png", "../up.png", "/etc/passwd", "a\nb.png", "x\0.png", "a\\n")
@@ -83,7 +83,7 @@ def test_sources_and_catalogs(fuzz, damage, memory_folder, seeds):
         path = folder / f"list{suffix}"
         path.write_bytes(data)
         rows = list(read_source(path))
-        assert all(spelled(row.uri) == row.uri for row in rows)
+        assert all(printable(row.uri) == row.uri for row in rows)
         usable = [row.uri for row in rows if row.problem is None]
         assert not any(uri.startswith(("/etc", "../")) for uri in usable)
         count = write_catalog(rows, catalog, base=folder, default_dataset="d", dedupe=dedupe)
@@ -112,7 +112,7 @@ def test_sources_and_catalogs(fuzz, damage, memory_folder, seeds):
             said = str(error)
         else:
             return "catalog read"
-        assert spelled(said) == said
+        assert printable(said) == said
         return f"{suffix} refused"
 
     fuzz(check)

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from gends.pipeline.config import BuildConfig, ConfigError
-from gends.pipeline.config_file import load_config
+from gends.pipeline.planning.config import BuildConfig, ConfigError
+from gends.pipeline.planning.config_file import load_config
 
 FULL = BuildConfig().model_dump(mode="json")
 KEYS = (*FULL, *FULL["filter"], *FULL["generator"])

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gends import PairDataset
-from gends.pipeline.dataset import open_dataset
-from gends.pipeline.manifest import (
+from gends.pipeline.format.manifest import (
     RANGES,
     SCHEMA,
     STATUSES,
@@ -25,9 +24,10 @@ from gends.pipeline.manifest import (
     manifest_name,
     shard_name,
 )
-from gends.pipeline.names import spelled
-from gends.pipeline.reader import read_manifest
-from gends.pipeline.verify import verify
+from gends.pipeline.keeping.dataset import open_dataset
+from gends.pipeline.keeping.verify import verify
+from gends.pipeline.names import printable
+from gends.pipeline.reading.reader import read_manifest
 
 PLAIN = {"compression": "none", "use_dictionary": False, "write_statistics": False}
 NUMBERS = (None, -1, 0, 1, 7, 511, 512, 2**31 - 1, -(2**31))
@@ -94,7 +94,7 @@ def test_manifests(fuzz, damage, dataset):
             refused = error
         else:
             return accepted(rows)
-        assert spelled(str(refused)) == str(refused)
+        assert printable(str(refused)) == str(refused)
         assert str(path) in str(refused)
         return f"ManifestError: {refused.what[:12]}"
 
@@ -125,7 +125,7 @@ def test_manifests(fuzz, damage, dataset):
             found = pairs()
         if rng.random() < 0.1:
             for _, problems in verify(dataset, deep=rng.random() < 0.5):
-                assert all(spelled(p.what) == p.what for p in problems), problems
+                assert all(printable(p.what) == p.what for p in problems), problems
                 assert not found.startswith("ManifestError: unreadable") or problems
         return found
 

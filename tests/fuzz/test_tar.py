@@ -15,14 +15,14 @@ import pytest
 from blake3 import blake3
 
 from gends import PairDataset
-from gends.pipeline.catalog import Catalog, write_catalog
-from gends.pipeline.dataset import open_dataset
-from gends.pipeline.encoded import read_bytes
-from gends.pipeline.manifest import facts_of, manifest_name, shard_name
-from gends.pipeline.names import spelled
-from gends.pipeline.reader import read_manifest
-from gends.pipeline.sources import SourceError, read_source
-from gends.pipeline.verify import verify
+from gends.pipeline.format.manifest import facts_of, manifest_name, shard_name
+from gends.pipeline.keeping.dataset import open_dataset
+from gends.pipeline.keeping.verify import verify
+from gends.pipeline.names import printable
+from gends.pipeline.photographs.catalog import Catalog, write_catalog
+from gends.pipeline.photographs.encoded import read_bytes
+from gends.pipeline.photographs.sources import SourceError, read_source
+from gends.pipeline.reading.reader import read_manifest
 
 NAMES = (
     "a.png",
@@ -147,7 +147,7 @@ def test_tars(fuzz, damage, memory_folder, dataset):
         path = folder / "s.tar"
         path.write_bytes(data)
         rows = list(read_source(path if alone else folder))
-        assert all(spelled(row.uri) == row.uri for row in rows)
+        assert all(printable(row.uri) == row.uri for row in rows)
         assert all(row.problem for row in rows if "/../" in f"/{row.uri.partition('!')[2]}")
         if catalogued:
             count = write_catalog(rows, catalog, base=folder, default_dataset="d")
@@ -164,7 +164,7 @@ def test_tars(fuzz, damage, memory_folder, dataset):
             facts |= {"shard_size": str(len(data)), "shard_blake3": blake3(data).hexdigest()}
         pq.write_table(table.replace_schema_metadata(facts), manifest)
         ((_, problems),) = verify(dataset, deep=deep)
-        assert all(spelled(problem.what) == problem.what for problem in problems), problems
+        assert all(printable(problem.what) == problem.what for problem in problems), problems
         assert problems or deep or data == whole
         if not paired:
             return "shard: with problems" if problems else "shard: fine"
@@ -186,7 +186,7 @@ def test_tars(fuzz, damage, memory_folder, dataset):
             return source(data, alone=rng.random() < 0.2, catalogued=rare)
         except SourceError as error:
             said = str(error)
-        assert spelled(said) == said
+        assert printable(said) == said
         return f"source: SourceError {said.partition(': ')[2][:18]}"
 
     fuzz(check)

@@ -26,8 +26,14 @@ def loaded(statement: str, heavy: tuple[str, ...] = HEAVY) -> set[str]:
         ("import gends; gends.__version__", set()),
         ("from gends import PairDataset", set()),
         ("from gends import PairStream", {"torch"}),
-        ("import gends.pipeline.unit, gends.pipeline.load, gends.pipeline.commit", set()),
-        ("import gends.pipeline.plan, gends.pipeline.verify, gends.pipeline.sheet", set()),
+        (
+            "import gends.pipeline.making.unit, gends.pipeline.keeping.commit",
+            set(),
+        ),
+        (
+            "import gends.pipeline.keeping.verify, gends.pipeline.reading.sheet",
+            set(),
+        ),
     ],
 )
 def test_imports_are_light(statement, allowed):

@@ -26,7 +26,7 @@ def test_a_single_pair_can_be_plotted(tmp_path):
 
 def test_matplotlib_is_loaded_only_to_plot():
     code = (
-        "import sys, gends.histograms, gends.histograms.plot, gends.histograms.published;"
+        "import sys, gends.histograms, gends.histograms.plot, gends.histograms.gendeg_json;"
         "sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

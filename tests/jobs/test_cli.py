@@ -44,7 +44,7 @@ def test_the_code_that_a_command_exits_with_is_the_process_own(cli, monkeypatch)
         raise click.exceptions.Exit(75)
 
     command = click.Command("show", callback=stop)
-    monkeypatch.setitem(sys.modules, "gends.jobs.show", SimpleNamespace(command=command))
+    monkeypatch.setitem(sys.modules, "gends.jobs.commands.show", SimpleNamespace(command=command))
     assert cli("show").code == 75
 
 

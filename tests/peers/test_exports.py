@@ -14,11 +14,11 @@ import pytest
 import wids
 from PIL import Image as Pillow
 
-from gends.pipeline.dataset import Dataset
 from gends.pipeline.export.formats import export
 from gends.pipeline.export.selection import Selection
 from gends.pipeline.export.wids import write_wids
-from gends.pipeline.reader import ShardReader, read_manifest, read_pictures
+from gends.pipeline.keeping.dataset import Dataset
+from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 
 Pairs = dict[str, dict]
 

@@ -17,9 +17,9 @@ import webdataset
 from PIL import Image as Pillow
 
 from gends.models.parametric.engine import ParametricDegrader
-from gends.pipeline.dataset import Dataset
-from gends.pipeline.decode import decode
-from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.format.decode import decode
+from gends.pipeline.keeping.dataset import Dataset
+from gends.pipeline.reading.reader import ShardReader, read_manifest
 
 RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")
 

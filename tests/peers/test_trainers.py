@@ -21,7 +21,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from gends import Augment, PairDataset
-from gends.pipeline.reader import ShardReader, read_manifest, read_pictures
+from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "basicsr_dataset.py"
 OPTIONS = {"name": "pairs", "type": "GenDSPaired", "scale": 1, "gt_size": 32}

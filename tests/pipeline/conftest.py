@@ -4,8 +4,8 @@ import pytest
 from PIL import Image as Pillow
 
 from gends.models.degrader import Image
-from gends.pipeline.config import BuildConfig
-from gends.pipeline.load import cut
+from gends.pipeline.making.load import cut
+from gends.pipeline.planning.config import BuildConfig
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gends.pipeline.names import control_problem, own_id, path_problem, source_id, spelled
+from gends.pipeline.names import control_problem, own_id, path_problem, printable, source_id
 
 anything = st.text(st.characters(codec=None, categories=None))
 
@@ -24,20 +24,20 @@ anything = st.text(st.characters(codec=None, categories=None))
     ],
 )
 def test_what_harms_is_spelled_out_and_nothing_else(name, shown):
-    assert spelled(name) == shown
+    assert printable(name) == shown
 
 
 @given(anything)
 def test_spelled_names_are_printable_text(name):
-    shown = spelled(name)
+    shown = printable(name)
     shown.encode()
     assert not {"Cc", "Zl", "Zp", "Cs"} & {unicodedata.category(letter) for letter in shown}
-    assert spelled(shown) == shown
+    assert printable(shown) == shown
 
 
 @given(anything)
 def test_a_name_is_spelled_out_exactly_when_it_has_a_problem(name):
-    assert (path_problem(name) is None) == (own_id(name) is None) == (spelled(name) == name)
+    assert (path_problem(name) is None) == (own_id(name) is None) == (printable(name) == name)
 
 
 def test_bytes_that_are_not_utf8_are_no_control_characters():

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gends.pipeline.faults import VARIABLE
-from gends.pipeline.store import Store, open_store
+from gends.pipeline.storage.faults import VARIABLE
+from gends.pipeline.storage.opening import open_store
+from gends.pipeline.storage.store import Store
 
 SCRIPT = Path(__file__).parents[1] / "faults" / "resume.py"
 PATIENCE = "0.5"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from gends.jobs.training.restorer import identity_of
-from gends.jobs.training.restorer_task import loop_settings, restorer_task
+from gends.jobs.training.restorer.task import loop_settings, restorer_task
+from gends.jobs.training.restorer.train import identity_of
 from gends.models.training.loop import train
 from gends.models.training.ranks import ALONE
 

@@ -15,8 +15,8 @@ import pytest
 from growing import files_in
 from witness import published
 
-from gends.pipeline.dataset import Dataset, open_dataset
-from gends.pipeline.reader import read_manifest
+from gends.pipeline.keeping.dataset import Dataset, open_dataset
+from gends.pipeline.reading.reader import read_manifest
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
 SETTINGS: dict[str, Any] = {

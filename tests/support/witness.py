@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from blake3 import blake3
 
-from gends.pipeline.manifest import facts_of, manifest_name, sealed_shards, shard_name
-from gends.pipeline.store import Store
+from gends.pipeline.format.manifest import facts_of, manifest_name, sealed_shards, shard_name
+from gends.pipeline.storage.store import Store
 
 
 class Witness(threading.Thread):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gends.jobs.training.restorer_settings import Data, RestorerSettings
+from gends.jobs.training.restorer.settings import Data, RestorerSettings
 from gends.jobs.training.trained_on import History, history_of
-from gends.models.restorers.recipe import find_recipe
+from gends.models.restorers.hyperparameters import find_recipe
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from ray import train as ray_train
 
 from gends.jobs.errors import BuildError
 from gends.jobs.training.launch import FAILURE, Launch, LostRankError
-from gends.pipeline.damage import PairError
-from gends.pipeline.store import StorageError
+from gends.pipeline.format.damage import PairError
+from gends.pipeline.storage.store import StorageError
 
 
 def launch(folder: Path) -> Launch:

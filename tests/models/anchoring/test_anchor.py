@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gends.jobs.demo import PHOTOS
+from gends.jobs.commands.demo import PHOTOS
 from gends.models.anchoring.anchor import FORMATIONS, anchor
 from gends.models.anchoring.kernel import fit_kernel
 from gends.models.anchoring.streaks import along_streaks

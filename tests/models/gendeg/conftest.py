@@ -5,9 +5,9 @@ import torch
 
 from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.model import GenDeg
-from gends.models.gendeg.noise_schedule import NoiseSchedule
 from gends.models.gendeg.presets import GENDEG_MINI, Preset
-from gends.models.gendeg.sampling_settings import SamplingSettings
+from gends.models.gendeg.sampling.noise_schedule import NoiseSchedule
+from gends.models.gendeg.sampling.settings import SamplingSettings
 from gends.models.gendeg.target import Target
 from gends.models.scm import StructureCorrection
 

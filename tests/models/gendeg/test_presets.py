@@ -9,11 +9,11 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from gends.models.degrader import Instruction
 from gends.models.gendeg.engine import GenDegDegrader
+from gends.models.gendeg.instruction.tokenizer import build_tokenizer, phrase_words
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.network import build_autoencoder, build_conditioner, build_unet
 from gends.models.gendeg.presets import GENDEG_MINI, GENDEG_SD15, find_preset
-from gends.models.gendeg.sampling_settings import SamplingSettings
-from gends.models.gendeg.tokenizer import build_tokenizer, phrase_words
+from gends.models.gendeg.sampling.settings import SamplingSettings
 
 
 def millions(module: torch.nn.Module) -> float:

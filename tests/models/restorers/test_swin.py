@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from gends.models.restorers import swin
-from gends.models.restorers.catalogue import create
+from gends.models.restorers.architectures import create
 from gends.models.restorers.swin import PRESETS, SwinRestorer
 
 TIMM_NAME = "swin_tiny_patch4_window7_224"

@@ -9,7 +9,7 @@ from gends.models.metrics.catalog import open_metrics
 from gends.pipeline.evaluation.pairs import select_pairs
 from gends.pipeline.evaluation.score import score_pairs
 from gends.pipeline.evaluation.summary import Bootstrap, summarise
-from gends.pipeline.reader import ShardReader, read_pictures
+from gends.pipeline.reading.reader import ShardReader, read_pictures
 
 
 @pytest.fixture(scope="session")

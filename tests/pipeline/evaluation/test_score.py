@@ -9,9 +9,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from gends import PairDataset
 from gends.models.metrics.catalog import open_metrics
 from gends.models.metrics.metric import Metric
-from gends.pipeline.damage import PairError
 from gends.pipeline.evaluation.pairs import select_pairs
 from gends.pipeline.evaluation.score import score_pairs
+from gends.pipeline.format.damage import PairError
 
 
 def test_every_pair_is_scored_as_it_is_and_as_it_was_restored(finished, scores):

@@ -7,7 +7,7 @@ import pytest
 
 from gends.pipeline.export.formats import Exported, export
 from gends.pipeline.export.selection import Selection
-from gends.pipeline.reader import ShardReader, read_manifest
+from gends.pipeline.reading.reader import ShardReader, read_manifest
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.decode import decode
 from gends.pipeline.export.daclip import plain, write_daclip
 from gends.pipeline.export.formats import export
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.export.selection import Selection
-from gends.pipeline.vocabulary import DACLIP_WORDS
+from gends.pipeline.export.vocabulary import DACLIP_WORDS
+from gends.pipeline.format.decode import decode
 
 
 def test_every_degradation_has_a_word_of_their_ten():

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from gends.pipeline.damage import PairError
 from gends.pipeline.export.formats import WRITERS, export
 from gends.pipeline.export.selection import Selection
-from gends.pipeline.manifest import shard_name
-from gends.pipeline.reader import read_manifest
+from gends.pipeline.format.damage import PairError
+from gends.pipeline.format.manifest import shard_name
+from gends.pipeline.reading.reader import read_manifest
 
 
 def contents(folder) -> dict[str, bytes]:

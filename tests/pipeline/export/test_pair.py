@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from gends.pipeline.damage import PairError
 from gends.pipeline.export.pair import read_pairs
 from gends.pipeline.export.selection import Selection
-from gends.pipeline.manifest import shard_name
-from gends.pipeline.reader import read_manifest
+from gends.pipeline.format.damage import PairError
+from gends.pipeline.format.manifest import shard_name
+from gends.pipeline.reading.reader import read_manifest
 
 
 def stop(error: PairError) -> None:

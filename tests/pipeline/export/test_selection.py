@@ -3,9 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from gends.pipeline.condition import parse_condition
 from gends.pipeline.export.selection import Selection, take_census
-from gends.pipeline.reader import DatasetNotFoundError
+from gends.pipeline.reading.condition import parse_condition
+from gends.pipeline.reading.reader import DatasetNotFoundError
 
 
 def keys(root, **selection) -> list[str]:

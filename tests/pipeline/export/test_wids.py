@@ -6,7 +6,7 @@ import os
 import pytest
 
 from gends.pipeline.export.wids import write_wids
-from gends.pipeline.reader import DatasetNotFoundError
+from gends.pipeline.reading.reader import DatasetNotFoundError
 
 
 def test_an_index_beside_the_shards_moves_with_them(copied, tmp_path, rows):
@@ -21,7 +21,7 @@ def test_an_index_beside_the_shards_moves_with_them(copied, tmp_path, rows):
 
 
 def test_shards_of_a_bucket_are_named_by_their_url(bucket, copied, tmp_path):
-    from gends.pipeline.store import open_store  # noqa: PLC0415
+    from gends.pipeline.storage.opening import open_store  # noqa: PLC0415
 
     store = open_store(bucket)
     for name in ("dataset.json", "manifest/000000.parquet"):

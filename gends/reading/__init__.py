@@ -1,0 +1,1 @@
+"""Datasets for trainers: PairDataset, PairStream, PairLoader."""

@@ -1,0 +1,1 @@
+"""A build on Ray: the driver, its workers, the stages as tasks."""

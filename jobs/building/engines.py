@@ -1,0 +1,89 @@
+"""Make the engine that a configuration names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gends.models.degrader import Degrader
+from gends.pipeline.planning.config import BuildConfig, ConfigError, EngineConfig
+
+
+def check_model(config: BuildConfig) -> None:
+    """Find the model's files, downloading them where need be; loads no weights.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    if config.engine != "gendeg":
+        return
+    from gends.models.gendeg.source import locate  # noqa: PLC0415
+
+    name, revision = _model(config)
+    try:
+        locate(name, revision)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {config.model!r}: {error}") from error
+
+
+def make_engine(config: BuildConfig) -> Degrader:
+    """Construct the engine and load its weights, on the GPU when there is one.
+
+    Raises:
+        ConfigError: the model is not there or its files do not fit together.
+    """
+    # Imported where they are used: a parametric build loads neither torch nor diffusers.
+    if config.engine == "dry":
+        from gends.models.dry import DryDegrader  # noqa: PLC0415
+
+        return DryDegrader()
+    if config.engine == "parametric":
+        from gends.models.parametric.engine import ParametricDegrader  # noqa: PLC0415
+
+        settings = config.generator
+        return ParametricDegrader(candidates=settings.candidates, variants=settings.variants)
+    return _gendeg(config)
+
+
+def _gendeg(config: BuildConfig) -> Degrader:
+    import torch  # noqa: PLC0415
+
+    from gends.models.gendeg.engine import GenDegDegrader  # noqa: PLC0415
+    from gends.models.gendeg.model import GenDeg  # noqa: PLC0415
+
+    settings = config.generator
+    torch.set_num_threads(settings.threads)
+    dtypes = {"auto": None, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    name, revision = _model(config)
+    try:
+        model = GenDeg.from_pretrained(
+            name,
+            revision,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            dtype=dtypes[settings.precision],
+            compiled=settings.compile,
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {config.model!r}: {error}") from error
+    sampling = replace(model.sampling, **_given(settings))
+    return GenDegDegrader(
+        model,
+        micro_batch=settings.micro_batch,
+        sampling=sampling,
+        anchored=settings.structure == "photograph",
+    )
+
+
+def _model(config: BuildConfig) -> tuple[str, str | None]:
+    if Path(config.model).exists():
+        return config.model, None  # a folder's name may hold an @ of its own
+    name, _, revision = config.model.partition("@")
+    return name, revision or None
+
+
+def _given(settings: EngineConfig) -> dict[str, Any]:
+    """What the user set; the rest stays as the model has it."""
+    fields = ("sampler", "steps", "text_guidance", "image_guidance")
+    values = {name: getattr(settings, name) for name in fields}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,110 @@
+"""The workers of a build: as many as fit while machines leave the cluster and join it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from gends.jobs.building.in_flight import WorkerQueue
+from gends.jobs.building.stages import Context, Worker
+from gends.jobs.cluster.cause import last_line, origin
+from gends.jobs.cluster.connect import Resources
+from gends.jobs.errors import BuildError
+from gends.pipeline.planning.config import ConfigError
+
+LOOK_SECONDS = 5.0
+"""Between two looks at the cluster."""
+
+
+class WorkerPool:
+    """Lanes, one for each worker whose engine is known to be the same as the others'."""
+
+    def __init__(self, context: Context, resources: Resources) -> None:
+        """Start workers; they load their engines while the driver goes on."""
+        self._context = context
+        self._resources = resources
+        self._engine: dict[str, str] = {}
+        self._looked = time.monotonic()
+        self._joining: dict[Any, WorkerQueue] = {}
+        self.queues: list[WorkerQueue] = []
+        self._start(resources.fitting())
+
+    def fingerprint(self) -> dict[str, str]:
+        """Identity of the engine; waits until every worker has loaded it.
+
+        Raises:
+            ConfigError: the engine cannot be made as configured.
+            BuildError: it does not start, or workers are so different that their bytes would be.
+        """
+        for reference in list(self._joining):
+            self._accept(reference)
+        return dict(self._engine)
+
+    def idlest(self) -> WorkerQueue | None:
+        """The queue with the fewest units on their way; None while no machine has room."""
+        return min(self.queues, key=len, default=None)
+
+    def adjust(self) -> None:
+        """Now and then, start workers where machines have joined and release what has no room.
+
+        Raises:
+            BuildError: see `fingerprint`.
+        """
+        ready, _ = ray.wait([*self._joining], timeout=0) if self._joining else ([], [])
+        for reference in ready:
+            self._accept(reference)
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        missing = self._resources.fitting() - len(self.queues) - len(self._joining)
+        self._start(missing)
+        for _ in range(missing, 0):
+            self._release()
+
+    def _start(self, count: int) -> None:
+        actor: Any = Worker  # its type does not show what ray.remote added
+        for _ in range(count):
+            worker = actor.options(
+                num_cpus=self._resources.cpus_per_worker,
+                num_gpus=self._resources.gpus_per_worker,
+                max_restarts=-1,
+            ).remote(self._context)
+            self._joining[worker.fingerprint.remote()] = WorkerQueue(worker)
+
+    def _accept(self, reference: Any) -> None:
+        queue = self._joining.pop(reference)
+        try:
+            engine: dict[str, str] = ray.get(reference)
+        except RayError as error:
+            if isinstance(origin(error), ConfigError):
+                raise ConfigError(str(origin(error))) from error
+            raise BuildError(f"the engine does not start: {last_line(error)}") from error
+        self._engine = self._engine or engine
+        different = [name for name, value in self._engine.items() if engine.get(name) != value]
+        if different:
+            raise BuildError(
+                f"workers differ in {', '.join(different)}; give the cluster machines of one "
+                "kind with the same versions installed"
+            )
+        self.queues.append(queue)
+
+    def _release(self) -> None:
+        """Let one worker go: one that has not begun, or else one that has not moved for long.
+
+        That one was most probably on the machine that left. Without this its next life could take
+        the last CPU, and units would wait for ever to be loaded.
+        """
+        if self._joining:
+            _, queue = self._joining.popitem()
+        else:
+            # A unit that is made carefully would count the end of its worker as its own fault.
+            free = [queue for queue in self.queues if not queue.careful]
+            if not free:
+                return
+            queue = min(free, key=WorkerQueue.moved)
+            self.queues.remove(queue)
+        queue.released = True
+        ray.kill(queue.worker)

@@ -1,0 +1,1 @@
+"""Ray clusters: joined or started, their CPUs, signals, and what their errors mean."""

@@ -1,0 +1,1 @@
+"""The commands of gends-build, one file each, and the options they share."""

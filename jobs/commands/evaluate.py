@@ -1,0 +1,130 @@
+"""`gends-build evaluate`: how well a restorer does on datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gends.jobs.options.config import flag, split_of
+from gends.jobs.options.paths import new_or_old_folder
+from gends.jobs.options.restoring import restorer_options
+from gends.pipeline.planning.config import check_degradation
+
+DEFAULT_METRICS = "psnr,ssim,lpips,dists,fid,niqe,musiq,clipiqa"
+DEFAULT_EDGES = "0,0.02,0.05,0.1,0.15,0.2,0.25,0.3,1"
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Parse `a,b,c`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[float, ...]:
+    """Parse `0,0.1,1`."""
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not numbers with commas between") from None
+
+
+@click.command(
+    epilog="\b\nExample:\n  gends-build evaluate runs/nafnet/result --data heldout/ --data ood/ "
+    "\\\n    --train-data pairs/ --out evaluation/"
+)
+@click.argument(
+    "judged",
+    metavar="MODEL|FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option(
+    "--data",
+    metavar="ROOT",
+    multiple=True,
+    required=True,
+    help="Dataset to evaluate on; may be repeated, each gets its own tables.",
+)
+@click.option(
+    "--train-data",
+    metavar="ROOT",
+    multiple=True,
+    help="Dataset that MODEL was trained on, beside what its own record names; photographs in both "
+    "are refused. May be repeated.",
+)
+@click.option(
+    "--split",
+    metavar="NAME",
+    callback=split_of,
+    help="Only pairs whose photograph is of this split. [default: all]",
+)
+@click.option(
+    "--train-split",
+    metavar="NAME",
+    callback=split_of,
+    help="Training on --train-data used only this split. [default: all]",
+)
+@click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Pairs per dataset and degradation, evenly spaced. [default: all]",
+)
+@click.option(
+    "--out",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    callback=lambda ctx, parameter, out: out and new_or_old_folder(ctx, parameter, out),
+    help="Where tables, plots and the results of every pair go. [default: print only]",
+)
+@click.option("--overwrite", is_flag=True, help="Write over an evaluation that is there.")
+@click.option(
+    "--metrics",
+    metavar="NAME,NAME…",
+    default=DEFAULT_METRICS,
+    show_default=True,
+    help="These, or any that pyiqa has for single pictures.",
+)
+@click.option(
+    "--lpips-weights",
+    metavar="FILE",
+    envvar="GENDS_LPIPS_WEIGHTS",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="AlexNet's convolutions as safetensors, where torchvision's hub is out of reach; "
+    "also by GENDS_LPIPS_WEIGHTS.",
+)
+@click.option(
+    "--severities",
+    "edges",
+    metavar="X,X…",
+    default=DEFAULT_EDGES,
+    show_default=True,
+    callback=numbers,
+    help="Edges of the bins of measured mu.",
+)
+@flag(
+    "--resamples",
+    "Of the bootstrap for the 95 % confidence intervals.",
+    default=2000,
+    type=click.IntRange(min=100),
+)
+@flag("--seed", "Of the bootstrap.", default=0, type=click.IntRange(min=0))
+@restorer_options
+def command(degradations: str, metrics: str, **flags: Any) -> None:
+    """Evaluate a restorer on datasets, beside their degraded pictures as they are.
+
+    MODEL is a folder that `train restorer` wrote. FOLDER holds restored pictures instead, as
+    FOLDER/KEY.png, or FOLDER/DATASET/KEY.png, as there must be for several datasets.
+
+    Metrics that cannot be computed here are named, with the reason; nothing stands in for them.
+    """
+    for name in names(degradations):
+        check_degradation(name)
+    if flags["train_split"] is not None and not flags["train_data"]:
+        raise click.UsageError("--train-split is of --train-data, and none is given")
+    from gends.jobs.evaluation.evaluate import evaluate  # noqa: PLC0415  imports torch
+    from gends.jobs.evaluation.settings import Settings  # noqa: PLC0415
+
+    chosen = names(degradations) or None
+    click.echo(evaluate(Settings(degradations=chosen, metrics=names(metrics), **flags)), nl=False)

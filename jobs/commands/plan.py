@@ -1,0 +1,169 @@
+"""`gends-build plan`: what a build would make, how large, how long. Writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gends.jobs.building.engines import check_model, make_engine
+from gends.jobs.building.inputs import Inputs, gather
+from gends.jobs.cluster.cpus import available_cpus
+from gends.jobs.console.duration import duration
+from gends.jobs.options.config import ConfigCommand, config_options, nested
+from gends.pipeline.making.judge import Judge
+from gends.pipeline.making.load import load_views
+from gends.pipeline.planning.config_file import load_config
+from gends.pipeline.types import CleanImage, Picture, Request, View, WorkUnit
+
+TRIAL_VIEWS = 3
+
+
+@click.command(
+    cls=ConfigCommand,
+    epilog="\b\nExample:\n  gends-build plan --clean photos/ --replicas 2 --workers 8",
+)
+@click.argument(
+    "config", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Engines to reckon with. [default: one per --threads CPUs]",
+)
+@click.option(
+    "--trial/--no-trial",
+    default=True,
+    help="Make a few pairs to measure size and time. [default: on]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@config_options
+def command(
+    config: Path | None, workers: int | None, trial: bool, as_json: bool, **flags: Any
+) -> None:
+    """Count what `run` with the same settings would make. Writes nothing.
+
+    Time and size are measured on this machine by making the first few pairs in memory.
+    """
+    with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
+        inputs = gather(load_config(config, nested(flags)), Path(scratch))
+        judge = Judge(inputs.config.filter)
+        check_model(inputs.config)
+        facts = count(inputs)
+        if trial:
+            workers = workers or max(1, available_cpus() // inputs.config.generator.threads)
+            facts |= measure(inputs, judge, facts["requests"], workers)
+    click.echo(json.dumps(facts) if as_json else _text(facts))
+
+
+def count(inputs: Inputs) -> dict[str, Any]:
+    """Photographs, those that will fail, requests, shards; streams over the catalog."""
+    plan = inputs.plan
+    images: Counter[str] = Counter()
+    requests: Counter[str] = Counter()
+    for clean in plan.catalog.rows(0, len(plan.catalog)):
+        images["duplicates"] += clean.duplicate_of is not None
+        images["unusable"] += clean.problem is not None or _is_gone(clean, inputs.base)
+        for name in plan.degradations(clean):
+            requests[name] += plan.config.replicas
+    return {
+        "images": len(plan.catalog),
+        "duplicates": images["duplicates"],
+        "unusable": images["unusable"],
+        "requests": requests.total(),
+        "degradations": dict(requests),
+        "shards": plan.num_shards,
+        "images_per_shard": plan.images_per_shard,
+        "images_per_unit": plan.images_per_unit,
+    }
+
+
+def _is_gone(clean: CleanImage, base: Path) -> bool:
+    """Whether a list names a file that is not there."""
+    return clean.offset is None and not os.path.isfile(base / clean.uri)
+
+
+def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[str, Any]:
+    """Make the first usable views' pairs once and scale up; sizes are those of accepted pairs."""
+    from gends.pipeline.making.unit import make_unit  # noqa: PLC0415
+
+    unit = _trial_unit(inputs)
+    if unit is None:
+        return {"trial": "none of the first photographs could be loaded"}
+    engine = make_engine(inputs.config)
+    loaded = load_views(unit.views, inputs.base, inputs.config)
+    start = time.perf_counter()
+    rows = make_unit(unit, loaded, engine, judge, inputs.config.model_copy(update={"redraws": 0}))
+    seconds = (time.perf_counter() - start) / len(rows)
+    sizes = [len(row["gt_bytes"]) + len(row["lq_bytes"]) for row in rows if row["gt_bytes"]]
+    size = sum(sizes) / len(sizes) if sizes else None
+    return {
+        "trial_pairs": len(rows),
+        "trial_reasons": dict(Counter(row["reason"] for row in rows if row["reason"])),
+        "seconds_per_pair": seconds,
+        "bytes_per_pair": size,
+        "workers": workers,
+        "estimated_seconds": seconds * requests / workers,
+        "estimated_bytes": None if size is None else size * requests,
+    }
+
+
+def _trial_unit(inputs: Inputs) -> WorkUnit | None:
+    plan, views = inputs.plan, list[View]()
+    for clean in plan.catalog.rows(0, 100):
+        for view in plan.views(clean):
+            (picture,) = load_views([view], inputs.base, inputs.config)
+            if isinstance(picture, Picture):
+                views.append(replace(view, requests=_one_of_each(view)))
+            break
+        if len(views) == TRIAL_VIEWS:
+            break
+    return WorkUnit(shard=0, index=0, views=tuple(views)) if views else None
+
+
+def _one_of_each(view: View) -> tuple[Request, ...]:
+    """The first request of each degradation: replicas cost and weigh the same."""
+    first: dict[str, Request] = {}
+    for request in view.requests:
+        first.setdefault(request.degradation, request)
+    return tuple(first.values())
+
+
+def _text(facts: dict[str, Any]) -> str:
+    lines = [
+        f"{facts['images']} photographs ({facts['duplicates']} duplicates, "
+        f"{facts['unusable']} unusable), "
+        f"{facts['requests']} requested pairs in "
+        f"{facts['shards']} shard{'s' * (facts['shards'] != 1)}",
+        *(f"  {count:9d}  {name}" for name, count in facts["degradations"].items()),
+        f"{facts['images_per_shard']} photographs per shard, {facts['images_per_unit']} per unit",
+    ]
+    if "estimated_seconds" in facts:
+        lines.append(
+            f"{_time(facts['estimated_seconds'])} with {facts['workers']} workers "
+            f"like this machine's ({facts['seconds_per_pair']:.3f} s per pair each), "
+            f"{_size(facts)}; redraws and the start of Ray and the engine not counted"
+        )
+    elif "trial" in facts:
+        lines.append(f"no estimate: {facts['trial']}")
+    return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    return f"about {duration(seconds)} h:m:s" if seconds >= 1 else "less than a second"
+
+
+def _size(facts: dict[str, Any]) -> str:
+    if facts["bytes_per_pair"] is None:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in facts["trial_reasons"].items())
+        return f"no estimate of the size as all trial pairs were rejected ({reasons})"
+    each = facts["bytes_per_pair"] / 1e3
+    return f"{facts['estimated_bytes'] / 1e9:.2f} GB ({each:.0f} kB per pair)"

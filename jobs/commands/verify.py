@@ -1,0 +1,38 @@
+"""`gends-build verify`: check a dataset against its own records."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gends.pipeline.keeping.dataset import open_dataset
+from gends.pipeline.keeping.foreign import foreign_files
+from gends.pipeline.keeping.verify import verify
+
+
+@click.command(epilog="\b\nExample:\n  gends-build verify dataset/ --deep")
+@click.argument("root")
+@click.option("--deep", is_flag=True, help="Also decode every pair and measure its severity again.")
+def command(root: str, deep: bool) -> None:
+    """Check the dataset ROOT: checksums, byte ranges, members, rows against the plan.
+
+    Exits 1 when something is not as recorded, naming the file and what is wrong. A build that is
+    still running or was stopped is fine as far as it goes: shards that are not there are not sealed
+    yet, and are counted.
+    """
+    dataset = open_dataset(root)
+    foreign = list(foreign_files(dataset))
+    for name, what in foreign:
+        click.echo(f"{name}: {what}")
+    checked, wrong = 0, len(foreign)
+    for _, problems in verify(dataset, deep=deep):
+        checked += 1
+        wrong += len(problems)
+        for problem in problems:
+            click.echo(f"{problem.file}: {problem.what}")
+    planned = dataset.plan.num_shards
+    click.echo(f"{checked} of {planned} planned shards checked, {wrong or 'no'} problems")
+    if checked < planned:
+        click.echo(f"{planned - checked} not sealed yet: gends-build run --out {root} makes them")
+    sys.exit(1 if wrong else 0)

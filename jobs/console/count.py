@@ -1,0 +1,44 @@
+"""Says how far a command is through a known number of things."""
+
+from __future__ import annotations
+
+import time
+
+from gends.jobs.console.duration import duration
+from gends.jobs.console.last_line import LastLine
+
+
+class Count:
+    """A context manager: a live line on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self, what: str, total: int = 0) -> None:
+        """Of `total` things, called `what` in the plural."""
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._line = LastLine()
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Count:
+        """Take over the last line of a terminal."""
+        self._line.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give it back."""
+        self._line.__exit__(*error)
+
+    def say(self, line: str) -> None:
+        """Tell a person, in a line that stays."""
+        self._line.say(line)
+
+    def step(self) -> None:
+        """One more is done."""
+        self.reach(self._done + 1, self._total)
+
+    def reach(self, done: int, total: int) -> None:
+        """So many of so many are done."""
+        self._done, self._total = done, total
+        rate = done / max(time.monotonic() - self._began, 1e-9)
+        left = duration((total - done) / rate) if done else "?"
+        self._line.show(f"{done}/{total} {self._what}  {rate:.2f} a second  ETA {left}")

@@ -1,0 +1,70 @@
+"""Where a build runs, as options of the commands that build."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+import click
+
+from gends.jobs.building.drive import ClusterOptions
+from gends.jobs.options.config import NumberRange
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULTS = ClusterOptions()
+
+
+def cluster_options(command: Command) -> Command:
+    """Add the flags of `ClusterOptions`; the command gets them as `cluster`."""
+
+    @functools.wraps(command)  # with the options that stand below this one
+    def wrapped(**flags: Any) -> Any:
+        chosen = {field.name: flags.pop(field.name) for field in fields(ClusterOptions)}
+        return command(cluster=ClusterOptions(**chosen), **flags)
+
+    for option in reversed(_FLAGS):
+        wrapped = option(wrapped)
+    return cast(Command, wrapped)
+
+
+_FLAGS = [
+    click.option(
+        "--workers",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Engines at work. [default: one per GPU, or per --threads CPUs]",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to join, or auto for the one of this machine. "
+        "[default: a Ray of its own]",
+    ),
+    click.option(
+        "--unit-timeout",
+        metavar="SECONDS",
+        type=NumberRange(min=1),
+        default=DEFAULTS.unit_timeout,
+        show_default=True,
+        help="How long one unit may take before what works on it counts as hanging.",
+    ),
+    click.option(
+        "--grace",
+        metavar="SECONDS",
+        type=NumberRange(min=0),
+        default=DEFAULTS.grace,
+        show_default=True,
+        help="How long units in flight may go on after SIGTERM.",
+    ),
+    click.option(
+        "--store-timeout",
+        metavar="SECONDS",
+        type=NumberRange(min=0),
+        default=DEFAULTS.store_timeout,
+        show_default=True,
+        help="How long a bucket that does not answer is asked again before the build stops.",
+    ),
+]

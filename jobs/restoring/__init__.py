@@ -1,0 +1,1 @@
+"""A trained restorer and what it makes of pictures."""

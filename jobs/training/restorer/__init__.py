@@ -1,0 +1,1 @@
+"""Trains a restorer on Ray Train."""

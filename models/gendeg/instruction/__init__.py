@@ -1,0 +1,1 @@
+"""A degradation and its severity as what the network is conditioned on."""

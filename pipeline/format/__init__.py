@@ -1,0 +1,1 @@
+"""What a dataset is on disk: identity, manifests, shards, pictures."""

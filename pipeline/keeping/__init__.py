@@ -1,0 +1,1 @@
+"""A dataset over time: founded, committed, leased, verified, repaired."""

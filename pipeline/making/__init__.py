@@ -1,0 +1,1 @@
+"""One unit of work, from photographs to rows: load, degrade, judge, pack."""

@@ -1,0 +1,295 @@
+"""The frozen list of clean photographs of one build: sorted, deduplicated, read in slices."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from blake3 import blake3
+
+from gends.models.degradations import DEGRADATIONS
+from gends.pipeline.format.damage import DamageError
+from gends.pipeline.names import printable, source_id
+from gends.pipeline.photographs.encoded import ends_digest, num_bytes, read_bytes
+from gends.pipeline.photographs.sources import SourceError
+from gends.pipeline.storage.store import room_in
+from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
+
+ROWS_PER_GROUP = 4096
+SCHEMA = pa.schema(
+    [
+        pa.field(f.name, pa.int64() if f.name in ("offset", "size") else pa.string())
+        for f in fields(CleanImage)
+    ]
+)
+_KNOWN_SCHEMAS = (SCHEMA, SCHEMA.remove(SCHEMA.get_field_index("ends_blake3")))
+"""Catalogs of datasets that were begun before there were checksums can still be read."""
+_values = attrgetter(*SCHEMA.names)
+
+
+class Catalog:
+    """A catalog on disk. Memory holds one group of rows at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a catalog that `write_catalog` wrote.
+
+        Raises:
+            DamageError: it is no such file.
+        """
+        self.path = path
+        try:
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise DamageError(f"{path}: not a catalog: {printable(str(error))}") from error
+        facts = self._file.metadata.metadata or {}
+        known = any(self._file.schema_arrow.equals(schema) for schema in _KNOWN_SCHEMAS)
+        if b"digest" not in facts or not known:
+            raise DamageError(f"{path}: not a catalog that this gends wrote")
+        self.digest: str = facts[b"digest"].decode("ascii", "backslashreplace")
+        full, rest = divmod(len(self), ROWS_PER_GROUP)
+        groups = [self._file.metadata.row_group(n).num_rows for n in range(self._num_groups)]
+        if groups != [ROWS_PER_GROUP] * full + [rest] * bool(rest):
+            raise DamageError(f"{path}: its rows are not grouped as this gends writes them")
+        self._group_index = -1
+        self._group: list[CleanImage] = []
+
+    def __len__(self) -> int:
+        """Photographs, duplicates included."""
+        return int(self._file.metadata.num_rows)
+
+    def rows(self, start: int, stop: int) -> Iterator[CleanImage]:
+        """Photographs `start` to `stop` (exclusive, cut at the end), in order of source_id."""
+        for row in range(start, min(stop, len(self))):
+            group, position = divmod(row, ROWS_PER_GROUP)
+            if group != self._group_index:
+                self._group = [CleanImage(**v) for v in self._read(group).to_pylist()]
+                self._group_index = group
+            yield self._group[position]
+
+    def check(self) -> None:
+        """Read all of it.
+
+        Raises:
+            DamageError: rows are damaged.
+        """
+        for group in range(self._num_groups):
+            self._read(group)
+
+    def degradations(self) -> Iterator[list[str]]:
+        """What each photograph's own dataset is about, "" for nothing, a group at a time."""
+        for group in range(self._num_groups):
+            column = self._read(group, ["degradation"])["degradation"]
+            yield column.fill_null("").to_pylist()
+
+    @property
+    def _num_groups(self) -> int:
+        return int(self._file.num_row_groups)
+
+    def _read(self, group: int, columns: list[str] | None = None) -> pa.Table:
+        try:
+            return self._file.read_row_group(group, columns=columns, use_threads=False)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise DamageError(
+                f"{self.path}: damaged: {printable(str(error))}; bring it back from a copy, or "
+                "have it written again by the command that began the dataset"
+            ) from error
+
+
+def write_catalog(
+    rows: Iterable[SourceRow],
+    destination: str | os.PathLike[str] | BinaryIO,
+    *,
+    base: Path,
+    default_dataset: str,
+    default_degradation: str | None = None,
+    dedupe: bool = True,
+    limit: int | None = None,
+) -> int:
+    """Sort, name and deduplicate photographs and write them as a catalog; returns their number.
+
+    Sorting goes through SQLite on disk, so memory does not grow with the number of photographs.
+    Only files of equal size are hashed to find duplicates. A path that is listed again, without a
+    source_id of its own, is a duplicate too. A row of unknown degradation becomes one
+    with a `problem`. Nothing is written when no photograph can be used. The catalog's digest covers
+    its rows and, so that a photograph which was replaced is noticed, the size of each file and a
+    checksum of its ends (see `ends_digest`).
+
+    Raises:
+        SourceError: two rows were given one source_id, a source_id is not allowed, or there is no
+            photograph that can be used.
+        StorageError: the temporary folder has no room for sorting.
+    """
+    defaults = (default_dataset, default_degradation)
+    with _sorting_room(), tempfile.TemporaryDirectory(prefix="gends-catalog-") as folder:
+        database = sqlite3.connect(Path(folder) / "catalog.sqlite")
+        with contextlib.closing(database):
+            images = ((row, _clean_image(row, base, defaults)) for row in rows)
+            _fill(database, images, dedupe=dedupe)
+            if dedupe:
+                _mark_duplicates(database, base)
+            _check_usable(database, limit)
+            return _write_sorted(database, destination, limit)
+
+
+@contextlib.contextmanager
+def _sorting_room() -> Iterator[None]:
+    advice = "photographs are sorted there: make room, or name another folder in TMPDIR"
+    with room_in(tempfile.gettempdir(), advice):
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "disk is full" not in str(error):  # no code before Python 3.11
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def _fill(
+    database: sqlite3.Connection,
+    images: Iterable[tuple[SourceRow, CleanImage]],
+    *,
+    dedupe: bool,
+) -> None:
+    database.execute(f"CREATE TABLE images ({', '.join(SCHEMA.names)}, PRIMARY KEY (source_id))")
+    values = f"INTO images VALUES ({', '.join('?' * len(SCHEMA.names))})"
+    again: Counter[str] = Counter()
+    for row, image in images:
+        # A member that a tar holds twice was appended anew: the later one counts.
+        verb = "INSERT" if row.offset is None else "INSERT OR REPLACE"
+        try:
+            database.execute(f"{verb} {values}", _values(image))
+        except sqlite3.IntegrityError as error:
+            if not _listed_again(database, row, image):
+                raise SourceError(
+                    f"{row.uri}: source_id {image.source_id!r} occurs twice; give distinct "
+                    "source_id values"
+                ) from error
+            again[image.source_id] += 1
+            repeated = replace(
+                image,
+                # No path holds the zero.
+                source_id=source_id(f"{row.uri}\0{again[image.source_id]}"),
+                duplicate_of=row.uri if dedupe else None,
+            )
+            database.execute(f"INSERT {values}", _values(repeated))
+
+
+def _listed_again(database: sqlite3.Connection, row: SourceRow, image: CleanImage) -> bool:
+    """Whether a source_id that is taken was made from the same path, and not chosen."""
+    known = "SELECT uri FROM images WHERE source_id = ?"
+    ((uri,),) = database.execute(known, (image.source_id,))
+    return bool(uri == row.uri) and (row.source_id is None or row.problem is not None)
+
+
+def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -> CleanImage:
+    dataset, degradation = defaults
+    problem = row.problem or _problem(row)
+    known = row.degradation in DEGRADATIONS
+    size = num_bytes(base, row)
+    return CleanImage(
+        source_id=_checked_id(row),
+        uri=row.uri,
+        dataset=printable(row.dataset or dataset),
+        degradation=row.degradation if known else None if row.degradation else degradation,
+        caption=row.caption,
+        split=printable(row.split or "train"),
+        offset=row.offset,
+        size=size,
+        problem=problem,
+        ends_blake3=None if problem else ends_digest(base, row, size),
+    )
+
+
+def _problem(row: SourceRow) -> str | None:
+    """Why a row cannot be used for what it says of its photograph."""
+    if row.degradation is not None and row.degradation not in DEGRADATIONS:
+        return f"unknown degradation {row.degradation!r:.60}; known: {', '.join(DEGRADATIONS)}"
+    for what, name in (("dataset", row.dataset), ("split", row.split)):
+        if name is not None and printable(name) != name:
+            return f"the name of its {what} holds control characters: {printable(name):.60}"
+    return None
+
+
+def _checked_id(row: SourceRow) -> str:
+    if row.source_id is None:
+        return source_id(row.uri)
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", row.source_id):
+        raise SourceError(
+            f"{row.uri}: source_id {row.source_id!r} must be 1 to 64 letters, digits and "
+            "underscores, because keys and tar member names are made from it"
+        )
+    return row.source_id
+
+
+def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
+    database.execute("CREATE TABLE hashes (source_id PRIMARY KEY, hash) WITHOUT ROWID")
+    same_size = database.execute(
+        f"SELECT {', '.join(SCHEMA.names)} FROM images WHERE problem IS NULL AND "
+        "duplicate_of IS NULL AND size IN "
+        "(SELECT size FROM images WHERE size > 0 GROUP BY size HAVING COUNT(*) > 1)"
+    )
+    for values in same_size:
+        image = CleanImage(**dict(zip(SCHEMA.names, values, strict=True)))
+        with contextlib.suppress(OSError):
+            digest = blake3(read_bytes(base, image)).digest()
+            database.execute("INSERT INTO hashes VALUES (?, ?)", (image.source_id, digest))
+    database.execute("CREATE TABLE firsts (hash PRIMARY KEY, source_id) WITHOUT ROWID")
+    database.execute("INSERT INTO firsts SELECT hash, MIN(source_id) FROM hashes GROUP BY hash")
+    database.execute(
+        "UPDATE images SET duplicate_of = (SELECT earlier.uri FROM hashes JOIN firsts USING (hash) "
+        "JOIN images AS earlier ON earlier.source_id = firsts.source_id "
+        "WHERE hashes.source_id = images.source_id AND firsts.source_id < images.source_id) "
+        "WHERE source_id IN (SELECT source_id FROM hashes)"
+    )
+
+
+def _check_usable(database: sqlite3.Connection, limit: int | None) -> None:
+    """Stop before a dataset of nothing but failures is founded."""
+    listed = "(SELECT uri, problem FROM images ORDER BY source_id LIMIT ?)"
+    most = (-1 if limit is None else limit,)
+    counted = f"SELECT SUM(problem IS NULL), COUNT(*) FROM {listed}"
+    usable, count = database.execute(counted, most).fetchone()
+    if count == 0:
+        raise SourceError(
+            f"no photographs found; files count as such that end in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}, also inside .tar files"
+        )
+    if not usable:
+        uri, problem = database.execute(f"SELECT * FROM {listed}", most).fetchone()
+        raise SourceError(
+            f"none of the {count} photographs can be used; the first is {uri}: {problem}"
+        )
+
+
+def _write_sorted(
+    database: sqlite3.Connection,
+    destination: str | os.PathLike[str] | BinaryIO,
+    limit: int | None,
+) -> int:
+    cursor = database.execute(
+        f"SELECT {', '.join(SCHEMA.names)} FROM images ORDER BY source_id LIMIT ?",
+        (-1 if limit is None else limit,),
+    )
+    digest = blake3()
+    count = 0
+    with pq.ParquetWriter(
+        destination, SCHEMA, compression="zstd", write_page_checksum=True
+    ) as writer:
+        while rows := cursor.fetchmany(ROWS_PER_GROUP):
+            digest.update(repr(rows).encode())
+            count += len(rows)
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=len(rows))
+        writer.add_key_value_metadata({"digest": digest.hexdigest()})
+    return count

@@ -1,0 +1,1 @@
+"""What is to be made: the configuration, and every random choice of a build."""

@@ -1,0 +1,1 @@
+"""Pairs of a dataset, read by row and checked."""
