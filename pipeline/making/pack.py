@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 
 import fpng
 from PIL import Image as Pillow
@@ -14,21 +14,50 @@ from gends.pipeline.format.decode import decode
 from gends.pipeline.planning.config import BuildConfig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Packer:
+    """Packs the pairs of one unit. A gt that several of them share is encoded once."""
+
+    def __init__(self, config: BuildConfig) -> None:
+        """Nothing is encoded yet."""
+        self.config = config
+        self._shared: dict[int, tuple[Image, bytes]] = {}
+        """By identity; the image is kept, so that no other gets its number."""
+
+    def pack(self, pair: Degraded) -> Packed:
+        """The pair, which is encoded when its bytes are first asked for."""
+        return Packed(pair, self)
+
+    def encode_gt(self, gt: Image) -> bytes:
+        """See `encode`."""
+        if id(gt) not in self._shared:
+            self._shared[id(gt)] = (gt, encode(gt, self.config))
+        return self._shared[id(gt)][1]
+
+
 class Packed:
     """A pair with the pixels that are stored, and their encoded bytes."""
 
-    pair: Degraded
-    gt_bytes: bytes
-    lq_bytes: bytes
+    def __init__(self, made: Degraded, packer: Packer) -> None:
+        """A pair as the engine made it."""
+        self._made = made
+        self._packer = packer
 
+    @cached_property
+    def pair(self) -> Degraded:
+        """What a reader will see, and so what is judged: a lossy format changes the pair."""
+        if self._packer.config.image_format != "jpg":
+            return self._made
+        return replace(self._made, gt=decode(self.gt_bytes), lq=decode(self.lq_bytes))
 
-def pack(pair: Degraded, config: BuildConfig) -> Packed:
-    """Encode a pair. A lossy format changes the pair: what is judged is what a reader will see."""
-    gt_bytes, lq_bytes = encode(pair.gt, config), encode(pair.lq, config)
-    if config.image_format == "jpg":
-        pair = dataclasses.replace(pair, gt=decode(gt_bytes), lq=decode(lq_bytes))
-    return Packed(pair=pair, gt_bytes=gt_bytes, lq_bytes=lq_bytes)
+    @cached_property
+    def gt_bytes(self) -> bytes:
+        """The clean picture, encoded."""
+        return self._packer.encode_gt(self._made.gt)
+
+    @cached_property
+    def lq_bytes(self) -> bytes:
+        """The degraded picture, encoded."""
+        return encode(self._made.lq, self._packer.config)
 
 
 def encode(image: Image, config: BuildConfig) -> bytes:

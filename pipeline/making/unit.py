@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gends.models.degrader import Degraded, Degrader
 from gends.pipeline.format.manifest import Row
 from gends.pipeline.making.judge import Judge
-from gends.pipeline.making.pack import pack
+from gends.pipeline.making.pack import Packer
 from gends.pipeline.making.row import Outcome, failed_row, judged_row
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.types import Failure, Picture, Request, WorkUnit
@@ -71,7 +71,7 @@ def finish_unit(
         if isinstance(failure, Failure)
         for request in view.requests
     ]
-    batch = first_batch(unit, loaded)
+    batch, packer = first_batch(unit, loaded), Packer(config)
     while batch.requests:
         rejected = []
         for (index, request), pair in zip(batch.requests, degraded, strict=True):
@@ -80,7 +80,7 @@ def finish_unit(
                 failure = replace(pair, blake3=_picture(loaded, index).blake3)
                 rows.append(failed_row(unit.shard, view, request, config, failure))
                 continue
-            packed = pack(pair, config)
+            packed = packer.pack(pair)
             verdict = judge(request, packed.pair)
             if verdict.reason is not None and batch.attempt < config.redraws:
                 rejected.append((index, request))

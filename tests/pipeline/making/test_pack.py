@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from gends.models.degrader import Degraded
 from gends.pipeline.format.decode import decode
-from gends.pipeline.making.pack import encode, pack
+from gends.pipeline.making.pack import Packer, encode
 from gends.pipeline.planning.config import BuildConfig
 
 CONFIGS = {name: BuildConfig(image_format=name) for name in ("png", "webp", "jpg")}
@@ -50,8 +50,26 @@ def test_quality_decides_the_size_of_a_jpg(picture):
 
 def test_what_is_judged_is_what_a_reader_will_see(picture):
     pair = Degraded(lq=picture // 2, gt=picture, target_kind="clean", scm_applied=False)
-    packed = pack(pair, CONFIGS["jpg"])
+    packed = Packer(CONFIGS["jpg"]).pack(pair)
     assert np.array_equal(packed.pair.lq, decode(packed.lq_bytes))
     assert np.array_equal(packed.pair.gt, decode(packed.gt_bytes))
     assert not np.array_equal(packed.pair.gt, picture)
-    assert pack(pair, CONFIGS["png"]).pair is pair
+    assert Packer(CONFIGS["png"]).pack(pair).pair is pair
+
+
+def test_only_what_is_asked_for_is_encoded_and_a_shared_gt_once(picture, monkeypatch):
+    encoded = []
+    monkeypatch.setattr(
+        "gends.pipeline.making.pack.encode",
+        lambda image, config: encoded.append(image) or encode(image, config),
+    )
+    packer, kept = Packer(CONFIGS["png"]), {"target_kind": "clean", "scm_applied": False}
+    rejected, *accepted = [
+        packer.pack(Degraded(lq=picture // part, gt=picture, **kept)) for part in (1, 2, 3)
+    ]
+    assert np.array_equal(rejected.pair.lq, picture)
+    assert encoded == []
+    for packed in accepted:
+        assert np.array_equal(decode(packed.gt_bytes), picture)
+        assert np.array_equal(decode(packed.lq_bytes), packed.pair.lq)
+    assert len(encoded) == 3
