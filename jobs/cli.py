@@ -14,6 +14,7 @@ import click
 
 from gends._version import __version__
 from gends.jobs.cluster import sigterm
+from gends.jobs.console import streams
 from gends.jobs.errors import BuildError, DrainedError
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.keeping.lease import LeaseLostError
@@ -35,13 +36,20 @@ COMMANDS = {
     "demo": "Make a small dataset from bundled photographs.",
 }
 """What each module of that name, here beside this one, is for."""
+RESUMING = {"run", "repair", "retry", "demo", "restore", "train"}
+"""Commands that go on where they were; the others start again."""
 EXIT_CODES = """\b
 Exit codes:
   0    done; the summary names what was rejected or failed
-  1    the build stopped, and the same command resumes; or a file is damaged
+  1    the build stopped, or a file is damaged, or the result could not be printed
   2    wrong usage, settings or input, or another build is writing here; nothing was made
-  75   stopped by SIGTERM, with units in flight finished; the same command resumes
-  130  interrupted by Ctrl-C or a second SIGTERM; the same command resumes
+  75   stopped by SIGTERM, or by a terminal that was closed; a build finishes its units in flight
+  130  interrupted by Ctrl-C or a second SIGTERM
+
+\b
+After 1, 75 and 130 the same command goes on where run, repair, retry, demo, restore
+or train stopped; other commands start again. Where output cannot be written, a command
+goes on without it, and the exit code says what became of the work.
 """
 
 
@@ -89,6 +97,7 @@ def group() -> None:
 
 def main() -> None:
     """Be the process `gends-build`."""
+    streams.take_over(json="--json" in sys.argv)
     try:
         sigterm.interrupt_on_sigterm()
         run()
@@ -106,6 +115,8 @@ def run() -> None:
         code = group.main(prog_name="gends-build", standalone_mode=False)
         if isinstance(code, int):  # of an Exit, which click turns into what it returns
             sys.exit(code)
+        if streams.result_is_lost():
+            sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -118,7 +129,7 @@ def run() -> None:
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(1)
     except StorageError as error:
-        click.echo(f"gends-build: {error}; the same command resumes", err=True)
+        click.echo(f"gends-build: {error}; {_again()}", err=True)
         sys.exit(1)
     except DamageError as error:
         click.echo(f"gends-build: {error}", err=True)
@@ -131,7 +142,15 @@ def run() -> None:
 def _interrupted() -> int:
     """Say how the command ends, and return its exit code."""
     if sigterm.noted():
-        click.echo("gends-build: stopped as asked; the same command resumes", err=True)
+        click.echo(f"gends-build: stopped as asked; {_again()}", err=True)
         return os.EX_TEMPFAIL
-    click.echo("interrupted; the same command resumes", err=True)
+    click.echo(f"gends-build: interrupted; {_again()}", err=True)
     return 130
+
+
+def _again() -> str:
+    """What happens when the command is given again."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    name, child = (*words, "", "")[:2]
+    resumes = name in RESUMING and (name, child) != ("train", "calibration")
+    return "the same command resumes" if resumes else "the same command starts again"

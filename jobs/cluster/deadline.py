@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import Iterator
+
+import click
 
 
 @contextlib.contextmanager
@@ -17,7 +18,7 @@ def limited(seconds: float, what: str) -> Iterator[None]:
     """
 
     def end() -> None:
-        print(f"gends-build: {what} (waited {seconds:g} s)", file=sys.stderr, flush=True)
+        click.echo(f"gends-build: {what} (waited {seconds:g} s)", err=True)
         os._exit(1)
 
     timer = threading.Timer(seconds, end)

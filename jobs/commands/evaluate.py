@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gends.jobs.console.streams import print_result
 from gends.jobs.options.config import flag, split_of
 from gends.jobs.options.paths import new_or_old_folder
 from gends.jobs.options.restoring import restorer_options
@@ -119,6 +120,8 @@ def command(degradations: str, metrics: str, **flags: Any) -> None:
 
     Metrics that cannot be computed here are named, with the reason; nothing stands in for them.
     """
+    if flags["out"] is None:
+        print_result()
     for name in names(degradations):
         check_degradation(name)
     if flags["train_split"] is not None and not flags["train_data"]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gends.jobs.console.count import Count
-from gends.jobs.options.paths import new_place
+from gends.jobs.options.paths import check_folder_name, check_json_name, new_place
 from gends.pipeline.export.formats import WRITERS, Exported, export
 from gends.pipeline.export.selection import Selection
 from gends.pipeline.export.wids import write_wids
@@ -71,8 +71,10 @@ def command(format_name: str, root: str, out: Path, skip_damaged: bool, **choice
     if format_name == WIDS:
         if selection != Selection() or skip_damaged:
             raise click.UsageError("wids indexes whole shards: it takes no options")
+        check_json_name(out)
         say_done(out, write_wids(root, out))
         return
+    check_folder_name(out)
     skip = say_skipped if skip_damaged else None
     with Count("pairs") as count:
         done = export(format_name, root, out, selection=selection, skip=skip, report=count.reach)

@@ -16,7 +16,8 @@ from gends.histograms.gendeg_json import read_published
 from gends.histograms.pairs import Skip, dataset_names, iterate_pairs
 from gends.histograms.plot import plot
 from gends.histograms.profile import Profile, load_profile
-from gends.jobs.options.paths import profile_file
+from gends.jobs.console.streams import print_result
+from gends.jobs.options.paths import json_file
 from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.reading.reader import read_manifest, readable_shards
 from gends.pipeline.storage.opening import open_store
@@ -98,7 +99,7 @@ def command() -> None:
     epilog="\b\nExample:\n  gends-build histograms fit pairs/ --out profile.json",
 )
 @click.argument("pairs", type=Folder)
-@click.option("--out", required=True, type=Output, callback=profile_file, help="Profile to write.")
+@click.option("--out", required=True, type=Output, callback=json_file, help="Profile to write.")
 @click.option(
     "--degradation",
     metavar="NAME",
@@ -151,7 +152,7 @@ def fit_command(
     epilog="\b\nExample:\n  gends-build histograms import GenDeg/histograms/ --out profile.json",
 )
 @click.argument("directory", type=Folder)
-@click.option("--out", required=True, type=Output, callback=profile_file, help="Profile to write.")
+@click.option("--out", required=True, type=Output, callback=json_file, help="Profile to write.")
 @weight_option
 def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float], ...]) -> None:
     """Import histograms in the JSON layout that GenDeg publishes: a folder per degradation."""
@@ -173,7 +174,7 @@ def import_command(directory: Path, out: Path, weights: tuple[tuple[str, float],
     metavar="[DEGRADATION/]NAME",
     help="Dataset to keep; may be repeated.",
 )
-@click.option("--out", required=True, type=Output, callback=profile_file, help="Profile to write.")
+@click.option("--out", required=True, type=Output, callback=json_file, help="Profile to write.")
 def select_command(profile: str, datasets: tuple[str, ...], out: Path) -> None:
     """Keep some datasets of a PROFILE (a file, or 'reference', the one that ships)."""
     _save(load_profile(profile).only(datasets), out)
@@ -192,6 +193,7 @@ def select_command(profile: str, datasets: tuple[str, ...], out: Path) -> None:
 )
 def show_command(profile: str, plots: Path | None) -> None:
     """Print a PROFILE (a file, or 'reference', the one that ships) and optionally draw it."""
+    print_result()
     opened = load_profile(profile)
     _print(opened)
     if plots is not None:

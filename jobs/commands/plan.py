@@ -17,6 +17,7 @@ from gends.jobs.building.engines import check_model, make_engine
 from gends.jobs.building.inputs import Inputs, gather
 from gends.jobs.cluster.cpus import available_cpus
 from gends.jobs.console.duration import duration
+from gends.jobs.console.streams import print_result
 from gends.jobs.options.config import ConfigCommand, config_options, nested
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
@@ -53,6 +54,7 @@ def command(
 
     Time and size are measured on this machine by making the first few pairs in memory.
     """
+    print_result()
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
         inputs = gather(load_config(config, nested(flags)), Path(scratch))
         judge = Judge(inputs.config.filter)

@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 
 from gends.jobs.options.config import flag
-from gends.jobs.options.paths import picture
+from gends.jobs.options.paths import PICTURES, picture
 from gends.pipeline.format.identity import read_identity
 from gends.pipeline.planning.config import check_degradation
 from gends.pipeline.reading.sheet import contact_sheet
 from gends.pipeline.storage.opening import open_store
+
+LARGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
+"""Pixels that a format holds."""
 
 
 @click.command(
@@ -23,7 +26,7 @@ from gends.pipeline.storage.opening import open_store
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     callback=picture,
-    help="PNG to write, whatever its name ends with.",
+    help="Picture to write; its name ends in .png, .jpg, .jpeg or .webp.",
 )
 @click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
 @flag("--rows", "Pairs per degradation.", default=3, type=click.IntRange(1, 100))
@@ -39,5 +42,12 @@ def command(root: str, out: Path, degradations: str, rows: int, side: int, seed:
         check_degradation(name)
     read_identity(open_store(root))  # a wrong path is to be told from a build without shards
     sheet = contact_sheet(root, degradations=names or None, rows=rows, side=side, seed=seed)
-    sheet.save(out, "PNG")
+    kind = PICTURES[out.suffix.lower()]
+    most = LARGEST_SIDE.get(kind, max(sheet.size))
+    if max(sheet.size) > most:
+        raise ValueError(
+            f"the sheet has {sheet.width}x{sheet.height} pixels, and {kind} holds {most} a side; "
+            "lower --rows or --side, or name a .png"
+        )
+    sheet.save(out, kind, quality=95)
     click.echo(f"{out}: {sheet.width}x{sheet.height}")

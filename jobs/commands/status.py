@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
+from gends.jobs.console.streams import print_result
 from gends.pipeline.format.manifest import (
     STATUSES,
     lost_tars,
@@ -41,6 +42,7 @@ def command(root: str, as_json: bool) -> None:
 
     Exits 1 when tars or manifests of sealed shards are missing.
     """
+    print_result()
     facts = collect(open_dataset(root))
     click.echo(json.dumps(facts)) if as_json else _print(root, facts)
     if facts["lost"]:

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from gends.jobs.console.streams import print_result
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.foreign import foreign_files
 from gends.pipeline.keeping.verify import verify
@@ -21,6 +22,7 @@ def command(root: str, deep: bool) -> None:
     still running or was stopped is fine as far as it goes: shards that are not there are not sealed
     yet, and are counted.
     """
+    print_result()
     dataset = open_dataset(root)
     foreign = list(foreign_files(dataset))
     for name, what in foreign:
@@ -35,4 +37,5 @@ def command(root: str, deep: bool) -> None:
     click.echo(f"{checked} of {planned} planned shards checked, {wrong or 'no'} problems")
     if checked < planned:
         click.echo(f"{planned - checked} not sealed yet: gends-build run --out {root} makes them")
-    sys.exit(1 if wrong else 0)
+    if wrong:
+        sys.exit(1)

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TextIO
 
+import click
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -53,4 +54,4 @@ class LastLine:
         if self._live:
             self._live.console.print(Text(line))
         else:
-            print(line, file=self._plain or sys.stderr, flush=True)
+            click.echo(line, file=self._plain or sys.stderr)
