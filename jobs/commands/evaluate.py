@@ -8,26 +8,12 @@ from typing import Any
 import click
 
 from gends.jobs.console.streams import print_result
+from gends.jobs.options import listed
 from gends.jobs.options.config import flag, split_of
 from gends.jobs.options.paths import new_or_old_folder
 from gends.jobs.options.restoring import restorer_options
-from gends.pipeline.planning.config import check_degradation
-
-DEFAULT_METRICS = "psnr,ssim,lpips,dists,fid,niqe,musiq,clipiqa"
-DEFAULT_EDGES = "0,0.02,0.05,0.1,0.15,0.2,0.25,0.3,1"
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Parse `a,b,c`."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[float, ...]:
-    """Parse `0,0.1,1`."""
-    try:
-        return tuple(map(float, text.split(",")))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not numbers with commas between") from None
+from gends.models.metrics.default import DEFAULT
+from gends.pipeline.evaluation.groups import SEVERITIES
 
 
 @click.command(
@@ -65,7 +51,13 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
     callback=split_of,
     help="Training on --train-data used only this split. [default: all]",
 )
-@click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
+@click.option(
+    "--degradations",
+    default="",
+    type=listed.degradations,
+    metavar="NAME,NAME…",
+    help="Only these. [default: all]",
+)
 @click.option(
     "--limit",
     metavar="N",
@@ -83,7 +75,8 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
 @click.option(
     "--metrics",
     metavar="NAME,NAME…",
-    default=DEFAULT_METRICS,
+    default=",".join(DEFAULT),
+    type=listed.names,
     show_default=True,
     help="These, or any that pyiqa has for single pictures.",
 )
@@ -99,9 +92,9 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
     "--severities",
     "edges",
     metavar="X,X…",
-    default=DEFAULT_EDGES,
+    default=",".join(f"{edge:g}" for edge in SEVERITIES),
     show_default=True,
-    callback=numbers,
+    type=listed.numbers,
     help="Edges of the bins of measured mu.",
 )
 @flag(
@@ -112,7 +105,7 @@ def numbers(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[
 )
 @flag("--seed", "Of the bootstrap.", default=0, type=click.IntRange(min=0))
 @restorer_options
-def command(degradations: str, metrics: str, **flags: Any) -> None:
+def command(degradations: tuple[str, ...], **flags: Any) -> None:
     """Evaluate a restorer on datasets, beside their degraded pictures as they are.
 
     MODEL is a folder that `train restorer` wrote. FOLDER holds restored pictures instead, as
@@ -122,12 +115,9 @@ def command(degradations: str, metrics: str, **flags: Any) -> None:
     """
     if flags["out"] is None:
         print_result()
-    for name in names(degradations):
-        check_degradation(name)
     if flags["train_split"] is not None and not flags["train_data"]:
         raise click.UsageError("--train-split is of --train-data, and none is given")
     from gends.jobs.evaluation.evaluate import evaluate  # noqa: PLC0415  imports torch
     from gends.jobs.evaluation.settings import Settings  # noqa: PLC0415
 
-    chosen = names(degradations) or None
-    click.echo(evaluate(Settings(degradations=chosen, metrics=names(metrics), **flags)), nl=False)
+    click.echo(evaluate(Settings(degradations=degradations or None, **flags)), nl=False)

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from gends.jobs.console.count import Count
+from gends.jobs.options.listed import degradations, names
 from gends.jobs.options.paths import check_folder_name, check_json_name, new_place
 from gends.pipeline.export.formats import WRITERS, Exported, export
 from gends.pipeline.export.selection import Selection
 from gends.pipeline.export.wids import write_wids
 from gends.pipeline.format.damage import PairError
-from gends.pipeline.planning.config import check_degradation
 from gends.pipeline.reading.condition import Condition, parse_condition
 
 WIDS = "wids"
@@ -38,8 +38,22 @@ def conditions(
 @click.argument("format_name", metavar="FORMAT", type=click.Choice([*WRITERS, WIDS]))
 @click.argument("root")
 @click.argument("out", callback=new_place)
-@click.option("--degradation", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
-@click.option("--split", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
+@click.option(
+    "--degradation",
+    "degradations",
+    default="",
+    type=degradations,
+    metavar="NAME,NAME…",
+    help="Only these. [default: all]",
+)
+@click.option(
+    "--split",
+    "splits",
+    default="",
+    type=names,
+    metavar="NAME,NAME…",
+    help="Only these. [default: all]",
+)
 @click.option(
     "--where",
     multiple=True,
@@ -67,7 +81,7 @@ def command(format_name: str, root: str, out: Path, skip_damaged: bool, **choice
     Pictures are copied byte by byte and compared with their checksums. OUT appears when all is in
     it; an export that was stopped starts again, and one that is there already does nothing.
     """
-    selection = selected(**choice)
+    selection = Selection(**choice)
     if format_name == WIDS:
         if selection != Selection() or skip_damaged:
             raise click.UsageError("wids indexes whole shards: it takes no options")
@@ -79,21 +93,6 @@ def command(format_name: str, root: str, out: Path, skip_damaged: bool, **choice
     with Count("pairs") as count:
         done = export(format_name, root, out, selection=selection, skip=skip, report=count.reach)
     say_done(out, done)
-
-
-def selected(
-    degradation: str, split: str, where: tuple[Condition, ...], limit: int | None
-) -> Selection:
-    """Make a selection of the flags."""
-    degradations, splits = listed(degradation), listed(split)
-    for name in degradations:
-        check_degradation(name)
-    return Selection(degradations=degradations, splits=splits, where=where, limit=limit)
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """Parse `a,b,c`."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def say_skipped(error: PairError) -> None:

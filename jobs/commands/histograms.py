@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
@@ -17,12 +17,11 @@ from gends.histograms.pairs import Skip, dataset_names, iterate_pairs
 from gends.histograms.plot import plot
 from gends.histograms.profile import Profile, load_profile
 from gends.jobs.console.streams import print_result
+from gends.jobs.options.flags import Command, with_flags
 from gends.jobs.options.paths import json_file
 from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.reading.reader import read_manifest, readable_shards
 from gends.pipeline.storage.opening import open_store
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def name_and_weight(text: str) -> tuple[str, float]:
@@ -47,25 +46,26 @@ weight_option = click.option(
 def bins_options(name: str, bins: Bins) -> Callable[[Command], Command]:
     """Add --NAME-bins and --NAME-range, whose defaults are `bins`."""
 
-    def add(command: Command) -> Command:
-        command = click.option(
-            f"--{name}-range",
-            type=(float, float),
-            metavar="LOW HIGH",
-            default=(bins.low, bins.high),
-            show_default=True,
-            help=f"Where the bins of {name} begin and end; what lies above counts in the last.",
-        )(command)
-        return click.option(
-            f"--{name}-bins",
-            type=click.IntRange(min=1),
-            metavar="N",
-            default=bins.count,
-            show_default=True,
-            help=f"Bins of {name}.",
-        )(command)
-
-    return add
+    return with_flags(
+        [
+            click.option(
+                f"--{name}-bins",
+                type=click.IntRange(min=1),
+                metavar="N",
+                default=bins.count,
+                show_default=True,
+                help=f"Bins of {name}.",
+            ),
+            click.option(
+                f"--{name}-range",
+                type=(float, float),
+                metavar="LOW HIGH",
+                default=(bins.low, bins.high),
+                show_default=True,
+                help=f"Where the bins of {name} begin and end; what lies above counts in the last.",
+            ),
+        ]
+    )
 
 
 Output = click.Path(dir_okay=False, path_type=Path)

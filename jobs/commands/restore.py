@@ -11,9 +11,9 @@ import click
 
 from gends.jobs.options.paths import new_or_old_folder
 from gends.jobs.options.restoring import restorer_options
+from gends.pipeline.planning.config import MOST_PIXELS, BuildConfig
 from gends.pipeline.types import IMAGE_SUFFIXES
 
-MOST_PIXELS = 178_000_000
 FORMATS = ("png", "webp", "jpg")
 
 
@@ -38,7 +38,7 @@ FORMATS = ("png", "webp", "jpg")
 @click.option(
     "--max-pixels",
     metavar="N",
-    default=150_000_000,
+    default=BuildConfig.model_fields["max_pixels"].default,
     show_default=True,
     type=click.IntRange(1, MOST_PIXELS),
     help="Largest picture decoded (a bomb's bound).",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from gends.jobs.options import listed
 from gends.jobs.options.config import flag
 from gends.jobs.options.paths import PICTURES, picture
 from gends.pipeline.format.identity import read_identity
-from gends.pipeline.planning.config import check_degradation
 from gends.pipeline.reading.sheet import contact_sheet
 from gends.pipeline.storage.opening import open_store
 
@@ -28,20 +28,25 @@ LARGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
     callback=picture,
     help="Picture to write; its name ends in .png, .jpg, .jpeg or .webp.",
 )
-@click.option("--degradations", default="", metavar="NAME,NAME…", help="Only these. [default: all]")
+@click.option(
+    "--degradations",
+    default="",
+    type=listed.degradations,
+    metavar="NAME,NAME…",
+    help="Only these. [default: all]",
+)
 @flag("--rows", "Pairs per degradation.", default=3, type=click.IntRange(1, 100))
 @flag("--side", "Pixels per picture.", default=192, type=click.IntRange(32, 1024))
 @flag("--seed", "Which pairs are drawn.", metavar="S", default=0, type=click.IntRange(min=0))
-def command(root: str, out: Path, degradations: str, rows: int, side: int, seed: int) -> None:
+def command(
+    root: str, out: Path, degradations: tuple[str, ...], rows: int, side: int, seed: int
+) -> None:
     """Draw pairs of the dataset ROOT: clean, degraded, their difference, and the severity.
 
     Pairs of each degradation go from mild to severe. Works while a build is running.
     """
-    names = [name.strip() for name in degradations.split(",") if name.strip()]
-    for name in names:
-        check_degradation(name)
     read_identity(open_store(root))  # a wrong path is to be told from a build without shards
-    sheet = contact_sheet(root, degradations=names or None, rows=rows, side=side, seed=seed)
+    sheet = contact_sheet(root, degradations=degradations or None, rows=rows, side=side, seed=seed)
     kind = PICTURES[out.suffix.lower()]
     most = LARGEST_SIDE.get(kind, max(sheet.size))
     if max(sheet.size) > most:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from gends.jobs.commands.train_restorer import restorer
 from gends.jobs.options.config import NumberRange, flag
+from gends.jobs.options.flags import Command, with_flags
 from gends.jobs.options.paths import new_or_old_folder
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 DEVICE_HELP = "As torch names it. [default: cuda where there is one]"
 CROP_STEP = 8
 """Pixels to a cell of the latents."""
@@ -79,12 +79,7 @@ def training_options(
         flag("--tensorboard", "Also write RUN/tensorboard; needs gends[train].", is_flag=True),
     ]
 
-    def decorate(command: Command) -> Command:
-        for option in reversed(flags):
-            command = option(command)
-        return command
-
-    return decorate
+    return with_flags(flags)
 
 
 @click.group()

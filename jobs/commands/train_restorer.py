@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from gends.jobs.options.config import NumberRange, flag, split_of
+from gends.jobs.options.flags import with_flags
+from gends.jobs.options.listed import numbers
 from gends.jobs.options.paths import new_or_old_folder
+from gends.models.degradations import DEGRADATIONS
+from gends.models.restorers.hyperparameters import RECIPES
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-ARCHITECTURES = ("nafnet", "promptir", "swin")
-DEGRADATIONS = ("haze", "rain", "snow", "motion_blur", "low_light", "raindrop")
+ARCHITECTURES = tuple(dict.fromkeys(arch for arch, _ in RECIPES))
 POSITIVE = click.IntRange(min=1)
 
 
@@ -22,8 +23,8 @@ def mix_of(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     if text is None or text == "gends":
         return text
     try:
-        weights = tuple(float(part) for part in text.split(","))
-    except ValueError:
+        weights = numbers(text)
+    except click.BadParameter:
         weights = ()
     if not weights or min(weights) < 0 or sum(weights) <= 0:
         raise click.BadParameter(f"{text!r} is neither gends nor weights, as in 3,1")
@@ -77,7 +78,7 @@ _FLAGS = [
         "--degradation",
         "Train on this one; may be given again. [default: all]",
         multiple=True,
-        type=click.Choice(DEGRADATIONS),
+        type=click.Choice(tuple(DEGRADATIONS)),
     ),
     flag(
         "--validation",
@@ -154,17 +155,11 @@ _FLAGS = [
 ]
 
 
-def _options(command: Command) -> Command:
-    for option in reversed(_FLAGS):
-        command = option(command)
-    return command
-
-
 @click.command(
     epilog="\b\nExample:\n  gends-build train restorer --arch nafnet --preset w32 --data dataset/ "
     "--validation-split test --run runs/nafnet"
 )
-@_options
+@with_flags(_FLAGS)
 def restorer(**flags: Any) -> None:
     """Train a restorer on datasets of pairs; the same command goes on with a run.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gends.models.metrics.catalog import DEFAULT
+from gends.models.metrics.default import DEFAULT
 from gends.pipeline.evaluation.groups import SEVERITIES
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import click
 
 from gends.jobs.building.drive import ClusterOptions
 from gends.jobs.options.config import NumberRange
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from gends.jobs.options.flags import Command, with_flags
 
 DEFAULTS = ClusterOptions()
 
@@ -25,9 +23,7 @@ def cluster_options(command: Command) -> Command:
         chosen = {field.name: flags.pop(field.name) for field in fields(ClusterOptions)}
         return command(cluster=ClusterOptions(**chosen), **flags)
 
-    for option in reversed(_FLAGS):
-        wrapped = option(wrapped)
-    return cast(Command, wrapped)
+    return cast(Command, with_flags(_FLAGS)(wrapped))
 
 
 _FLAGS = [

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from gends.jobs.options.flags import Command, with_flags
 
 FLAGS = [
     click.option(
@@ -36,6 +33,4 @@ FLAGS = [
 
 def restorer_options(command: Command) -> Command:
     """Add --tile, --overlap, --device, --bf16 and --threads."""
-    for option in reversed(FLAGS):
-        command = option(command)
-    return command
+    return with_flags(FLAGS)(command)

@@ -16,8 +16,6 @@ from gends.models.metrics.psnr import psnr
 from gends.models.metrics.pyiqa_metrics import open_pyiqa
 from gends.models.metrics.ssim import ssim
 
-DEFAULT = ("psnr", "ssim", "lpips", "dists", "fid", "niqe", "musiq", "clipiqa")
-"""What papers on restoration report; `fid` compares sets of pictures, the others single ones."""
 _OWN = {"psnr": psnr, "ssim": ssim}
 
 
@@ -44,7 +42,7 @@ def open_metrics(
     lpips_weights: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> Metrics:
-    """Open metrics by name: the `DEFAULT` ones, and any that pyiqa has for single pictures.
+    """Open metrics by name: those of `DEFAULT`, and any that pyiqa has for single pictures.
 
     Raises:
         ValueError: a name that nobody knows, or `lpips_weights` holds something else.

@@ -18,6 +18,9 @@ from pydantic import (
 
 from gends.models.degradations import DEGRADATIONS
 
+MOST_PIXELS = 178_000_000
+"""What `max_pixels` may be at most: just below the size from which Pillow opens no picture."""
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names every field at fault."""
@@ -195,7 +198,7 @@ class BuildConfig(_Section):
     max_pixels: int = Field(
         default=150_000_000,
         ge=1,
-        le=178_000_000,
+        le=MOST_PIXELS,
         description="Largest photograph decoded, in pixels (a bomb's bound).",
     )
     dedupe: bool = Field(

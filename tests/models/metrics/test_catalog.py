@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from gends.models.metrics.catalog import DEFAULT, open_metrics
+from gends.models.metrics.catalog import open_metrics
+from gends.models.metrics.default import DEFAULT
 
 
 def test_without_pyiqa_and_lpips_what_needs_them_is_named_and_the_rest_works(
