@@ -15,13 +15,14 @@ from gends.jobs.building.engines import check_model
 from gends.jobs.building.inputs import Inputs, gather, recall
 from gends.jobs.building.progress import Progress
 from gends.jobs.building.tally import Tally
-from gends.jobs.commands.status import collect, lost_lines, reason_lines
+from gends.jobs.commands.status import lost_lines, reason_lines
 from gends.jobs.console.duration import duration
 from gends.jobs.options.cluster import cluster_options
 from gends.jobs.options.config import ConfigCommand, config_options, nested
 from gends.jobs.options.paths import new_or_old_folder
 from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.format.manifest import STATUSES, shard_name
+from gends.pipeline.keeping.counts import count_dataset
 from gends.pipeline.keeping.dataset import check_identity, open_dataset
 from gends.pipeline.keeping.parts import mend_parts
 from gends.pipeline.keeping.reopened import open_shards
@@ -123,7 +124,7 @@ def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
 
     Exits with 1 if tars are lost, or shards that were opened again came out with other bytes.
     """
-    facts = collect(open_dataset(out))
+    facts = count_dataset(open_dataset(out))
     if as_json:
         made = {"made_now": tally.done, "redrawn_now": tally.redrawn}
         remade = {"remade": {shard_name(shard): what for shard, what in tally.remade.items()}}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from assault import kill_tree
 
-from gends.jobs.commands.status import collect
+from gends.pipeline.keeping.counts import count_dataset
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.reading.reader import read_manifest
 
@@ -81,7 +81,7 @@ def test_a_trainer_sees_every_pair_once_while_the_build_is_killed(
             if process.poll() is None:
                 kill_tree(process)
 
-    assert collect(open_dataset(root))["finished"]
+    assert count_dataset(open_dataset(root))["finished"]
     assert sorted(seen()) == sorted(_accepted(root))
 
 

@@ -18,8 +18,8 @@ from assault import kill_tree
 from growing import files_in
 from witness import published
 
-from gends.jobs.commands.status import collect
 from gends.models.parametric.engine import ParametricDegrader
+from gends.pipeline.keeping.counts import count_dataset
 from gends.pipeline.keeping.dataset import Dataset, open_dataset
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
@@ -107,7 +107,7 @@ def test_a_killed_build_resumes_to_the_same_bytes(
         wait_until(process, moment)
         kill_tree(process)
         assert sealed(killed) < SHARDS
-    facts = collect(open_dataset(killed))
+    facts = count_dataset(open_dataset(killed))
 
     events = finish(start(killed, DRY, 3))
     durable = facts["in_shards"] + facts["in_durable_units"]

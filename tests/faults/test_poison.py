@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gends.jobs.commands.status import collect
+from gends.pipeline.keeping.counts import count_dataset
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.reading.reader import read_manifest
 from gends.pipeline.storage.faults import VARIABLE
@@ -91,7 +91,7 @@ def test_poison_fails_alone_and_is_made_when_its_cause_is_gone(
     for name in ("shards", "manifest"):
         made, wanted = (sorted((r / name).iterdir()) for r in (root, whole))
         assert [p.read_bytes() for p in made] == [p.read_bytes() for p in wanted]
-    assert collect(open_dataset(root))["finished"]
+    assert count_dataset(open_dataset(root))["finished"]
     assert "nothing failed" in run("retry", root).stdout
 
 
@@ -122,4 +122,4 @@ def test_photographs_that_go_away_stop_the_build_and_fail_nothing(
     assert "is not there" in run("run", "--out", root, expect=2).stderr
     (tmp_path / "elsewhere").rename(clean)
     run("run", "--out", root, "--workers", 1)
-    assert collect(open_dataset(root))["statuses"]["failed"] == 0
+    assert count_dataset(open_dataset(root))["statuses"]["failed"] == 0

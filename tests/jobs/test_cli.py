@@ -8,6 +8,7 @@ import click
 import pytest
 
 from gends.jobs.cli import COMMANDS
+from gends.pipeline.storage.store import StorageError
 
 GROUPS = {
     "histograms": ("fit", "import", "show"),
@@ -85,3 +86,29 @@ def test_help_loads_neither_ray_nor_torch(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        (("run", "--out", "x"), "the same command resumes"),
+        (("train", "scm"), "the same command resumes"),
+        (("restore", "evaluate"), "the same command resumes"),
+        (("train", "calibration"), "the same command starts again"),
+        (("evaluate", "restore"), "the same command starts again"),
+        (("export", "folder"), "the same command starts again"),
+        (("verify", "run"), "the same command starts again"),
+    ],
+)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), StorageError("the disk is full")], ids=str)
+def test_no_command_promises_to_go_on_that_starts_again(cli, monkeypatch, words, again, error):
+    def stop(**_: object) -> None:
+        raise error
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    command = click.Command(words[0], callback=stop, context_settings=settings)
+    module = SimpleNamespace(command=command)
+    monkeypatch.setitem(sys.modules, f"gends.jobs.{words[0]}", module)
+    ended = cli(*words)
+    assert ended.code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert again in ended.err

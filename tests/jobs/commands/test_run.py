@@ -19,7 +19,7 @@ from ray.cluster_utils import Cluster
 
 from gends import PairDataset
 from gends.jobs.commands import demo
-from gends.jobs.commands.status import collect
+from gends.pipeline.keeping.counts import count_dataset
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.lease import hold
 from gends.pipeline.keeping.verify import verify
@@ -184,7 +184,7 @@ def test_an_interrupted_build_leaves_nothing_running_and_resumes(photos, tmp_pat
         _, alive = psutil.wait_procs(started, timeout=20)
         assert not alive
         assert json.loads(out.splitlines()[0])["resumed"] == made
-        facts = collect(open_dataset(root))
+        facts = count_dataset(open_dataset(root))
         made = facts["in_shards"] + facts["in_durable_units"]
     assert made > 0
     assert not facts["finished"]

@@ -6,15 +6,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gends.jobs.commands.status import collect
 from gends.pipeline.format.manifest import manifest_name, shard_name
 from gends.pipeline.keeping.commit import work_folder, write_unit
+from gends.pipeline.keeping.counts import count_dataset
 
 
 def test_counts_agree_with_the_manifests(cli, finished):
     rows = pq.read_table(finished.store.path("manifest")).to_pylist()
     facts = json.loads(cli("status", finished.store.root, "--json").out)
-    assert facts == collect(finished)
+    assert facts == count_dataset(finished)
     assert facts["finished"]
     assert facts["requests"] == facts["in_shards"] == len(rows)
     assert facts["missing"] == facts["in_durable_units"] == 0
@@ -40,7 +40,7 @@ def test_an_unfinished_dataset_says_what_is_missing(
     seal_shard(dataset, 0)
     make_units(dataset, [dataset.plan.unit(1, 0)])
     write_unit(dataset.store, 1, 999_999, [])  # of no plan of ours
-    facts = collect(dataset)
+    facts = count_dataset(dataset)
     assert facts["shards"]["sealed"] == 1
     assert facts["in_durable_units"] == dataset.plan.count_requests(1, 0) > 0
     parts = facts["in_shards"] + facts["in_durable_units"] + facts["missing"]
@@ -90,5 +90,5 @@ def test_a_lost_manifest_is_damage_and_not_what_is_missing_yet(cli, copied):
 
 def test_a_dataset_with_a_shard_that_is_to_be_opened_again_is_not_finished(cli, copied):
     (copied.store.path(work_folder(1))).mkdir(parents=True)
-    assert not collect(copied)["finished"]
+    assert not count_dataset(copied)["finished"]
     assert "not finished; gends-build run resumes it" in cli("status", copied.store.root).out

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import shutil
 
-from gends.jobs.commands.status import collect
 from gends.pipeline.format.manifest import manifest_name, shard_name
+from gends.pipeline.keeping.counts import count_dataset
 
 
 def test_a_sound_dataset_exits_0(cli, finished):
@@ -28,7 +28,7 @@ def test_a_lost_shard_and_a_foreign_one_do_not_make_up_for_each_other(cli, copie
     for name in (shard_name, manifest_name):
         copied.store.path(name(2)).unlink()
         shutil.copy(copied.store.path(name(0)), copied.store.path(name(99)))
-    facts = collect(copied)
+    facts = count_dataset(copied)
     assert not facts["finished"]
     assert facts["missing"] == copied.plan.count_of_shard(2)
     assert facts["foreign"] == [shard_name(99), manifest_name(99)]
