@@ -23,9 +23,9 @@ from gends.pipeline.storage.store import StorageError
 COMMANDS = {
     "run": "Make a dataset, or go on making it.",
     "plan": "Count what run would make; writes nothing.",
-    "status": "Say how far a dataset is, and what was rejected or failed.",
+    "status": "Print how much of a dataset is made, and what was rejected or failed.",
     "verify": "Check a dataset against its own records.",
-    "repair": "Make damaged shards again, to the same bytes.",
+    "repair": "Find damaged shards, and make them again.",
     "retry": "Make what failed again.",
     "show": "Draw a contact sheet of a dataset.",
     "export": "Copy pairs into layouts that other trainers read.",
@@ -43,13 +43,14 @@ Exit codes:
   0    done; the summary names what was rejected or failed
   1    the build stopped, or a file is damaged, or the result could not be printed
   2    wrong usage, settings or input, or another build is writing here; nothing was made
-  75   stopped by SIGTERM, or by a terminal that was closed; a build finishes its units in flight
+  75   stopped by SIGTERM, or as the terminal was closed; a build finishes what it had begun
   130  interrupted by Ctrl-C or a second SIGTERM
 
 \b
-After 1, 75 and 130 the same command goes on where run, repair, retry, demo, restore
-or train stopped; other commands start again. Where output cannot be written, a command
-goes on without it, and the exit code says what became of the work.
+After 1, 75 and 130 give the same command again: run, repair, retry, demo, restore and
+train go on where they stopped, other commands start again.
+A command whose output cannot be written goes on without it. The exit code says what
+became of its work.
 """
 
 

@@ -34,7 +34,7 @@ PHOTOS = resources.files("gends.jobs").joinpath("photos")
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Engines at work. [default: one per GPU, or per CPU]",
+    help="Engines that work side by side. [default: one per GPU, or per CPU]",
 )
 def command(out: Path, workers: int | None) -> None:
     """Degrade ten bundled photographs with the bundled model; check and draw the result."""

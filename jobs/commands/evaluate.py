@@ -36,8 +36,8 @@ from gends.pipeline.evaluation.groups import SEVERITIES
     "--train-data",
     metavar="ROOT",
     multiple=True,
-    help="Dataset that MODEL was trained on, beside what its own record names; photographs in both "
-    "are refused. May be repeated.",
+    help="Dataset that MODEL was trained on, beside those that its own record names. Photographs "
+    "that are in both are refused. May be repeated.",
 )
 @click.option(
     "--split",
@@ -78,7 +78,7 @@ from gends.pipeline.evaluation.groups import SEVERITIES
     default=",".join(DEFAULT),
     type=listed.names,
     show_default=True,
-    help="These, or any that pyiqa has for single pictures.",
+    help="Metrics to compute: these, or any that pyiqa has for single pictures.",
 )
 @click.option(
     "--lpips-weights",
@@ -99,11 +99,11 @@ from gends.pipeline.evaluation.groups import SEVERITIES
 )
 @flag(
     "--resamples",
-    "Of the bootstrap for the 95 % confidence intervals.",
+    "How often to resample for the 95 % confidence intervals (bootstrap).",
     default=2000,
     type=click.IntRange(min=100),
 )
-@flag("--seed", "Of the bootstrap.", default=0, type=click.IntRange(min=0))
+@flag("--seed", "Seed of the resampling.", default=0, type=click.IntRange(min=0))
 @restorer_options
 def command(degradations: tuple[str, ...], **flags: Any) -> None:
     """Evaluate a restorer on datasets, beside their degraded pictures as they are.
@@ -111,7 +111,8 @@ def command(degradations: tuple[str, ...], **flags: Any) -> None:
     MODEL is a folder that `train restorer` wrote. FOLDER holds restored pictures instead, as
     FOLDER/KEY.png, or FOLDER/DATASET/KEY.png, as there must be for several datasets.
 
-    Metrics that cannot be computed here are named, with the reason; nothing stands in for them.
+    Metrics that cannot be computed here are named, with the reason; nothing stands in for them. All
+    files are written at the end: an evaluation that was stopped starts again.
     """
     if flags["out"] is None:
         print_result()

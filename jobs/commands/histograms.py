@@ -89,7 +89,8 @@ class LeftOut:
 def command() -> None:
     """Severity profiles: how severe the degradations of real datasets are.
 
-    A build draws mu and sigma of every request from one; --profile names it.
+    Severity is mu and sigma: mean and spread of |degraded - clean|, 0 to 1. A build draws both for
+    every pair from a profile, which `run --profile` names.
     """
 
 
@@ -103,10 +104,10 @@ def command() -> None:
 @click.option(
     "--degradation",
     metavar="NAME",
-    help="When PAIRS holds gt/ and lq/ itself: what the pairs show.",
+    help="The degradation, when PAIRS itself holds gt/ and lq/.",
 )
 @click.option(
-    "--dataset", metavar="NAME", help="When PAIRS holds gt/ and lq/ itself: the dataset's name."
+    "--dataset", metavar="NAME", help="The dataset's name, when PAIRS itself holds gt/ and lq/."
 )
 @click.option(
     "--resize/--as-stored",
@@ -128,8 +129,8 @@ def fit_command(
 ) -> None:
     """Fit a profile to PAIRS: folders DEGRADATION/DATASET/{gt,lq}, or a dataset of gends.
 
-    Pairs of folders are measured, and what cannot be is named and left out. A dataset of gends is
-    not measured: its manifests hold mu and sigma.
+    Pairs in folders are measured; those that cannot be are named and left out. The manifests of a
+    dataset of gends already hold mu and sigma.
     """
     if not (pairs / IDENTITY_NAME).exists():  # measuring takes hours
         check_weights(dict(weights), dataset_names(pairs, reading["dataset"]))
@@ -189,7 +190,7 @@ def select_command(profile: str, datasets: tuple[str, ...], out: Path) -> None:
 @click.option(
     "--plots",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for PNGs: joint mu-sigma, and mu per dataset.",
+    help="Folder to draw into, as PNG: sigma against mu, and mu of every dataset.",
 )
 def show_command(profile: str, plots: Path | None) -> None:
     """Print a PROFILE (a file, or 'reference', the one that ships) and optionally draw it."""

@@ -38,7 +38,7 @@ TRIAL_VIEWS = 3
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Engines to reckon with. [default: one per --threads CPUs]",
+    help="Engines that the estimated time is for. [default: one per --threads CPUs]",
 )
 @click.option(
     "--trial/--no-trial",

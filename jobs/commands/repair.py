@@ -30,10 +30,10 @@ from gends.pipeline.storage.store import StorageError
 def command(root: str, deep: bool, cluster: ClusterOptions) -> None:
     """Verify the dataset ROOT and make every damaged shard again, to the same bytes.
 
-    A shard that was damaged is out of sight until it is sealed anew; stopped or killed, `repair`,
-    `retry` or `run` goes on. Files that are not in the plan are named and left alone: no build of
-    this dataset made them. Exits 1 when something is still wrong at the end, or a shard came out
-    with other bytes than its manifest had recorded.
+    Readers do not see a damaged shard until it is whole again. When this command is stopped or
+    killed, `repair`, `retry` or `run` goes on with it. Files that no build of this dataset made are
+    named and left alone. Exits 1 when something is still wrong at the end, or when a shard now has
+    other bytes than its manifest had recorded.
     """
     dataset = open_dataset(root)
     store, num_shards = dataset.store, dataset.plan.num_shards

@@ -41,7 +41,7 @@ FORMATS = ("png", "webp", "jpg")
     default=BuildConfig.model_fields["max_pixels"].default,
     show_default=True,
     type=click.IntRange(1, MOST_PIXELS),
-    help="Largest picture decoded (a bomb's bound).",
+    help="Fail pictures of more pixels without decoding them.",
 )
 @restorer_options
 @click.pass_context
@@ -52,8 +52,8 @@ def command(ctx: click.Context, /, source: Path, out: Path, kind: str, **flags: 
     pictures get the names of their keys. OUT is a folder, which gets the same tree; or a file, for
     a single picture. Large pictures are cut into tiles whose seams are blended.
 
-    What is in OUT already is left as it is, so the same command goes on. What cannot be restored
-    is named and counted.
+    Pictures that are in OUT already are left as they are: a command that was stopped can be given
+    again. Pictures that cannot be restored are named and counted.
     """
     single = source.is_file() and source.suffix.lower() in IMAGE_SUFFIXES
     folder, target = _place(out, single=single)

@@ -29,17 +29,17 @@ Examples:
     "reasons",
     multiple=True,
     metavar="CODE",
-    help="Only requests that failed for this reason, as status names it; may be repeated.",
+    help="Only what failed for this reason, as status names it; may be repeated.",
 )
 @cluster_options
 @click.option("--json", "as_json", is_flag=True, help="Progress and summary as JSON lines.")
 def command(root: str, reasons: tuple[str, ...], cluster: ClusterOptions, as_json: bool) -> None:
     """Make again what failed in the dataset ROOT, once its cause is mended.
 
-    Accepted and rejected pairs stay as they are and are not made again, and neither are photographs
-    that the list of photographs itself rules out (duplicate, bad_source): these need a new dataset.
-    A shard that holds failed requests is out of sight until it is sealed anew; stopped or killed,
-    `retry`, `repair` or `run` goes on.
+    Accepted and rejected pairs stay as they are. Photographs that were ruled out before anything
+    was made (duplicate, bad_source) are not tried again: they need a new dataset. Readers do not
+    see a shard with failed pairs until it is whole again. When this command is stopped or killed,
+    `retry`, `repair` or `run` goes on with it.
     """
     dataset = open_dataset(root)
     wanted = set(reasons)

@@ -20,7 +20,7 @@ from gends.pipeline.keeping.dataset import open_dataset
 @click.argument("root")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def command(root: str, as_json: bool) -> None:
-    """Say how far the dataset ROOT is. Reads manifests; safe while a build is running.
+    """Print how much of the dataset ROOT is made. May be called while a build is running.
 
     Exits 1 when tars or manifests of sealed shards are missing.
     """

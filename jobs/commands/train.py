@@ -13,7 +13,7 @@ from gends.jobs.options.config import NumberRange, flag
 from gends.jobs.options.flags import Command, with_flags
 from gends.jobs.options.paths import new_or_old_folder
 
-DEVICE_HELP = "As torch names it. [default: cuda where there is one]"
+DEVICE_HELP = "cpu, cuda or cuda:1, as torch names it. [default: cuda where there is one]"
 CROP_STEP = 8
 """Pixels to a cell of the latents."""
 SIZES = ("mini", "width32", "published")
@@ -95,7 +95,8 @@ def command() -> None:
       gends-build train calibration pairs/ --model runs/scm/result --out models/mine
       gends-build run --model models/mine --clean photos/ --out dataset/
 
-    Every training resumes from its newest checkpoint when the same command is given again.
+    Every training resumes from its newest checkpoint when the same command is given again;
+    calibration, which has none, starts again.
     """
 
 
@@ -192,7 +193,7 @@ def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
 @click.option("--half/--full", default=True, show_default=True, help="Store weights in 16 bits.")
 @click.option("--device", help=DEVICE_HELP)
 def calibration(data: Path, model: Path, out: Path, **flags: Any) -> None:
-    """Measure which mu the model makes of which, and store the map with it."""
+    """Measure which mu the model gives for which it is asked for, and store that with it."""
     from gends.jobs.training.calibration import train_calibration  # noqa: PLC0415
 
     train_calibration(data, model=model, out=out, **flags)

@@ -40,10 +40,10 @@ _FLAGS = [
         required=True,
         metavar="NAME",
     ),
-    flag("--pretrained", "Begin with ImageNet weights in the encoder (swin).", is_flag=True),
+    flag("--pretrained", "Start from ImageNet weights in the encoder (swin).", is_flag=True),
     flag(
         "--model",
-        "Begin with the weights of this one: the folder of a trained restorer, or a checkpoint of "
+        "Start from these weights: the folder of a trained restorer, or a checkpoint of "
         "its authors (.pth, .ckpt or .safetensors; nafnet, promptir).",
         metavar="PATH",
         type=click.Path(exists=True, path_type=Path),
@@ -56,22 +56,23 @@ _FLAGS = [
     ),
     flag(
         "--original",
-        "As --data, but its pairs count as original ones in --mix gends.",
+        "As --data, for original pairs beside generated ones; see --mix gends.",
         multiple=True,
         metavar="ROOT",
     ),
     flag(
         "--mix",
-        "gends: degradations evenly, then original and generated pairs 1:1. Or a weight for each "
-        "root, those of --data first. [default: all pairs alike]",
+        "gends: all degradations equally often, and original pairs as often as generated ones. Or "
+        "a weight for each root, those of --data first. [default: all pairs equally often]",
         metavar="gends|W,W…",
         callback=mix_of,
     ),
-    flag("--epoch-pairs", "Pairs to an epoch of a mix. [default: all]", type=POSITIVE),
+    flag("--epoch-pairs", "Pairs per epoch of a --mix. [default: all]", type=POSITIVE),
     flag(
         "--split",
         "Train on pairs of this split; all: on every pair.",
         default="train",
+        metavar="NAME",
         callback=split_of,
     ),
     flag(
@@ -87,7 +88,11 @@ _FLAGS = [
         multiple=True,
         metavar="ROOT",
     ),
-    flag("--validation-split", "Validate on pairs of this split. [default: all of --validation]"),
+    flag(
+        "--validation-split",
+        "Validate on pairs of this split. [default: all of --validation]",
+        metavar="NAME",
+    ),
     flag("--validation-pairs", "Pairs to validate on at most.", default=120, type=POSITIVE),
     click.option(
         "--run",
@@ -116,7 +121,7 @@ _FLAGS = [
         default=0,
         type=click.IntRange(min=0),
     ),
-    flag("--bf16/--fp32", "Compute in bfloat16. [default: fp32, as published]", default=False),
+    flag("--bf16/--fp32", "Compute in bfloat16; fp32 is as published.", default=False),
     flag(
         "--device",
         "Where it is trained. [default: cuda where there is one]",
@@ -129,7 +134,7 @@ _FLAGS = [
         metavar="N",
         type=POSITIVE,
     ),
-    flag("--threads", "CPU threads of each worker. [default: what there is]", type=POSITIVE),
+    flag("--threads", "CPU threads of each worker. [default: all, divided]", type=POSITIVE),
     flag(
         "--loader-workers",
         "Processes of each worker that read and decode.",
@@ -161,11 +166,11 @@ _FLAGS = [
 )
 @with_flags(_FLAGS)
 def restorer(**flags: Any) -> None:
-    """Train a restorer on datasets of pairs; the same command goes on with a run.
+    """Train a restorer on datasets of pairs. The same command resumes a run that was stopped.
 
-    Loss, optimizer and schedule are as published for each. The photographs of --validation must
-    not be among those trained on. Workers may differ in number when a run goes on: every pair of
-    an epoch is seen once all the same.
+    Loss, optimizer and schedule are as published for each restorer. The photographs of --validation
+    must not be among those trained on. A run may resume with another number of workers: every pair
+    of an epoch is still seen once.
     """
     from gends.jobs.options.restorer import place_of, settings_of  # noqa: PLC0415
     from gends.jobs.training.restorer.train import train_restorer  # noqa: PLC0415  imports torch

@@ -18,9 +18,8 @@ from gends.pipeline.keeping.verify import verify
 def command(root: str, deep: bool) -> None:
     """Check the dataset ROOT: checksums, byte ranges, members, rows against the plan.
 
-    Exits 1 when something is not as recorded, naming the file and what is wrong. A build that is
-    still running or was stopped is fine as far as it goes: shards that are not there are not sealed
-    yet, and are counted.
+    Exits 1 when something is not as recorded, and names the file and what is wrong. Shards that a
+    build has not made yet are counted; they are no problem.
     """
     print_result()
     dataset = open_dataset(root)

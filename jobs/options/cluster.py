@@ -31,7 +31,7 @@ _FLAGS = [
         "--workers",
         metavar="N",
         type=click.IntRange(min=1),
-        help="Engines at work. [default: one per GPU, or per --threads CPUs]",
+        help="Engines that work side by side. [default: one per GPU, or per --threads CPUs]",
     ),
     click.option(
         "--address",
@@ -45,7 +45,8 @@ _FLAGS = [
         type=NumberRange(min=1),
         default=DEFAULTS.unit_timeout,
         show_default=True,
-        help="How long one unit may take before what works on it counts as hanging.",
+        help="Time after which work on one unit (--unit-images photographs) counts as hanging: it "
+        "is ended, and the unit is tried again.",
     ),
     click.option(
         "--grace",
@@ -53,7 +54,7 @@ _FLAGS = [
         type=NumberRange(min=0),
         default=DEFAULTS.grace,
         show_default=True,
-        help="How long units in flight may go on after SIGTERM.",
+        help="How long work that has begun may go on after SIGTERM.",
     ),
     click.option(
         "--store-timeout",
@@ -61,6 +62,6 @@ _FLAGS = [
         type=NumberRange(min=0),
         default=DEFAULTS.store_timeout,
         show_default=True,
-        help="How long a bucket that does not answer is asked again before the build stops.",
+        help="How long to ask a bucket again that does not answer, before the build stops.",
     ),
 ]

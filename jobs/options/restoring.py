@@ -23,11 +23,16 @@ FLAGS = [
         type=click.IntRange(min=0),
         help="Pixels that tiles share and that are blended; at most half a tile.",
     ),
-    click.option("--device", help="As torch names it. [default: cuda where there is one]"),
+    click.option(
+        "--device",
+        help="cpu, cuda or cuda:1, as torch names it. [default: cuda where there is one]",
+    ),
     click.option(
         "--bf16/--fp32", default=None, help="Compute in bfloat16. [default: on a GPU only]"
     ),
-    click.option("--threads", metavar="N", type=click.IntRange(min=1), help="CPU threads."),
+    click.option(
+        "--threads", metavar="N", type=click.IntRange(min=1), help="CPU threads. [default: all]"
+    ),
 ]
 
 

@@ -47,36 +47,41 @@ class FilterConfig(_Section):
     """What a generated pair must satisfy to be accepted."""
 
     mu_min: float = Field(
-        default=0.004, ge=0, le=1, description="Reject a pair whose measured mu is below."
+        default=0.004,
+        ge=0,
+        le=1,
+        description="Reject a pair whose mu is below: the mean of |degraded - clean|, 0 to 1.",
     )
     mu_max: float = Field(
         default=0.285,
         ge=0,
         le=1,
-        description="Reject a pair whose measured mu is above; real data end here.",
+        description="Reject a pair whose mu is above; real datasets reach this far.",
     )
     mu_ratio: float = Field(
         default=2.5,
         ge=1,
-        description="Reject when measured mu exceeds this many times the requested mu + mu_slack.",
+        description="Reject a pair whose mu is above the requested mu times this, plus mu_slack; "
+        "or below the requested mu divided by this, minus mu_slack.",
     )
-    mu_slack: float = Field(
-        default=0.03, ge=0, le=1, description="Absolute slack added to both mu bounds."
-    )
+    mu_slack: float = Field(default=0.03, ge=0, le=1, description="See mu_ratio.")
     structure_min: float = Field(
         default=0.4,
         ge=-1,
         le=1,
-        description="Reject a pair whose structure score is below; -1 turns it off.",
+        description="Reject a pair in which less of the photograph's structure is left; the score "
+        "goes from -1 to 1, and -1 rejects none.",
     )
     stray_colour_max: float = Field(
         default=0.05,
         ge=0,
-        description="Reject a pair with more stray colour, as a share of mu; 99 turns it off.",
+        description="Reject a pair with more colour that neither the photograph nor the "
+        "degradation explains, as a share of mu; 99 rejects none.",
     )
     metrics: dict[str, tuple[float | None, float | None]] = Field(
         default_factory=dict,
-        description="pyiqa metric name -> [lowest, highest] accepted score (null: unbounded).",
+        description="Reject a pair whose score of a metric of pyiqa is outside of its bounds, "
+        "either of which may be left out (null in CONFIG: {niqe: [null, 6.5]}).",
     )
 
     @field_validator("metrics", mode="before")
@@ -108,7 +113,7 @@ class EngineConfig(_Section):
     )
     steps: int | None = Field(default=None, ge=1, le=1000, description="Denoising steps.")
     text_guidance: float | None = Field(
-        default=None, ge=1, description="Weight of text and severity."
+        default=None, ge=1, description="Weight of the text and the severity; empty: the model's."
     )
     image_guidance: float | None = Field(
         default=None, ge=1, description="Weight of the clean image."
@@ -132,12 +137,13 @@ class EngineConfig(_Section):
     candidates: int = Field(
         default=3,
         ge=1,
-        description="Parameter sets the parametric engine tries to come near sigma.",
+        description="Parameter sets that the parametric engine tries, to come near the requested "
+        "sigma.",
     )
     variants: tuple[int, ...] = Field(
         default=(),
-        description="Numbers of the fixed parameter sets that the parametric engine is kept to, "
-        "as 0,1,2; empty: a new set for every pair.",
+        description="Let the parametric engine use only its parameter sets of these numbers, as "
+        "0,1,2; empty: a new set for every pair.",
     )
 
     @field_validator("variants")
@@ -160,71 +166,75 @@ class BuildConfig(_Section):
         description="Also use photographs whose path or link leads outside the folder of --clean.",
     )
     clean_dataset: str | None = Field(
-        default=None, description="Dataset name of images that carry none."
+        default=None, description="Dataset that photographs are of for which none is named."
     )
     clean_degradation: str | None = Field(
-        default=None, description="What the clean images' own dataset is about; not painted again."
+        default=None, description="Degradation that the photographs already show; it is skipped."
     )
     engine: Literal["gendeg", "parametric", "dry"] = Field(
         default="gendeg",
-        description="Diffusion model, physical formulas, or dry: no weights, to rehearse a build "
-        "(what its pairs look like, and which of them are accepted, says nothing).",
+        description="gendeg: a diffusion model. parametric: physical formulas. dry: fast and "
+        "without a model, to try out how a build runs; its pairs are of no other use.",
     )
     model: str = Field(
-        default="gendeg-mini", description="Bundled name, folder, or hub id@revision."
+        default="gendeg-mini", description="A bundled model, a folder, or ID@REVISION of the hub."
     )
     degradations: tuple[str, ...] = Field(
-        default=tuple(DEGRADATIONS), min_length=1, description="Which degradations to paint."
+        default=tuple(DEGRADATIONS), min_length=1, description="Degradations to make."
     )
     per_image: int | None = Field(
         default=None,
         ge=1,
-        description="Degradations drawn per image; empty: all but the image's own.",
+        description="How many of them each photograph gets, drawn at random; empty: all but the "
+        "one that it already shows.",
     )
-    replicas: int = Field(default=1, ge=1, description="Pairs per image and degradation.")
+    replicas: int = Field(default=1, ge=1, description="Pairs per photograph and degradation.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Every random choice follows from it.")
     resolution: int = Field(
         default=256, ge=16, le=4096, description="Side of the stored pairs, in pixels."
     )
     fit: Literal["center", "random", "squash"] = Field(
         default="center",
-        description="Square by centre crop, by a random crop per replica, or by squashing.",
+        description="How a photograph becomes square: its centre, a random part for each replica, "
+        "or all of it, squashed.",
     )
     min_side: int | None = Field(
         default=None,
         ge=1,
-        description="Shortest side accepted; empty: the resolution (no upscaling).",
+        description="Fail photographs with a shorter side; empty: the resolution, so that none is "
+        "enlarged.",
     )
     max_pixels: int = Field(
         default=150_000_000,
         ge=1,
         le=MOST_PIXELS,
-        description="Largest photograph decoded, in pixels (a bomb's bound).",
+        description="Fail photographs of more pixels without decoding them.",
     )
     dedupe: bool = Field(
-        default=True, description="Fail images whose bytes repeat an earlier image."
+        default=True, description="Fail photographs whose file equals an earlier one."
     )
-    limit: int | None = Field(
-        default=None, ge=1, description="Use only the first N images of the catalog."
-    )
+    limit: int | None = Field(default=None, ge=1, description="Use only the first N photographs.")
     shard_size: int = Field(
         default=1000,
         ge=1,
-        description="Most requested pairs per shard; one photograph's are never divided.",
+        description="Pairs per shard at most; all pairs of a photograph are in one shard.",
     )
     unit_images: int = Field(
-        default=4, ge=1, description="Images per unit of work, retry and durability."
+        default=4, ge=1, description="Photographs that are worked on, stored and retried as one."
     )
     profile: str = Field(
-        default="reference", description="Severity profile: 'reference' or a file."
+        default="reference", description="Severities to draw: 'reference', or a profile's file."
     )
     uniform_share: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        description="Share of requests drawn uniformly over a dataset's range.",
+        description="Share of pairs whose severity is drawn evenly over all that the profile has, "
+        "however rare.",
     )
-    redraws: int = Field(default=2, ge=0, le=100, description="New seeds tried after a rejection.")
+    redraws: int = Field(
+        default=2, ge=0, le=100, description="Tries with other seeds after a rejection."
+    )
     image_format: Literal["png", "webp", "jpg"] = Field(
         default="png", description="png and webp are lossless; jpg uses jpg_quality."
     )
