@@ -145,7 +145,7 @@ def _interrupted() -> int:
     if sigterm.noted():
         click.echo(f"gends-build: stopped as asked; {_again()}", err=True)
         return os.EX_TEMPFAIL
-    click.echo(f"gends-build: interrupted; {_again()}", err=True)
+    click.echo(f"interrupted; {_again()}", err=True)
     return 130
 
 

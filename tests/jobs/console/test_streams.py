@@ -75,14 +75,14 @@ def test_a_command_fails_for_lost_output_only_when_that_was_all_it_is_for(
     assert ended.returncode == code, ended
     assert "Error" not in ended.stderr
     if code == 1:
-        assert ended.stderr.startswith("gends-build: standard output cannot be written (")
+        assert "gends-build: standard output cannot be written (" in ended.stderr
 
 
 def test_a_reader_that_has_had_enough_does_not_hide_damage(copied):
     copied.store.path(shard_name(0)).unlink()
     ended = shell('"$0" verify "$1" | true', copied.store.root)
     assert ended.returncode == 1
-    assert ended.stderr == ""
+    assert "cannot be written" not in ended.stderr
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252", "euc-jp"])
@@ -175,7 +175,7 @@ def test_a_closed_terminal_stops_a_build_in_order_unless_that_is_ignored(photos,
     asked = [*BUILD, "--replicas", "120", "--clean", photos, "--out", root]
     master, slave = os.openpty()
     process = subprocess.Popen(
-        ["bash", "-c", f'exec setsid -c bash -c \'{line}\' "$0" "$@"', PROGRAM, *map(str, asked)],
+        ["setsid", "-c", "bash", "-c", line, PROGRAM, *map(str, asked)],
         stdin=slave,
         stdout=slave,
         stderr=slave,
