@@ -12,6 +12,7 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gends.jobs.options.listed import names
 from gends.pipeline.planning.config import BuildConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -134,7 +135,7 @@ def _plain_type(annotation: Any) -> Any:
 def _click_type(kind: Any) -> Any:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
-    return {tuple: _names, dict: _bounds}.get(get_origin(kind), kind)
+    return {tuple: names, dict: _bounds}.get(get_origin(kind), kind)
 
 
 def flag(name: str, help_text: str, **options: Any) -> Callable[[Command], Command]:
@@ -157,15 +158,10 @@ def _metavar(kind: Any) -> str | None:
     return by_kind.get(ranges.get(type(kind), get_origin(kind) or kind))
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Parse `a,b,c`."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
 def _bounds(text: str) -> dict[str, tuple[float | None, float | None]]:
     """Parse `metric=low:high,…`, either bound possibly empty."""
     bounds = {}
-    for part in text.split(","):
+    for part in names(text):
         name, _, span = part.partition("=")
         low, colon, high = span.partition(":")
         try:
