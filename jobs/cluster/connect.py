@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.job_config import JobConfig
 
+from gends.jobs.cluster import ray_processes
 from gends.jobs.cluster.cpus import available_cpus
 from gends.jobs.cluster.deadline import limited
 from gends.jobs.errors import BuildError
@@ -96,19 +98,26 @@ def _start(address: str | None, cpus: int) -> None:
     # A stage that waits for a redraw lets Ray start one more process; Ray ends idle ones after a
     # second and starts them anew, a second of CPU each.
     os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    options: dict[str, Any] = {
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        # Else workers look for modules in the current folder, and people stand among photographs
+        # and what came with them.
+        "job_config": JobConfig(_client_job=True),
+    }
     if address is not None:
         _knock(address)
-        _join(address, quiet)
+        _join(address, options)
         return
     try:
-        ray.init(
-            "local",  # the default would join any cluster that runs on this machine
-            num_cpus=max(available_cpus(), cpus) + STAGE_SLOTS,
-            include_dashboard=False,
-            _temp_dir=_temporary_folder(),
-            **quiet,
-        )
+        with ray_processes.apart():
+            ray.init(
+                "local",  # the default would join any cluster that runs on this machine
+                num_cpus=max(available_cpus(), cpus) + STAGE_SLOTS,
+                include_dashboard=False,
+                _temp_dir=_temporary_folder(),
+                **options,
+            )
     except Exception as error:  # a bare Exception is what Ray raises
         folder = tempfile.gettempdir()
         room = shutil.disk_usage(folder).free >> 20
@@ -136,10 +145,10 @@ def _nobody(address: str, why: str) -> ConnectionError:
     )
 
 
-def _join(address: str, quiet: dict[str, Any]) -> None:
+def _join(address: str, options: dict[str, Any]) -> None:
     try:
         with _silent_stderr():  # Ray writes a line each time it knocks in vain
-            ray.init(address, **quiet)
+            ray.init(address, **options)
     except ConnectionError as error:
         raise _nobody(address, str(error)) from error
 
@@ -147,6 +156,7 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
 def _stop() -> None:
     with _uninterrupted(), _silent_stderr():
         ray.shutdown()
+        ray_processes.end()
 
 
 @contextlib.contextmanager
@@ -154,7 +164,7 @@ def _uninterrupted() -> Iterator[None]:
     """Hold Ctrl-C back: interrupted while it starts or stops, Ray leaves processes behind."""
     held: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
-    # A terminal sends Ctrl-C to Ray's processes too, and they inherit what is blocked.
+    # Ray's threads inherit what is blocked: later, too, Ctrl-C comes to the main thread.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
