@@ -65,7 +65,10 @@ class LazyGroup(click.Group):
         """Load `gends.jobs.<name>` and take its `command`."""
         if name not in COMMANDS:
             return None
-        module: Any = importlib.import_module(f"gends.jobs.commands.{name}")
+        from gends.jobs.building.progress import alive  # noqa: PLC0415  --help needs none
+
+        with alive(f"loading gends-build {name}"):
+            module: Any = importlib.import_module(f"gends.jobs.commands.{name}")
         command: click.Command = module.command
         return command
 

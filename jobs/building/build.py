@@ -77,6 +77,10 @@ class Build:
         """Identity of the engine; see `WorkerPool.fingerprint`."""
         return self._pool.fingerprint()
 
+    def waiting_for(self) -> str:
+        """What `fingerprint` waits for, for people."""
+        return self._pool.waiting_for()
+
     def run(self) -> Tally:
         """Make every unit that is not durable yet and seal every shard.
 

@@ -6,17 +6,23 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from gends.jobs.building.inputs import Inputs
 from gends.jobs.building.progress import Progress
 from gends.jobs.building.tally import Tally
 from gends.jobs.cluster.stop import Stop
+from gends.jobs.console.last_line import PLAIN_SECONDS
 from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.keeping.dataset import check_identity, config_digest
 from gends.pipeline.keeping.lease import FOLDER as LEASE_FOLDER
 from gends.pipeline.keeping.lease import Lease, forget_leases, hold
 from gends.pipeline.storage.folder import LocalStore
 from gends.pipeline.storage.store import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+LOOK_SECONDS = 5.0
+"""Most engines are loaded sooner, and busy clusters should not be waited for without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +72,15 @@ def _drive(
     lease: Lease,
     prepare: Callable[[Lease], None],
 ) -> Tally:
-    # Ray takes its time to import, and neither --help nor a finished dataset needs it.
-    from gends.jobs.building.build import Build  # noqa: PLC0415
-    from gends.jobs.building.stages import Context  # noqa: PLC0415
-    from gends.jobs.cluster.connect import connect  # noqa: PLC0415
-
     _check_base(inputs.base)
     if not store.exists(IDENTITY_NAME):
         _check_empty(store)
+    progress.say("starting Ray and the engine")
+    # Ray takes its time to import, and neither --help nor a finished dataset needs it.
+    with progress.alive("loading Ray", PLAIN_SECONDS):
+        from gends.jobs.building.build import Build  # noqa: PLC0415
+        from gends.jobs.building.stages import Context  # noqa: PLC0415
+        from gends.jobs.cluster.connect import connect  # noqa: PLC0415
     context = Context(
         store=store,
         base=inputs.base,
@@ -81,16 +88,19 @@ def _drive(
         config_digest=config_digest(inputs.config),
         lease=lease,
     )
-    progress.say("starting Ray and the engine")
     threads, on_gpu = inputs.config.generator.threads, inputs.config.engine == "gendeg"
-    with connect(cluster.address, cluster.workers, threads, on_gpu=on_gpu) as resources:
-        job = Build(
-            *(store, inputs.plan, context, resources),
-            stop=stop,
-            unit_timeout=cluster.unit_timeout,
-            progress=progress,
-        )
-        engine = job.fingerprint()
+    with contextlib.ExitStack() as stack:
+        with progress.alive("starting Ray", PLAIN_SECONDS):
+            cluster_of = connect(cluster.address, cluster.workers, threads, on_gpu=on_gpu)
+            resources = stack.enter_context(cluster_of)
+            job = Build(
+                *(store, inputs.plan, context, resources),
+                stop=stop,
+                unit_timeout=cluster.unit_timeout,
+                progress=progress,
+            )
+        with progress.alive(job.waiting_for, LOOK_SECONDS):
+            engine = job.fingerprint()
         if store.exists(IDENTITY_NAME):
             check_identity(store, inputs.identity(engine))
         else:

@@ -11,7 +11,7 @@ from ray.exceptions import RayError
 from gends.jobs.building.in_flight import WorkerQueue
 from gends.jobs.building.stages import Context, Worker
 from gends.jobs.cluster.cause import last_line, origin
-from gends.jobs.cluster.connect import Resources
+from gends.jobs.cluster.connect import Resources, in_use
 from gends.jobs.errors import BuildError
 from gends.pipeline.planning.config import ConfigError
 
@@ -29,6 +29,8 @@ class WorkerPool:
         self._engine: dict[str, str] = {}
         self._looked = time.monotonic()
         self._joining: dict[Any, WorkerQueue] = {}
+        self._places: dict[Any, Any] = {}
+        """By what is in `_joining`: what is ready once the cluster has given the worker a place."""
         self.queues: list[WorkerQueue] = []
         self._start(resources.fitting())
 
@@ -42,6 +44,20 @@ class WorkerPool:
         for reference in list(self._joining):
             self._accept(reference)
         return dict(self._engine)
+
+    def waiting_for(self) -> str:
+        """What `fingerprint` waits for, for people; any thread may ask."""
+        places = list(self._places.values())
+        total = len(places) + len(self.queues)
+        _, without = ray.wait(places, num_returns=len(places), timeout=0) if places else ([], [])
+        if not without:
+            return f"loading the engine: {len(self.queues)} of {total} workers have it"
+        gpus = self._resources.gpus_per_worker
+        each = f"{self._resources.cpus_per_worker} CPU" + f" and {gpus} GPU" * bool(gpus)
+        return (
+            f"waiting for room in the cluster: {len(without)} of {total} workers have no place, "
+            f"each takes {each}; {in_use()}"
+        )
 
     def idlest(self) -> WorkerQueue | None:
         """The queue with the fewest units on their way; None while no machine has room."""
@@ -72,10 +88,13 @@ class WorkerPool:
                 num_gpus=self._resources.gpus_per_worker,
                 max_restarts=-1,
             ).remote(self._context)
-            self._joining[worker.fingerprint.remote()] = WorkerQueue(worker)
+            place = worker.__ray_ready__.remote()
+            reference = worker.fingerprint.remote()
+            self._joining[reference], self._places[reference] = WorkerQueue(worker), place
 
     def _accept(self, reference: Any) -> None:
         queue = self._joining.pop(reference)
+        del self._places[reference]
         try:
             engine: dict[str, str] = ray.get(reference)
         except RayError as error:
@@ -98,7 +117,8 @@ class WorkerPool:
         the last CPU, and units would wait for ever to be loaded.
         """
         if self._joining:
-            _, queue = self._joining.popitem()
+            reference, queue = self._joining.popitem()
+            del self._places[reference]
         else:
             # A unit that is made carefully would count the end of its worker as its own fault.
             free = [queue for queue in self.queues if not queue.careful]

@@ -10,10 +10,13 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import click
 import ray
 from ray.job_config import JobConfig
 
@@ -21,11 +24,32 @@ from gends.jobs.cluster import ray_processes
 from gends.jobs.cluster.cpus import available_cpus
 from gends.jobs.cluster.deadline import limited
 from gends.jobs.errors import BuildError
+from gends.pipeline.names import printable
 
 STAGE_SLOTS = 2
 """Processes that decode and encode beside the workers, at least."""
-START_SECONDS = 180.0
-"""Ray needs 3 to 10, and on machines that are very busy a minute."""
+START_SECONDS = 300.0
+"""Ray needs 3 to 10, and on machines that are very busy minutes."""
+SLOW_SECONDS = 20.0
+"""A start that fails later than this failed because the machine is busy: it is tried again."""
+SETTINGS = {
+    # Ray would otherwise copy and ship the current folder when it is started by a tool it knows.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray would report to its makers
+    # A stage that waits for a redraw lets Ray start one more process; Ray ends idle ones after a
+    # second and starts them anew, a second of CPU each.
+    "RAY_idle_worker_killing_time_threshold_ms": "60000",
+    # How long Ray's processes wait for each other: by default half a minute, which a busy machine
+    # needs to import what they need.
+    "RAY_gcs_server_port_wait_time_s": "120",
+    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_worker_register_timeout_seconds": "180",
+}
+"""Of Ray, as environment variables; those of the user come first."""
+ELSEWHERE = "/tmp/ray"
+"""For Ray's temporary files, where the usual place will not do."""
 LONGEST_TEMPORARY = 40
 """Ray puts sockets 60 characters deeper, and the kernel allows their paths 107."""
 
@@ -91,13 +115,8 @@ def connect(
 
 
 def _start(address: str | None, cpus: int) -> None:
-    # Ray would otherwise copy and ship the current folder when it is started by a tool it knows.
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
-    # A stage that waits for a redraw lets Ray start one more process; Ray ends idle ones after a
-    # second and starts them anew, a second of CPU each.
-    os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     options: dict[str, Any] = {
         "logging_level": logging.ERROR,
         "log_to_driver": False,
@@ -109,22 +128,43 @@ def _start(address: str | None, cpus: int) -> None:
         _knock(address)
         _join(address, options)
         return
+    options |= {
+        "num_cpus": max(available_cpus(), cpus) + STAGE_SLOTS,
+        "include_dashboard": False,
+        "_temp_dir": _temporary_folder(),
+    }
+    began = time.monotonic()
     try:
-        with ray_processes.apart():
-            ray.init(
-                "local",  # the default would join any cluster that runs on this machine
-                num_cpus=max(available_cpus(), cpus) + STAGE_SLOTS,
-                include_dashboard=False,
-                _temp_dir=_temporary_folder(),
-                **options,
-            )
+        _start_here(options)
     except Exception as error:  # a bare Exception is what Ray raises
-        folder = tempfile.gettempdir()
-        room = shutil.disk_usage(folder).free >> 20
-        raise BuildError(
-            f"Ray does not start on this machine: {error} ({folder} has {room} MB free; TMPDIR "
-            "names another folder)"
-        ) from error
+        if time.monotonic() - began < SLOW_SECONDS:
+            raise _no_start(error, options["_temp_dir"]) from error
+        _say(f"Ray did not start in time, as this machine is busy ({error}); it is started again")
+    else:
+        return
+    _stop()
+    try:
+        _start_here(options)
+    except Exception as error:
+        raise _no_start(error, options["_temp_dir"]) from error
+
+
+def _start_here(options: dict[str, Any]) -> None:
+    with ray_processes.apart():
+        ray.init("local", **options)  # the default would join any cluster on this machine
+
+
+def _no_start(error: Exception, folder: str) -> BuildError:
+    there = next(path for path in (Path(folder), *Path(folder).parents) if path.exists())
+    room = shutil.disk_usage(there).free >> 20
+    return BuildError(
+        f"Ray does not start on this machine: {error} ({folder} has {room} MB free; TMPDIR names "
+        "another folder)"
+    )
+
+
+def _say(what: str) -> None:
+    click.echo(f"gends-build: {what}", err=True)
 
 
 def _knock(address: str) -> None:
@@ -204,8 +244,25 @@ def _cluster() -> tuple[int, int]:
     return int(available.get("CPU", 0)), int(available.get("GPU", 0))
 
 
-def _temporary_folder() -> str | None:
-    """Where Ray's session goes; None is Ray's own choice."""
-    if "RAY_TMPDIR" in os.environ or len(tempfile.gettempdir()) <= LONGEST_TEMPORARY:
-        return None
-    return "/tmp/ray"
+def in_use() -> str:
+    """What the cluster has, and what of it is taken, for people."""
+    free: dict[str, float] = ray.available_resources()
+    parts = [
+        f"{total - int(free.get(name, 0))} of {total} {name}s"
+        for name, total in zip(("CPU", "GPU"), _cluster(), strict=True)
+        if total
+    ]
+    return f"{' and '.join(parts) or 'no CPU is there, so 0'} of the cluster are in use"
+
+
+def _temporary_folder() -> str:
+    """Where Ray's session goes: beside other temporary files, if Ray can work there."""
+    wanted = os.path.abspath(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
+    if len(wanted) > LONGEST_TEMPORARY:
+        why = "too long for the paths of sockets"
+    elif not wanted.isascii():
+        why = "not in ASCII, and Ray does not start there"
+    else:
+        return os.path.join(wanted, "ray")
+    _say(f"Ray keeps its temporary files in {ELSEWHERE}: {printable(wanted)} is {why}")
+    return ELSEWHERE

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gends.jobs.building.progress import alive
 from gends.jobs.console.streams import print_result
 from gends.jobs.options import listed
 from gends.jobs.options.config import flag, split_of
@@ -118,7 +119,8 @@ def command(degradations: tuple[str, ...], **flags: Any) -> None:
         print_result()
     if flags["train_split"] is not None and not flags["train_data"]:
         raise click.UsageError("--train-split is of --train-data, and none is given")
-    from gends.jobs.evaluation.evaluate import evaluate  # noqa: PLC0415  imports torch
-    from gends.jobs.evaluation.settings import Settings  # noqa: PLC0415
+    with alive("loading torch"):
+        from gends.jobs.evaluation.evaluate import evaluate  # noqa: PLC0415
+        from gends.jobs.evaluation.settings import Settings  # noqa: PLC0415
 
     click.echo(evaluate(Settings(degradations=degradations or None, **flags)), nl=False)

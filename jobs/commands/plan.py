@@ -15,6 +15,7 @@ import click
 
 from gends.jobs.building.engines import check_model, make_engine
 from gends.jobs.building.inputs import Inputs, gather
+from gends.jobs.building.progress import alive
 from gends.jobs.cluster.cpus import available_cpus
 from gends.jobs.console.duration import duration
 from gends.jobs.console.streams import print_result
@@ -56,13 +57,15 @@ def command(
     """
     print_result()
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
-        inputs = gather(load_config(config, nested(flags)), Path(scratch))
-        judge = Judge(inputs.config.filter)
-        check_model(inputs.config)
-        facts = count(inputs)
+        with alive("reading photographs"):
+            inputs = gather(load_config(config, nested(flags)), Path(scratch))
+            judge = Judge(inputs.config.filter)
+            check_model(inputs.config)
+            facts = count(inputs)
         if trial:
             workers = workers or max(1, available_cpus() // inputs.config.generator.threads)
-            facts |= measure(inputs, judge, facts["requests"], workers)
+            with alive("making a few pairs, to measure size and time"):
+                facts |= measure(inputs, judge, facts["requests"], workers)
     click.echo(json.dumps(facts) if as_json else _text(facts))
 
 

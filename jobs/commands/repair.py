@@ -9,7 +9,7 @@ import click
 
 from gends.jobs.building.drive import ClusterOptions, drive
 from gends.jobs.building.inputs import inputs_of
-from gends.jobs.building.progress import Progress
+from gends.jobs.building.progress import Progress, alive
 from gends.jobs.building.tally import Tally
 from gends.jobs.options.cluster import cluster_options
 from gends.pipeline.format.manifest import manifest_name, read_facts, sealed_shards
@@ -66,10 +66,11 @@ def _print_problems(dataset: Dataset, deep: bool) -> tuple[int, dict[int, set[st
     foreign, found = list(foreign_files(dataset)), dict[int, set[str]]()
     for name, what in foreign:
         click.echo(f"{name}: {what}")
-    for shard, problems in verify(dataset, deep=deep):
-        for problem in problems:
-            click.echo(f"{problem.file}: {problem.what}")
-            found.setdefault(shard, set()).add(problem.file)
+    with alive("checking the shards"):
+        for shard, problems in verify(dataset, deep=deep):
+            for problem in problems:
+                click.echo(f"{problem.file}: {problem.what}")
+                found.setdefault(shard, set()).add(problem.file)
     return len(foreign), found
 
 

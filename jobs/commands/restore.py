@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gends.jobs.building.progress import alive
 from gends.jobs.options.paths import new_or_old_folder
 from gends.jobs.options.restoring import restorer_options
 from gends.pipeline.planning.config import MOST_PIXELS, BuildConfig
@@ -59,7 +60,8 @@ def command(ctx: click.Context, /, source: Path, out: Path, kind: str, **flags: 
     folder, target = _place(out, single=single)
     new_or_old_folder(ctx, ctx.command.params[2], folder)
     _check_apart(source, folder)
-    from gends.jobs.restoring.restore import restore_all  # noqa: PLC0415  imports torch
+    with alive("loading torch"):
+        from gends.jobs.restoring.restore import restore_all  # noqa: PLC0415
 
     counts = restore_all(source, folder, target=target, suffix=f".{kind}", **flags)
     click.echo(summary(counts, folder if target is None else out))

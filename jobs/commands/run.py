@@ -91,7 +91,11 @@ def build(
     store = open_store(out).with_timeout(cluster.store_timeout)
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
         recalled = recall(store) if not settings and path is None else None
-        inputs = recalled or gather(load_config(path, settings), Path(scratch), store)
+        if recalled:
+            inputs = recalled
+        else:
+            with progress.alive("reading photographs"):
+                inputs = gather(load_config(path, settings), Path(scratch), store)
         if store.exists(IDENTITY_NAME):
             finished = not open_shards(store, inputs.plan.num_shards)
             check_identity(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gends.jobs.building.progress import alive
 from gends.jobs.commands.train_restorer import restorer
 from gends.jobs.options.config import NumberRange, flag
 from gends.jobs.options.flags import Command, with_flags
@@ -113,7 +114,8 @@ command.add_command(restorer)
 @training_options(steps=12000, batch_size=8, crop=128, rate=6e-4)
 def autoencoder(data: Path, model: Path | None, **flags: Any) -> None:
     """Train gendeg-mini's autoencoder on all images of DATA, clean and degraded."""
-    from gends.jobs.training.autoencoder import train_autoencoder  # noqa: PLC0415  imports torch
+    with alive("loading torch"):
+        from gends.jobs.training.autoencoder import train_autoencoder  # noqa: PLC0415
 
     click.echo(train_autoencoder(data, model=model, **flags))
 
@@ -139,7 +141,8 @@ def generator(
     data: Path, autoencoder: Path | None, model: Path | None, latents: Path | None, **flags: Any
 ) -> None:
     """Train the diffusion model on DATA's latents."""
-    from gends.jobs.training.generator import train_generator  # noqa: PLC0415
+    with alive("loading torch"):
+        from gends.jobs.training.generator import train_generator  # noqa: PLC0415
 
     if (autoencoder is None) == (model is None):
         raise click.UsageError("give either --autoencoder, to begin, or --model, to go on")
@@ -163,7 +166,8 @@ def generator(
 @training_options(steps=3000, batch_size=8, crop=128, rate=1e-3)
 def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
     """Train the structure correction module on what the generator of --model makes of DATA."""
-    from gends.jobs.training.scm import train_correction  # noqa: PLC0415
+    with alive("loading torch"):
+        from gends.jobs.training.scm import train_correction  # noqa: PLC0415
 
     click.echo(train_correction(data, model=model, preset=preset, **flags))
 
@@ -194,7 +198,8 @@ def scm(data: Path, model: Path, preset: str | None, **flags: Any) -> None:
 @click.option("--device", help=DEVICE_HELP)
 def calibration(data: Path, model: Path, out: Path, **flags: Any) -> None:
     """Measure which mu the model gives for which it is asked for, and store that with it."""
-    from gends.jobs.training.calibration import train_calibration  # noqa: PLC0415
+    with alive("loading torch"):
+        from gends.jobs.training.calibration import train_calibration  # noqa: PLC0415
 
     train_calibration(data, model=model, out=out, **flags)
     click.echo(out)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gends.jobs.building.progress import alive
 from gends.jobs.options.config import NumberRange, flag, split_of
 from gends.jobs.options.flags import with_flags
 from gends.jobs.options.listed import numbers
@@ -172,8 +173,9 @@ def restorer(**flags: Any) -> None:
     must not be among those trained on. A run may resume with another number of workers: every pair
     of an epoch is still seen once.
     """
-    from gends.jobs.options.restorer import place_of, settings_of  # noqa: PLC0415
-    from gends.jobs.training.restorer.train import train_restorer  # noqa: PLC0415  imports torch
+    with alive("loading torch and Ray"):
+        from gends.jobs.options.restorer import place_of, settings_of  # noqa: PLC0415
+        from gends.jobs.training.restorer.train import train_restorer  # noqa: PLC0415
 
     settings, tensorboard = settings_of(flags), flags["tensorboard"]
     click.echo(train_restorer(settings, place_of(flags), tensorboard=tensorboard))

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from gends.jobs.building.progress import alive
 from gends.jobs.console.streams import print_result
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.foreign import foreign_files
@@ -27,12 +28,13 @@ def command(root: str, deep: bool) -> None:
     for name, what in foreign:
         click.echo(f"{name}: {what}")
     checked, wrong = 0, len(foreign)
-    for _, problems in verify(dataset, deep=deep):
-        checked += 1
-        wrong += len(problems)
-        for problem in problems:
-            click.echo(f"{problem.file}: {problem.what}")
     planned = dataset.plan.num_shards
+    with alive(lambda: f"{checked} of {planned} planned shards checked"):
+        for _, problems in verify(dataset, deep=deep):
+            checked += 1
+            wrong += len(problems)
+            for problem in problems:
+                click.echo(f"{problem.file}: {problem.what}")
     click.echo(f"{checked} of {planned} planned shards checked, {wrong or 'no'} problems")
     if checked < planned:
         click.echo(f"{planned - checked} not sealed yet: gends-build run --out {root} makes them")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
+from gends.jobs.building.progress import alive
 from gends.jobs.console.count import Count
 from gends.jobs.evaluation.files import check_free, write_evaluation
 from gends.jobs.evaluation.judged import Judged, open_judged
@@ -37,17 +38,19 @@ def evaluate(settings: Settings) -> str:
     # 1. What can be refused is refused before anything is computed.
     check_free(settings.out, overwrite=settings.overwrite)
     check_edges(settings.edges)
-    roots = names_of(settings.data)
-    rows = {name: _select(root, settings) for name, root in roots.items()}
-    _check_degradations(rows, settings)
-    device = device_of(settings.device)
-    judged = open_judged(settings, roots, rows, device)
-    sources = check_sources(settings, judged)
-    metrics = _open_metrics(settings, device)
+    with alive("opening the datasets and what is judged"):
+        roots = names_of(settings.data)
+        rows = {name: _select(root, settings) for name, root in roots.items()}
+        _check_degradations(rows, settings)
+        device = device_of(settings.device)
+        judged = open_judged(settings, roots, rows, device)
+        sources = check_sources(settings, judged)
+        metrics = _open_metrics(settings, device)
     # 2. Every pair.
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
         scores = _score(roots, rows, judged, metrics, device=device, scratch=Path(scratch))
-        summary = _summarise(scores, metrics, settings)
+        with alive("summing up"):
+            summary = _summarise(scores, metrics, settings)
     # 3. What came out.
     told = list(notes(settings, scores, metrics, sources))
     if settings.out is not None:

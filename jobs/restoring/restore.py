@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from gends.jobs.building.progress import alive
 from gends.jobs.console.count import Count
 from gends.jobs.errors import BuildError
 from gends.jobs.restoring.record import begin_record
@@ -67,7 +68,8 @@ def restore_all(  # noqa: PLR0913  the flags of a command
     """
     if threads:
         torch.set_num_threads(threads)
-    pictures = restorables(source, max_pixels=max_pixels, suffix=suffix, outside=outside)
+    with alive("looking for pictures"):
+        pictures = restorables(source, max_pixels=max_pixels, suffix=suffix, outside=outside)
     store = open_store(folder)
     if target is not None:
         pictures = [replace(picture, target=target) for picture in pictures]
@@ -75,7 +77,8 @@ def restore_all(  # noqa: PLR0913  the flags of a command
     if target is not None and store.exists(target) and not overwrite:
         raise ValueError(f"{folder / target} is there already; --overwrite replaces it")
     chosen = device_of(device)
-    restorer = Restorer.open(model, tile=tile, overlap=overlap, device=chosen, bf16=bf16)
+    with alive("loading the restorer"):
+        restorer = Restorer.open(model, tile=tile, overlap=overlap, device=chosen, bf16=bf16)
     dataset = source if is_dataset(source) else None
     begin_record(store, dataset, model, (picture.target for picture in pictures))
     counts: Counter[str] = Counter()

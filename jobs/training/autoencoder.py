@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from gends.jobs.building.progress import alive
 from gends.jobs.training.gendeg_training import Options, Run, load_autoencoder
 from gends.jobs.training.inputs import source_of, start_of
 from gends.models.autoencoder import PatchAutoencoder
@@ -29,15 +30,16 @@ from gends.reading.dataset import PairDataset
 def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
     """Train the bundled preset's autoencoder; returns its folder."""
     run = Run(flags)
-    pool = ImagePool(run.open(data))
-    if model is None:
-        with seeded(run.options.seed):
-            autoencoder = PatchAutoencoder()
-        initialise(autoencoder, pool.batches())
-    else:
-        autoencoder = load_autoencoder(model)
-    autoencoder.to(run.device)
-    task = autoencoder_task(autoencoder, pool, run.options)
+    with alive("reading the pairs"):
+        pool = ImagePool(run.open(data))
+        if model is None:
+            with seeded(run.options.seed):
+                autoencoder = PatchAutoencoder()
+            initialise(autoencoder, pool.batches())
+        else:
+            autoencoder = load_autoencoder(model)
+        autoencoder.to(run.device)
+        task = autoencoder_task(autoencoder, pool, run.options)
     averaged: Any = run.train(task, source_of(data) | start_of(model))["vae"]
     averaged.save_pretrained(run.result)
     return run.result

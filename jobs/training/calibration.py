@@ -12,6 +12,7 @@ import torch
 
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.severity import measure
+from gends.jobs.building.progress import alive
 from gends.jobs.training.gendeg_training import NAMES
 from gends.jobs.training.inputs import device_of
 from gends.models.degrader import Instruction
@@ -35,12 +36,13 @@ def train_calibration(
     """Measure the calibration curves and store the model with them; `draws` as for `calibrate`."""
     # In float32 everywhere: these weights are stored again.
     trained = GenDeg.from_pretrained(model, device=device_of(device), dtype=torch.float32)
-    curves = {}
+    curves: dict[str, Curve] = {}
     severities = load_profile(profile)
-    for name, curve in calibrate(trained, PairDataset(data), severities, **draws):
-        curves[name] = curve
-        knots = (f"{a:.3f} → {p:.3f}" for a, p in zip(curve.asked, curve.produced, strict=True))
-        click.echo(f"{name}: mu asked → produced: {', '.join(knots)}", err=True)
+    with alive(lambda: f"measuring: {len(curves)} of {len(NAMES)} degradations are done"):
+        for name, curve in calibrate(trained, PairDataset(data), severities, **draws):
+            curves[name] = curve
+            knots = (f"{a:.3f} → {p:.3f}" for a, p in zip(curve.asked, curve.produced, strict=True))
+            click.echo(f"{name}: mu asked → produced: {', '.join(knots)}", err=True)
     trained.calibration = Calibration(curves)
     trained.save_pretrained(out, dtype=torch.float16 if half else None)
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from gends.jobs.training.inputs import device_of
-from gends.jobs.training.report import reporter, stopped
+from gends.jobs.training.report import StepTeller, print_step, reporter, stopped
 from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
 from gends.models.gendeg.model import GenDeg
@@ -20,6 +20,7 @@ from gends.models.json_object import read_object
 from gends.models.module_folder import DIFFUSERS, load_module
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import OtherRunError, train
+from gends.models.training.progress import Progress
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
 from gends.reading.dataset import PairDataset
@@ -98,11 +99,21 @@ class Run:
                 "ema": flags["ema"],
             },
         )
-        on_progress = reporter(self.folder if flags["tensorboard"] else None)
+        report = reporter(self.folder if flags["tensorboard"] else None)
+        teller = StepTeller(lambda step: print_step(step, flags["steps"]))
+
+        def on_progress(progress: Progress) -> None:
+            report(progress)
+            teller.told()
+
         with stop_on_signals() as should_stop:
             try:
                 trained: Trained = train(
-                    task, settings, on_progress=on_progress, should_stop=should_stop
+                    task,
+                    settings,
+                    on_progress=on_progress,
+                    on_step=teller,
+                    should_stop=should_stop,
                 )
             except OtherRunError as error:
                 if not self.result.exists():

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gends.jobs.building.progress import alive
 from gends.jobs.training.gendeg_training import (
     NAMES,
     Run,
@@ -47,24 +48,25 @@ def train_generator(
     It begins with the autoencoder, or goes on from the model: exactly one of the two is given.
     """
     run = Run(flags)
-    pairs = run.open(data)
-    if model is not None:
-        generator, folder = load_generator(model), model / "vae"
-    else:
-        assert autoencoder is not None
-        generator, folder = _begin(autoencoder, run.options.seed), autoencoder
-    generator.to(run.device, torch.float32)
-    source = source_of(data)
-    cache = latent_cache(
-        latents or run.folder / "latents",
-        pairs,
-        generator.autoencoder,
-        source | {"autoencoder": digest_folder(folder), "mirrored": True},
-    )
-    crop = run.options.crop // STRIDE
-    if model is None:
-        generator.target = measure_target(generator.target, cache, crop, run.options.seed)
-    task = generator_task(generator, cache, run, crop)
+    with alive("reading the pairs, and turning them into latents"):
+        pairs = run.open(data)
+        if model is not None:
+            generator, folder = load_generator(model), model / "vae"
+        else:
+            assert autoencoder is not None
+            generator, folder = _begin(autoencoder, run.options.seed), autoencoder
+        generator.to(run.device, torch.float32)
+        source = source_of(data)
+        cache = latent_cache(
+            latents or run.folder / "latents",
+            pairs,
+            generator.autoencoder,
+            source | {"autoencoder": digest_folder(folder), "mirrored": True},
+        )
+        crop = run.options.crop // STRIDE
+        if model is None:
+            generator.target = measure_target(generator.target, cache, crop, run.options.seed)
+        task = generator_task(generator, cache, run, crop)
     averaged = run.train(task, source | start_of(model or autoencoder))
     with_modules(generator, averaged).save_pretrained(run.result)
     return run.result

@@ -16,7 +16,9 @@ import ray
 from ray import train as ray_train
 from ray.train.torch import TorchConfig, TorchTrainer
 
+from gends.jobs.building.progress import alive
 from gends.jobs.cluster.cause import last_line
+from gends.jobs.cluster.connect import in_use
 from gends.jobs.errors import BuildError
 from gends.jobs.training.mailbox import open_mailbox
 from gends.models.training.interruption import stop_on_signals
@@ -68,10 +70,12 @@ class Launch:
         mailbox = open_mailbox()
         fit = _Background(self._trainer(mailbox).fit)
         told = False
-        with self._scratch(), stop_on_signals() as asked:
+        with self._scratch(), stop_on_signals() as asked, contextlib.ExitStack() as waiting:
+            waiting.enter_context(alive(self._waiting_for))
             fit.start()
             while not fit.ended(LISTEN):
-                _hear(mailbox, listen)
+                if _hear(mailbox, listen):
+                    waiting.close()
                 if asked() and not told:
                     ray.get(mailbox.stop.remote())
                     told = True
@@ -81,6 +85,10 @@ class Launch:
             if isinstance(error, LostRankError):
                 error.stopping = told
             raise error from fit.error
+
+    def _waiting_for(self) -> str:
+        gpu = " and 1 GPU" * self.on_gpu
+        return f"starting workers: {self.ranks} of {self.cpus} CPU{gpu} each; {in_use()}"
 
     def _trainer(self, mailbox: Any) -> TorchTrainer:
         # Ray would work in a folder of its own: what this one opens by a relative path moved.
@@ -168,6 +176,9 @@ def _in_short(failure: Exception) -> Exception:
     return failure
 
 
-def _hear(mailbox: Any, listen: Callable[[Any], None]) -> None:
-    for note in ray.get(mailbox.take.remote()):
+def _hear(mailbox: Any, listen: Callable[[Any], None]) -> bool:
+    """Whether there was something to hear."""
+    notes = ray.get(mailbox.take.remote())
+    for note in notes:
         listen(note)
+    return bool(notes)

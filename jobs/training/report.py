@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gends.jobs.cluster import sigterm
 from gends.jobs.console.duration import duration
+from gends.jobs.console.last_line import PLAIN_SECONDS
 from gends.models.training.progress import Progress
+
+
+class StepTeller:
+    """Tells the number of a step now and then, where no line of progress has: the first at once."""
+
+    def __init__(self, tell: Callable[[int], Any]) -> None:
+        """`tell` gets the number."""
+        self._tell = tell
+        self._next = time.monotonic()
+
+    def __call__(self, step: int) -> None:
+        """A step is done."""
+        if time.monotonic() >= self._next:
+            self._tell(step)
+            self.told()
+
+    def told(self) -> None:
+        """A line of progress was printed."""
+        self._next = time.monotonic() + PLAIN_SECONDS
+
+
+def print_step(step: int, steps: int) -> None:
+    """One line."""
+    click.echo(f"step {step}/{steps}", err=True)
 
 
 def reporter(tensorboard: Path | None) -> Callable[[Progress], None]:

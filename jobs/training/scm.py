@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gends.jobs.building.progress import alive
 from gends.jobs.training.gendeg_training import NAMES, Options, Run, load_generator, with_modules
 from gends.jobs.training.inputs import source_of, start_of
 from gends.models.autoencoder import STRIDE, decode_latents, target_latents
@@ -42,10 +43,11 @@ def train_correction(data: Path, *, model: Path, preset: str | None, **flags: An
     It begins anew in the size of the preset, or goes on from the model's own where none is given.
     """
     run = Run(flags)
-    pairs = run.open(data)
-    generator = begin(load_generator(model), preset, run.options.seed)
-    generator.to(run.device, torch.float32)
-    task = correction_task(generator, CorrectionData(pairs), run.options)
+    with alive("reading the pairs"):
+        pairs = run.open(data)
+        generator = begin(load_generator(model), preset, run.options.seed)
+        generator.to(run.device, torch.float32)
+        task = correction_task(generator, CorrectionData(pairs), run.options)
     averaged = run.train(task, source_of(data) | start_of(model) | {"preset": preset})
     with_modules(generator, averaged).save_pretrained(run.result)
     return run.result

@@ -46,6 +46,7 @@ def train(
     settings: LoopSettings,
     *,
     on_progress: Callable[[Progress], None] | None = None,
+    on_step: Callable[[int], None] = lambda step: None,
     should_stop: Callable[[], bool] = lambda: False,
     ranks: Ranks = ALONE,
 ) -> Trained:
@@ -53,6 +54,7 @@ def train(
 
     `should_stop` is asked after every step; when it says so, a checkpoint is written first. All
     ranks call this; only the first one writes and reports. Their number may change in between.
+    `on_step` gets the number of every step that is done, after what `on_progress` was told of it.
 
     Raises:
         OtherRunError: the checkpoint belongs to another run (`identity`).
@@ -67,6 +69,7 @@ def train(
             run.advance(batch)
             stopped = ranks.any(should_stop())
             run.record(last=stopped or run.step == settings.steps)
+            on_step(run.step)
             if stopped:
                 break
     return Trained(step=run.step, finished=run.step >= settings.steps, averaged=run.ema.modules)

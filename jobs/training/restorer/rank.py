@@ -13,11 +13,13 @@ from ray.train.torch import get_device
 
 from gends.jobs.training.lock import held
 from gends.jobs.training.mailbox import watching
+from gends.jobs.training.report import StepTeller
 from gends.jobs.training.restorer.result import VALIDATIONS, write_result
 from gends.jobs.training.restorer.settings import RestorerSettings
 from gends.jobs.training.restorer.task import loop_settings, restorer_task
 from gends.jobs.training.restorer.validation import Figures
 from gends.models.training.loop import newest_step, train
+from gends.models.training.progress import Progress
 from gends.models.training.ranks import Ranks
 from gends.models.training.step_log import StepLog
 
@@ -26,8 +28,8 @@ def train_rank(config: Mapping[str, Any]) -> None:
     """Train until the end, or until the mailbox says stop; the first rank reports to the mailbox.
 
     `config` has `settings` (RestorerSettings), `identity` (what the run is, as JSON values) and the
-    `mailbox`. Notes are {"progress": fields of Progress}, {"figures": Figures}, and at last
-    {"ended": {"step": S, "finished": F}}.
+    `mailbox`. Notes are {"step": {"step": S, "steps": N}}, {"progress": fields of Progress},
+    {"figures": Figures}, and at last {"ended": {"step": S, "finished": F}}.
     """
     settings: RestorerSettings = config["settings"]
     mailbox, identity, ranks = config["mailbox"], config["identity"], Ranks.joined()
@@ -38,11 +40,18 @@ def train_rank(config: Mapping[str, Any]) -> None:
             stack.enter_context(held(settings.folder))
             should_stop = stack.enter_context(watching(mailbox))
         on_figures = _teller(settings, identity, mailbox) if ranks.first else lambda figures: None
-        device = torch.device(get_device())
+        device, steps = torch.device(get_device()), settings.recipe.steps
+        teller = StepTeller(lambda n: mailbox.tell.remote({"step": {"step": n, "steps": steps}}))
+
+        def on_progress(progress: Progress) -> None:
+            mailbox.tell.remote({"progress": asdict(progress)})
+            teller.told()
+
         trained = train(
             restorer_task(settings, ranks, device, on_figures),
             loop_settings(settings, identity),
-            on_progress=lambda progress: mailbox.tell.remote({"progress": asdict(progress)}),
+            on_progress=on_progress,
+            on_step=teller if ranks.first else lambda step: None,
             should_stop=should_stop,
             ranks=ranks,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import click
 
+from gends.jobs.building.progress import alive
 from gends.jobs.cluster.connect import Resources, connect
 from gends.jobs.training.inputs import device_of, source_of, start_of
 from gends.jobs.training.launch import Launch, LostRankError
-from gends.jobs.training.report import reporter, stopped
+from gends.jobs.training.report import print_step, reporter, stopped
 from gends.jobs.training.restorer.checks import check_inputs
 from gends.jobs.training.restorer.rank import train_rank
 from gends.jobs.training.restorer.settings import RestorerSettings
@@ -44,7 +46,9 @@ def train_restorer(settings: RestorerSettings, place: Place, *, tensorboard: boo
     if place.device == "cuda" and place.address is None:
         device_of(place.device)
     _check_divides(settings, place.workers or 1)
-    for why in check_inputs(settings):
+    with alive("opening the datasets"):
+        unchecked = check_inputs(settings)
+    for why in unchecked:
         click.echo(f"NOT checked whether --validation was trained on before: {why}", err=True)
     identity = identity_of(settings)
     if newest_step(settings.folder, identity) == settings.recipe.steps and settings.result.exists():
@@ -52,7 +56,10 @@ def train_restorer(settings: RestorerSettings, place: Place, *, tensorboard: boo
         return settings.result
     listener = _Listener(settings.folder if tensorboard else None)
     on_gpu = place.device != "cpu"
-    with connect(place.address, place.workers, settings.threads, on_gpu=on_gpu) as resources:
+    with contextlib.ExitStack() as stack:
+        with alive("starting Ray"):
+            cluster = connect(place.address, place.workers, settings.threads, on_gpu=on_gpu)
+            resources = stack.enter_context(cluster)
         launch = Launch(
             work=train_rank,
             settings={"settings": settings, "identity": identity},
@@ -125,7 +132,9 @@ class _Listener:
 
     def __call__(self, note: Mapping[str, Mapping[str, Any]]) -> None:
         ((kind, facts),) = note.items()
-        if kind == "progress":
+        if kind == "step":
+            print_step(facts["step"], facts["steps"])
+        elif kind == "progress":
             self._report(Progress(**facts))
         elif kind == "figures":
             click.echo(f"step {facts['step']} validated  {_decibels(facts)}", err=True)
