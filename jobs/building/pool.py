@@ -93,14 +93,14 @@ class WorkerPool:
             self._joining[reference], self._places[reference] = WorkerQueue(worker), place
 
     def _accept(self, reference: Any) -> None:
-        queue = self._joining.pop(reference)
-        del self._places[reference]
         try:
             engine: dict[str, str] = ray.get(reference)
         except RayError as error:
             if isinstance(origin(error), ConfigError):
                 raise ConfigError(str(origin(error))) from error
             raise BuildError(f"the engine does not start: {last_line(error)}") from error
+        queue = self._joining.pop(reference)  # only now: until then it is waited for
+        del self._places[reference]
         self._engine = self._engine or engine
         different = [name for name, value in self._engine.items() if engine.get(name) != value]
         if different:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import tempfile
 
 import pytest
 
 from gends.jobs.cluster import connect as cluster
+from gends.jobs.errors import BuildError
 
 
 def test_an_address_where_nobody_is_fails_at_once():
@@ -55,9 +57,63 @@ def test_the_number_of_workers_follows_the_cluster(monkeypatch):
     assert [fitting(cpus) for cpus in (6, 3, 0, 12)] == [(4, 4), (2, 1), (0, 0), (4, 10)]
 
 
-def test_a_deep_temporary_folder_is_not_used(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("usual", "used", "why"),
+    [
+        ("/tmp", "/tmp/ray", None),
+        ("/var/my tmp", "/var/my tmp/ray", None),
+        ("t", "/home/t/ray", None),
+        ("/tmp/" + "deep" * 20, "/tmp/ray", "deepdeep is too long for the paths of sockets"),
+        ("/home/ü", "/tmp/ray", "/home/ü is not in ASCII, and Ray does not start there"),
+    ],
+)
+@pytest.mark.parametrize("said", ["RAY_TMPDIR", "TMPDIR"])
+def test_ray_works_beside_other_temporary_files_where_it_can(
+    monkeypatch, capsys, usual, used, why, said
+):
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
-    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
-    assert cluster._temporary_folder() is None
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("deep" * 20)))
-    assert cluster._temporary_folder() == "/tmp/ray"
+    monkeypatch.setattr(os, "getcwd", lambda: "/home")
+    if said == "RAY_TMPDIR":
+        monkeypatch.setenv("RAY_TMPDIR", usual)
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", usual)
+    assert cluster._temporary_folder() == used
+    err = capsys.readouterr().err
+    assert why in err if why else err == ""
+
+
+def test_what_is_in_use_is_told(monkeypatch):
+    monkeypatch.setattr(cluster.ray, "cluster_resources", lambda: {"CPU": 6.0, "GPU": 2.0})
+    monkeypatch.setattr(cluster.ray, "available_resources", lambda: {"CPU": 1.0})
+    assert cluster.in_use() == "5 of 6 CPUs and 2 of 2 GPUs of the cluster are in use"
+
+
+class Busy:
+    """Starts Ray at the second try; the first takes a while to fail, on the clock of the test."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.tries, self.now = seconds, 0, 0.0
+
+    def start(self, options: object) -> None:
+        self.tries += 1
+        self.now += self.seconds
+        if self.tries == 1:
+            raise Exception("the raylet timed out")  # as Ray does
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [(40.0, 2), (2.0, 1)])
+def test_a_start_that_ran_out_of_time_is_tried_again(monkeypatch, capsys, seconds, tries):
+    busy = Busy(seconds)
+    monkeypatch.setattr(cluster, "_start_here", busy.start)
+    monkeypatch.setattr(cluster.time, "monotonic", busy.monotonic)
+    monkeypatch.setattr(cluster, "_stop", lambda: None)
+    if tries == 2:
+        cluster._start(None, 1)
+        assert "(the raylet timed out); it is started again" in capsys.readouterr().err
+    else:
+        with pytest.raises(BuildError, match="does not start on this machine: the raylet timed"):
+            cluster._start(None, 1)
+    assert busy.tries == tries

@@ -26,6 +26,8 @@ from gends.pipeline.keeping.verify import verify
 from gends.pipeline.storage.opening import open_store
 
 PROGRAM = Path(sys.executable).with_name("gends-build")
+SLOW = ("starting ", "loading ", "reading ")
+"""How lines begin that tell of what takes long."""
 SETTINGS = ("--engine", "dry", "--resolution", 64, "--shard-size", 12, "--unit-images", 1)
 
 
@@ -59,7 +61,7 @@ def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     """A root that one command built, and what the command printed."""
     root = tmp_path_factory.mktemp("built") / "dataset"
     process = start("--clean", folder, "--out", root, "--workers", 1, *SETTINGS)
-    out, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=280)
     assert process.returncode == 0, err
     return root, out, err
 
@@ -77,8 +79,9 @@ def test_a_build_ends_well_and_names_what_failed(built, folder):
     for uri, reason in reasons.items():
         assert f"{uri}: {reason}" in out
     assert f"{len(rows)} requests" in out
-    first, *lines = err.splitlines()
-    assert first == "starting Ray and the engine"
+    lines = [line for line in err.splitlines() if " so far)" not in line]
+    assert "starting Ray and the engine" in lines[:2]  # on a busy machine, photographs come first
+    lines = [line for line in lines if not line.startswith(SLOW)]
     assert lines[-1].startswith(f"{len(rows)}/{len(rows)} pairs (100%)")
     assert not [line for line in lines if "pairs" not in line], "Ray is noisy"
     dataset = open_dataset(root)
@@ -180,7 +183,7 @@ def test_an_interrupted_build_leaves_nothing_running_and_resumes(photos, tmp_pat
         send(process.pid, number)
         out, err = process.communicate(timeout=60)
         assert process.returncode == code
-        assert err.strip().startswith(words)
+        assert err.strip().splitlines()[-1].startswith(words)
         _, alive = psutil.wait_procs(started, timeout=20)
         assert not alive
         assert json.loads(out.splitlines()[0])["resumed"] == made
@@ -196,7 +199,7 @@ def test_a_root_that_cannot_be_written_exits_1(photos, tmp_path):
     root.mkdir()
     (root / "work").symlink_to(tmp_path / "not mounted" / "disk")
     process = start("--clean", photos, "--out", root, "--workers", 1, *SETTINGS)
-    _, err = process.communicate(timeout=200)
+    _, err = process.communicate(timeout=280)
     assert process.returncode == 1
     assert err.splitlines()[-1].startswith("gends-build: storage failed: ")
     assert str(root) in err.splitlines()[-1]
@@ -216,7 +219,7 @@ def test_a_dataset_without_its_identity_is_not_founded_again(photos, tmp_path, c
 def test_a_bucket_holds_the_same_bytes_as_a_folder(built, folder, bucket, cli):
     root, _, _ = built
     process = start("--clean", folder, "--out", bucket, "--workers", 2, *SETTINGS)
-    _, err = process.communicate(timeout=200)
+    _, err = process.communicate(timeout=280)
     assert process.returncode == 0, err
     store, here = open_store(bucket), open_store(root)
     for name in ("shards", "manifest"):
@@ -249,7 +252,7 @@ def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path, cli):
         [PROGRAM, "repair", damaged, "--workers", "1"],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -297,11 +300,11 @@ def test_joins_a_cluster_and_refuses_what_does_not_fit(photos, tmp_path):
     try:
         settings = ("--clean", photos, *SETTINGS, "--json", "--address", cluster.address)
         fits = start("--out", tmp_path / "fits", *settings)
-        out, err = fits.communicate(timeout=200)
+        out, err = fits.communicate(timeout=280)
         assert fits.returncode == 0, err
         assert json.loads(out.splitlines()[-1])["finished"]
         full = start("--out", tmp_path / "full", *settings, "--workers", 3)
-        _, err = full.communicate(timeout=200)
+        _, err = full.communicate(timeout=280)
         assert full.returncode == 2
         assert "3 workers of 1 CPUs do not fit into 3 CPUs" in err
     finally:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 
 import pytest
 
+from gends.jobs.console import count as count_module
 from gends.jobs.console import last_line
 from gends.jobs.console.count import Count
 
@@ -26,6 +28,14 @@ def test_does_not_say_so_for_every_picture(capsys):
         for _ in range(1000):
             count.step()
     assert capsys.readouterr().err == ""
+
+
+def test_says_so_too_while_the_first_takes_long(monkeypatch, capsys):
+    monkeypatch.setattr(count_module, "FIRST_SECONDS", 0.01)
+    with Count("pairs", 9), Count("rows"):
+        time.sleep(0.3)
+    lines = sorted(capsys.readouterr().err.splitlines())
+    assert lines == ["0/9 pairs  0.00 a second  ETA ?", "0/? rows  0.00 a second  ETA ?"]
 
 
 def test_an_error_inside_goes_on_its_way():
