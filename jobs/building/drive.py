@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gends.jobs.building.inputs import Inputs
-from gends.jobs.building.progress import Progress
+from gends.jobs.building.progress import Progress, alive
 from gends.jobs.building.tally import Tally
 from gends.jobs.cluster.stop import Stop
 from gends.jobs.console.last_line import PLAIN_SECONDS
@@ -77,7 +77,7 @@ def _drive(
         _check_empty(store)
     progress.say("starting Ray and the engine")
     # Ray takes its time to import, and neither --help nor a finished dataset needs it.
-    with progress.alive("loading Ray", PLAIN_SECONDS):
+    with alive("loading Ray", PLAIN_SECONDS):
         from gends.jobs.building.build import Build  # noqa: PLC0415
         from gends.jobs.building.stages import Context  # noqa: PLC0415
         from gends.jobs.cluster.connect import connect  # noqa: PLC0415
@@ -90,7 +90,7 @@ def _drive(
     )
     threads, on_gpu = inputs.config.generator.threads, inputs.config.engine == "gendeg"
     with contextlib.ExitStack() as stack:
-        with progress.alive("starting Ray", PLAIN_SECONDS):
+        with alive("starting Ray", PLAIN_SECONDS):
             cluster_of = connect(cluster.address, cluster.workers, threads, on_gpu=on_gpu)
             resources = stack.enter_context(cluster_of)
             job = Build(
@@ -99,7 +99,7 @@ def _drive(
                 unit_timeout=cluster.unit_timeout,
                 progress=progress,
             )
-        with progress.alive(job.waiting_for, LOOK_SECONDS):
+        with alive(job.waiting_for, LOOK_SECONDS):
             engine = job.fingerprint()
         if store.exists(IDENTITY_NAME):
             check_identity(store, inputs.identity(engine))

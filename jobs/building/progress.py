@@ -42,12 +42,6 @@ class Progress:
         if not self._json:
             self._line.say(what)
 
-    def alive(
-        self, what: str | Callable[[], str], first: float = FIRST_SECONDS
-    ) -> contextlib.AbstractContextManager[None]:
-        """Tell a person of what takes long; see the function."""
-        return contextlib.nullcontext() if self._json else alive(what, first)
-
     def __call__(self, tally: Tally, *, final: bool = False) -> None:
         """Show where the build is."""
         line = json.dumps(_facts(tally)) if self._json else _line(tally)

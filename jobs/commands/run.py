@@ -13,7 +13,7 @@ import click
 from gends.jobs.building.drive import ClusterOptions, drive
 from gends.jobs.building.engines import check_model
 from gends.jobs.building.inputs import Inputs, gather, recall
-from gends.jobs.building.progress import Progress
+from gends.jobs.building.progress import Progress, alive
 from gends.jobs.building.tally import Tally
 from gends.jobs.commands.status import lost_lines, reason_lines
 from gends.jobs.console.duration import duration
@@ -94,7 +94,7 @@ def build(
         if recalled:
             inputs = recalled
         else:
-            with progress.alive("reading photographs"):
+            with alive("reading photographs"):
                 inputs = gather(load_config(path, settings), Path(scratch), store)
         if store.exists(IDENTITY_NAME):
             finished = not open_shards(store, inputs.plan.num_shards)

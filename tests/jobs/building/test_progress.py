@@ -78,11 +78,5 @@ def test_what_takes_long_is_told_at_first_and_then_now_and_then(monkeypatch, cap
     assert "over at once" not in "".join(others)
 
 
-def test_of_what_takes_long_programs_are_told_nothing(capsys):
-    with Progress("json").alive("loading", first=0.0):
-        time.sleep(0.1)
-    assert capsys.readouterr() == ("", "")
-
-
 def test_durations():
     assert [duration(s) for s in (0.4, 61, 3723)] == ["0:00:00", "0:01:01", "1:02:03"]

@@ -134,6 +134,7 @@ def test_a_signal_to_all_processes_ends_a_build_in_order(photos, tmp_path, numbe
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "send", "code"),
     [(signal.SIGTERM, signal_all, os.EX_TEMPFAIL), (signal.SIGINT, signal_group, 130)],

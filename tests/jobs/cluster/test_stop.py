@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def test_a_build_stops_while_it_starts(photos, tmp_path, number, delay):
         while process.stderr.readline() != "starting Ray and the engine\n":
             assert process.poll() is None
         time.sleep(delay)
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal and `timeout` do
     started = set(psutil.Process(process.pid).children(recursive=True))
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
