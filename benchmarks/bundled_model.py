@@ -43,6 +43,7 @@ UNTOUCHED = 0.03
 @click.option("--photos", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--pairs", type=click.Path(exists=True, path_type=Path), help="For the classifier.")
 @click.option("--model", default="gendeg-mini")
+@click.option("--structure", type=click.Choice(["model", "photograph"]), help="Of all.")
 @click.option("--severities", default=8, help="Per photograph and degradation.")
 @click.option("--resolution", default=256)
 @click.option("--classifier-steps", default=600)
@@ -52,12 +53,15 @@ def main(**options: Any) -> None:
     cleans = _photographs(options["photos"], options["resolution"])
     figures: dict[str, Any] = {
         "model": options["model"],
+        "structure": options["structure"] or "as the model's folder says",
         "photographs": len(cleans),
         "resolution": options["resolution"],
         "autoencoder_psnr": _autoencoder_psnr(model, cleans),
     }
     start = time.perf_counter()
-    made = {name: _generate(model, cleans, name, options["severities"]) for name in NAMES}
+    chosen = {} if options["structure"] is None else dict.fromkeys(NAMES, options["structure"])
+    degrader = GenDegDegrader(model, structure=chosen)
+    made = {name: _generate(degrader, cleans, name, options["severities"]) for name in NAMES}
     pairs = sum(len(records) for records in made.values())
     figures["seconds_per_pair"] = (time.perf_counter() - start) / pairs
     figures["degradations"] = {name: _control(records) for name, records in made.items()}
@@ -87,10 +91,10 @@ def _autoencoder_psnr(model: GenDeg, cleans: list[np.ndarray]) -> float:
 
 
 def _generate(
-    model: GenDeg, cleans: list[np.ndarray], name: str, severities: int
+    degrader: GenDegDegrader, cleans: list[np.ndarray], name: str, severities: int
 ) -> list[dict[str, Any]]:
     profile, rng = load_profile("reference"), np.random.default_rng(NAMES.index(name))
-    degrader, records = GenDegDegrader(model), []
+    records = []
     for clean in cleans:
         draws = [profile.draw(name, rng, uniform_share=0.0) for _ in range(severities)]
         instructions = [

@@ -51,11 +51,11 @@ def main(photos: Path, model: str, failing: Path | None, limit: int, sheet: Path
     engines: dict[str, Made] = {"parametric": _engine(ParametricDegrader(), cleans)}
     if model:
         good = GenDeg.from_pretrained(model)
-        engines["model"] = _engine(GenDegDegrader(good), cleans)
+        engines["model"] = _engine(_painting(good), cleans)
         for name, fault in FAULTS.items():
-            engines[f"model, {name}"] = _engine(GenDegDegrader(fault(deepcopy(good))), cleans)
+            engines[f"model, {name}"] = _engine(_painting(fault(deepcopy(good))), cleans)
     if failing is not None:
-        early = GenDegDegrader(GenDeg.from_pretrained(failing))
+        early = _painting(GenDeg.from_pretrained(failing))
         engines["model, stopped early"] = _engine(early, cleans)
     judge, shown = Judge(BOUNDS), list[Image]()
     for source, made in engines.items():
@@ -68,6 +68,11 @@ def main(photos: Path, model: str, failing: Path | None, limit: int, sheet: Path
         _print(_judged(judge, _damaged(name, cleans), shown), failure=name)
     if sheet is not None and shown:
         _save_sheet(shown, sheet)
+
+
+def _painting(model: GenDeg) -> GenDegDegrader:
+    """Without the photograph's structure, which hides part of what the filter is to find."""
+    return GenDegDegrader(model, structure=dict.fromkeys(DEGRADATIONS, "model"))
 
 
 def _crops(photos: Path, limit: int) -> list[Image]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 TargetKind = Literal["clean", "reconstructed"]
+Structure = Literal["model", "photograph"]
+"""Whose structure a painted picture keeps: the model's own, or the photograph's, which what was
+painted is laid over (`gends.models.anchoring`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +52,14 @@ DEGRADATIONS: dict[str, Degradation] = {
         ),
     )
 }
+
+
+def check_structures(structures: Mapping[str, object]) -> None:
+    """Raise ValueError unless these are degradations, each with a `Structure`."""
+    known = get_args(Structure)
+    for name, structure in structures.items():
+        if name not in DEGRADATIONS:
+            raise ValueError(f"unknown degradation {name!r:.40}; known: {', '.join(DEGRADATIONS)}")
+        if structure not in known:
+            shown = reprlib.repr(structure)
+            raise ValueError(f"{name}: give {' or '.join(known)} (got {shown})")

@@ -71,7 +71,7 @@ def _gendeg(config: BuildConfig) -> Degrader:
         model,
         micro_batch=settings.micro_batch,
         sampling=sampling,
-        anchored=settings.structure == "photograph",
+        structure=settings.structures(),
     )
 
 

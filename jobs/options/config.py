@@ -27,6 +27,7 @@ METAVARS = {
     "profile": "NAME|FILE",
     "resolution": "R",
     "seed": "S",
+    "structure": "model|photograph|NAME=…,…",
     "variants": "N,N…",
 }
 """Of fields for which their type's is not telling; the others are N for a count, X for a number."""
@@ -128,13 +129,16 @@ def _default(field: FieldInfo) -> str:
 
 def _plain_type(annotation: Any) -> Any:
     if get_origin(annotation) in (typing.Union, types.UnionType):
-        (annotation,) = (kind for kind in get_args(annotation) if kind is not type(None))
+        kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+        return kinds[0] if len(kinds) == 1 else annotation
     return annotation
 
 
 def _click_type(kind: Any) -> Any:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
+    if get_origin(kind) in (typing.Union, types.UnionType):
+        return _one_or_each
     return {tuple: names, dict: _bounds}.get(get_origin(kind), kind)
 
 
@@ -156,6 +160,19 @@ def _metavar(kind: Any) -> str | None:
     by_kind = {int: "N", float: "X", tuple: "NAME,NAME…", dict: "NAME=LOW:HIGH,…"}
     ranges = {click.IntRange: int, NumberRange: float}
     return by_kind.get(ranges.get(type(kind), get_origin(kind) or kind))
+
+
+def _one_or_each(text: str) -> str | dict[str, str]:
+    """Parse `value`, for all, or `name=value,…`; the configuration knows which there are."""
+    if "=" not in text:
+        return text.strip()
+    values: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if name in values:
+            raise click.BadParameter(f"{name} is given twice")
+        values[name] = value
+    return values
 
 
 def _bounds(text: str) -> dict[str, tuple[float | None, float | None]]:

@@ -15,6 +15,7 @@ from gends.histograms.severity import measure
 from gends.jobs.building.progress import alive
 from gends.jobs.training.gendeg_training import NAMES
 from gends.jobs.training.inputs import device_of
+from gends.models.degradations import Structure
 from gends.models.degrader import Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader
@@ -55,7 +56,9 @@ def calibrate(
     `samples` pairs per degradation, with severities from `profile`, as a build draws them: pairs of
     formulas do not reach every sigma that real data have, and a model asked for more paints more.
     """
-    degrader = GenDegDegrader(replace(model, calibration=Calibration()))
+    # A curve is of what the model paints, whatever is then laid over the photograph.
+    painted: dict[str, Structure] = dict.fromkeys(NAMES, "model")
+    degrader = GenDegDegrader(replace(model, calibration=Calibration()), structure=painted)
     names = np.array(dataset.rows["degradation"].to_pylist())
     for index, name in enumerate(NAMES):
         rng = np.random.default_rng(step_seed(seed, index, "calibration"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch import Tensor
 from gends.models.anchoring.anchor import VERSION, anchor
 from gends.models.autoencoder import STRIDE
 from gends.models.cache import Recent
-from gends.models.degradations import DEGRADATIONS
+from gends.models.degradations import DEGRADATIONS, Structure, check_structures
 from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.digest import digest_folder
 from gends.models.gendeg.instruction.prompt import phrase_of
@@ -67,8 +67,8 @@ class GenDegDegrader:
         model: Weights are not to change while this object is in use.
         micro_batch: Images that go through the networks together.
         sampling: Instead of the model's own settings.
-        anchored: Whether results are brought onto the photograph's own structure
-            (`gends.models.anchoring`), which all of them are then paired with.
+        structure: Whose structure pictures keep, by degradation, instead of the model's own choice
+            for it. On the photograph's they are paired with the photograph.
     """
 
     engine = "gendeg"
@@ -79,15 +79,22 @@ class GenDegDegrader:
         *,
         micro_batch: int = 8,
         sampling: SamplingSettings | None = None,
-        anchored: bool = False,
+        structure: Mapping[str, Structure] | None = None,
     ) -> None:
-        """Check the settings."""
+        """Check the settings.
+
+        Raises:
+            ValueError: a micro-batch below 1, an unknown degradation or structure.
+        """
         if micro_batch < 1:
             raise ValueError(f"micro_batch is {micro_batch}; give 1 or more")
         self.model = model
         self.micro_batch = micro_batch
         self.sampling = sampling or model.sampling
-        self.anchored = anchored
+        chosen = {**model.structure, **(structure or {})}
+        check_structures(chosen)
+        self.anchored = frozenset(name for name, kept in chosen.items() if kept == "photograph")
+        """Degradations that are laid over the photograph's structure."""
         self._fingerprint: dict[str, str] | None = None
         self._encoded: Recent[_Encoded] = Recent(KEPT)
 
@@ -145,7 +152,7 @@ class GenDegDegrader:
         degradation, corrected = job.instruction.degradation, self._corrects(job)
         kind = DEGRADATIONS[degradation].target_kind
         gt = clean if kind == "clean" else encoded.reconstruction
-        if self.anchored:
+        if degradation in self.anchored:
             # What correction has not mended is the autoencoder's loss, and was not painted.
             reference = clean if corrected else encoded.reconstruction
             seed = job.instruction.seed
@@ -240,12 +247,13 @@ def _name_of(device: torch.device) -> dict[str, str]:
     return {"device": device.type, **gpu}
 
 
-def _versions_of_anchoring(anchored: bool) -> dict[str, str]:
-    """What anchored bytes depend on besides the model."""
+def _versions_of_anchoring(anchored: Collection[str]) -> dict[str, str]:
+    """Which degradations are anchored, and what their bytes depend on besides the model."""
     if not anchored:
         return {}
+    names = "" if len(anchored) == len(DEGRADATIONS) else f" ({', '.join(sorted(anchored))})"
     return {
-        "structure": f"photograph, version {VERSION}",
+        "structure": f"photograph{names}, version {VERSION}",
         "numpy": np.__version__,
         "opencv": cv2.__version__,
     }

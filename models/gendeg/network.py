@@ -45,6 +45,7 @@ def build_parts(preset: Preset, seed: int, tokenizer: CLIPTokenizer | None = Non
         sampling=preset.sampling,
         target=preset.target,
         captions=preset.captions,
+        structure=preset.structure,
     )
 
 

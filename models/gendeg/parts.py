@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
@@ -10,6 +11,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from gends.models.autoencoder import Autoencoder
+from gends.models.degradations import Structure
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.instruction.conditioning import SeverityConditioner
 from gends.models.gendeg.sampling.noise_schedule import NoiseSchedule
@@ -34,6 +36,9 @@ class Parts:
     """What is diffused."""
     captions: bool = True
     """Whether the model was trained with captions; where not, prompts leave them out."""
+    structure: Mapping[str, Structure] = field(default_factory=dict)
+    """Whose structure pictures keep unless told otherwise, by degradation; the model's where one is
+    not named."""
     calibration: Calibration = field(default_factory=Calibration)
 
     @property

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextModel
 
+from gends.models.degradations import Structure, check_structures
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.fit import misfit
 from gends.models.gendeg.instruction.conditioning import SeverityConditioner
@@ -44,7 +45,7 @@ MODULES: dict[str, dict[str, tuple[str, Any]]] = {
 """Folder → class name → library and class. Nothing else is ever imported for a model's sake."""
 OPTIONAL = {"scm"}
 CLASS = "GenDeg"
-WRITTEN = ("scm", "sampling", "target", "captions")
+WRITTEN = ("scm", "sampling", "target", "captions", "structure")
 """Keys that every index has; a default in their place would paint other pictures."""
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> No
         "sampling": asdict(parts.sampling),
         "target": asdict(parts.target),
         "captions": parts.captions,
+        "structure": dict(parts.structure),
     }
     for part, classes in MODULES.items():
         module = parts.modules.get(part)
@@ -97,6 +99,7 @@ def load_model(path: Path) -> Parts:
         sampling=_named(f"{path / INDEX}: sampling", _sampling, index["sampling"]),
         target=_named(f"{path / INDEX}: target", construct, Target, index["target"]),
         captions=index["captions"],
+        structure=_named(f"{path / INDEX}: structure", _structure, index["structure"]),
         calibration=Calibration.load(calibration) if calibration.exists() else Calibration(),
     )
     if found := misfit(parts):
@@ -125,6 +128,13 @@ def _sampling(values: object) -> SamplingSettings:
     if lost := asdict(settings).keys() - cast(dict[str, Any], values).keys():
         raise ValueError(f"{min(lost)!r} is missing; copy the file anew")
     return settings
+
+
+def _structure(values: object) -> dict[str, Structure]:
+    if not isinstance(values, dict):
+        raise ValueError(f"expected an object, got {reprlib.repr(values)}")
+    check_structures(values)
+    return values
 
 
 def _named(where: object, make: Callable[..., T], *arguments: Any) -> T:

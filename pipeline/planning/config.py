@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from gends.models.degradations import DEGRADATIONS
+from gends.models.degradations import DEGRADATIONS, Structure, check_structures
 
 MOST_PIXELS = 178_000_000
 """What `max_pixels` may be at most: just below the size from which Pillow opens no picture."""
@@ -118,11 +118,12 @@ class EngineConfig(_Section):
     image_guidance: float | None = Field(
         default=None, ge=1, description="Weight of the clean image."
     )
-    structure: Literal["model", "photograph"] = Field(
-        default="model",
-        description="Whose structure the diffusion model's pictures keep: model, as published; or "
-        "photograph, which painted tones, noise, veils, particles, drops and blur are laid over, "
-        "and which then is the clean picture of every pair.",
+    structure: Structure | dict[str, Structure] | None = Field(
+        default=None,
+        description="Whose structure the diffusion model's pictures keep, of all degradations or "
+        "of some (haze=photograph,snow=model): model, as published; or photograph, which painted "
+        "tones, noise, veils, particles, drops and blur are laid over, and which then is the clean "
+        "picture of the pair. Empty: for each degradation as the model's folder says.",
     )
     micro_batch: int = Field(
         default=8, ge=1, description="Pairs denoised together; fixed by the plan."
@@ -145,6 +146,24 @@ class EngineConfig(_Section):
         description="Let the parametric engine use only its parameter sets of these numbers, as "
         "0,1,2; empty: a new set for every pair.",
     )
+
+    @field_validator("structure", mode="before")
+    @classmethod
+    def _known_structures(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            check_structures(given)
+        elif given not in (None, *get_args(Structure)):
+            raise ValueError(
+                "give model or photograph, or a list by degradation, as {haze: photograph} "
+                f"(got {reprlib.repr(given)})"
+            )
+        return given
+
+    def structures(self) -> dict[str, Structure]:
+        """Whose structure is to be kept, by degradation, as far as `structure` says it."""
+        if isinstance(self.structure, dict):
+            return self.structure
+        return {} if self.structure is None else dict.fromkeys(DEGRADATIONS, self.structure)
 
     @field_validator("variants")
     @classmethod

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from gends.jobs.options.config import ConfigCommand, config_options, nested
-from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.planning.config import BuildConfig, ConfigError
 from gends.pipeline.planning.config_file import load_config
 
 
@@ -39,6 +39,42 @@ def test_flags_nest_like_the_configuration():
         "filter": {"mu_min": 0.1, "metrics": {"niqe": (None, 6.5), "piqe": (1.0, None)}},
     }
     assert load_config(None, settings).generator.steps == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "chosen"),
+    [
+        ("photograph", "photograph"),
+        ("haze=photograph", {"haze": "photograph"}),
+        (" haze = model, snow=photograph,", {"haze": "model", "snow": "photograph"}),
+    ],
+)
+def test_structure_is_one_for_all_or_one_each(value, chosen):
+    settings = parse("--structure", value)
+    assert settings == {"generator": {"structure": chosen}}
+    assert load_config(None, settings).generator.structure == chosen
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("photo", "generator.structure: give model or photograph, or a list by degradation"),
+        ("haze=", "haze: give model or photograph .got ''"),
+        ("haze=model,snow", "snow: give model or photograph"),
+        ("fog=model", "unknown degradation 'fog'"),
+        ("=model", "unknown degradation ''"),
+    ],
+)
+def test_structures_that_are_none_are_refused(value, says):
+    with pytest.raises(ConfigError, match=says):
+        load_config(None, parse("--structure", value))
+
+
+def test_a_degradation_has_one_structure():
+    decorated = click.command()(config_options(lambda **flags: None))
+    result = CliRunner().invoke(decorated, ["--structure", "haze=model,haze=photograph"])
+    assert result.exit_code == 2
+    assert "haze is given twice" in result.output
 
 
 def test_every_field_and_its_default_are_in_the_help():

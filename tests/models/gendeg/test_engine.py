@@ -8,8 +8,8 @@ import pytest
 import torch
 import transformers
 
-from gends.models.anchoring.anchor import anchor
-from gends.models.degradations import DEGRADATIONS
+from gends.models.anchoring.anchor import VERSION, anchor
+from gends.models.degradations import DEGRADATIONS, Structure
 from gends.models.degrader import Degrader, Image, Instruction
 from gends.models.gendeg.calibration import Calibration, Curve
 from gends.models.gendeg.engine import GenDegDegrader
@@ -17,6 +17,7 @@ from gends.models.gendeg.model import GenDeg
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 NAMES = tuple(DEGRADATIONS)
+PHOTOGRAPH: dict[str, Structure] = dict.fromkeys(NAMES, "photograph")
 
 
 def photo(seed: int, height: int = 32, width: int = 40) -> Image:
@@ -63,7 +64,7 @@ def test_anchored_pictures_are_what_is_painted_on_the_photograph(model: GenDeg, 
     scm = model.scm if corrects else None
     some = replace(model, modules={**model.modules, "scm": scm})
     clean, instructions = photo(2), [[order(name, seed=5) for name in NAMES]]
-    plain, anchored = GenDegDegrader(some), GenDegDegrader(some, anchored=True)
+    plain, anchored = GenDegDegrader(some), GenDegDegrader(some, structure=PHOTOGRAPH)
     [painted], [results] = (e.degrade([clean], instructions) for e in (plain, anchored))
     reconstruction = painted[NAMES.index("rain")].gt
     for name, before, after in zip(NAMES, painted, results, strict=True):
@@ -72,6 +73,41 @@ def test_anchored_pictures_are_what_is_painted_on_the_photograph(model: GenDeg, 
         np.testing.assert_array_equal(after.gt, clean)
         assert (after.target_kind, after.scm_applied) == ("clean", before.scm_applied)
     assert plain.fingerprint() != anchored.fingerprint()
+
+
+def test_each_degradation_keeps_the_structure_that_the_model_or_the_caller_says(model: GenDeg):
+    some = replace(model, structure={"haze": "photograph", "rain": "photograph"})
+    engine = GenDegDegrader(some, structure={"rain": "model", "snow": "photograph"})
+    clean, instructions = photo(2), [[order(name, seed=5) for name in NAMES]]
+    [results] = engine.degrade([clean], instructions)
+    for kept in ("model", "photograph"):
+        [whole] = GenDegDegrader(some, structure=dict.fromkeys(NAMES, kept)).degrade(
+            [clean], instructions
+        )
+        for name, pair, same in zip(NAMES, results, whole, strict=True):
+            if (name in ("haze", "snow")) == (kept == "photograph"):
+                np.testing.assert_array_equal(pair.lq, same.lq)
+                np.testing.assert_array_equal(pair.gt, same.gt)
+                assert pair.target_kind == same.target_kind
+
+
+def test_the_fingerprint_tells_which_degradations_keep_the_photograph(model: GenDeg):
+    def structure(**chosen: Structure) -> str | None:
+        return GenDegDegrader(model, structure=chosen).fingerprint().get("structure")
+
+    assert structure() is None
+    assert structure(haze="model") is None
+    assert structure(snow="photograph", haze="photograph", rain="model") == (
+        f"photograph (haze, snow), version {VERSION}"
+    )
+    assert structure(**PHOTOGRAPH) == f"photograph, version {VERSION}"
+
+
+def test_structures_that_are_none_are_refused(model: GenDeg):
+    with pytest.raises(ValueError, match="unknown degradation 'fog'"):
+        GenDegDegrader(model, structure={"fog": "photograph"})
+    with pytest.raises(ValueError, match=r"haze: give model or photograph .got 'photo'"):
+        GenDegDegrader(model, structure={"haze": "photo"})
 
 
 def test_a_result_does_not_depend_on_its_neighbours(model: GenDeg):

@@ -39,7 +39,7 @@ def test_every_part_comes_back(model: GenDeg, saved: Path):
         assert found.state_dict().keys() == wanted.keys()
         assert all(torch.equal(found.state_dict()[key], wanted[key]) for key in wanted)
         assert not found.training
-    for name in ("schedule", "sampling", "captions", "calibration"):
+    for name in ("schedule", "sampling", "captions", "structure", "calibration"):
         assert getattr(loaded, name) == getattr(model, name)
     ids = model.prompt_tokenizer.ids(["a street, in hazy conditions"])
     assert torch.equal(loaded.prompt_tokenizer.ids(["a street, in hazy conditions"]), ids)
@@ -138,7 +138,7 @@ def test_weights_that_are_no_numbers_are_refused(saved: Path):
         GenDeg.from_pretrained(saved)
 
 
-@pytest.mark.parametrize("key", ["scm", "sampling", "target", "captions"])
+@pytest.mark.parametrize("key", ["scm", "sampling", "target", "captions", "structure"])
 def test_no_default_stands_in_for_what_an_index_lost(saved: Path, key: str):
     path = saved / "model_index.json"
     index = json.loads(path.read_text(encoding="utf-8"))
@@ -177,6 +177,10 @@ KIND = {"kind": "difference"}
             "target: .*means of haze",
         ),
         ("captions", "false", "captions is 'false'; give true or false"),
+        ("structure", "photograph", "structure: expected an object, got 'photograph'"),
+        ("structure", {"fog": "model"}, "structure: unknown degradation 'fog'; known: haze"),
+        ("structure", {"haze": "photo"}, "structure: haze: give model or photograph"),
+        ("structure", {"haze": ["model"]}, "structure: haze: give model or photograph"),
     ],
 )
 def test_a_damaged_index_names_what_is_wrong(saved: Path, key: str, value: object, says: str):

@@ -43,12 +43,13 @@ def test_most_pairs_of_a_rehearsal_pass(pictures):
 
 
 def _generated(model: GenDeg, clean: Image) -> dict[str, float]:
-    """Stray colour of a pair of each degradation."""
+    """Stray colour of a pair of each degradation, as painted."""
     instructions = [
         Instruction(degradation=name, mu=0.12, sigma=0.1, seed=seed)
         for seed, name in enumerate(DEGRADATIONS)
     ]
-    [pairs] = GenDegDegrader(model).degrade([clean], [instructions])
+    engine = GenDegDegrader(model, structure=dict.fromkeys(DEGRADATIONS, "model"))
+    [pairs] = engine.degrade([clean], [instructions])
     return {
         asked.degradation: stray_colour(pair.lq, pair.gt, asked.degradation)
         for asked, pair in zip(instructions, pairs, strict=True)

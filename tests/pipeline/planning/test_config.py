@@ -55,6 +55,18 @@ def test_what_is_meant_is_taken(tmp_path):
     assert load_config(path, {}).degradations == ("haze",)
 
 
+def test_structure_is_given_for_all_degradations_for_some_or_for_none(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("generator: {structure: photograph}\n")
+    assert load_config(path, {}).generator.structures() == dict.fromkeys(DEGRADATIONS, "photograph")
+    path.write_text("generator:\n  structure:\n    snow: model\n    raindrop: photograph\n")
+    chosen = {"snow": "model", "raindrop": "photograph"}
+    assert load_config(path, {}).generator.structures() == chosen
+    path.write_text("generator: {structure: null}\n")
+    assert load_config(path, {}).generator.structures() == {}
+    assert load_config(path, {}) == BuildConfig()
+
+
 def test_flags_that_are_no_keys_are_all_known():
     assert set(FLAGS) == {field.name for field in fields(ClusterOptions)} | {"json", "out"}
 
@@ -108,6 +120,11 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("filter-mu-max: 0.2", "'filter-mu-max'; did you mean 'filter: {mu_max: …}'"),
         ("generator: {variants: [true]}", "generator.variants: true turns nothing on"),
         ("filter: {metrics: {psnr: [true, 2]}}", "filter.metrics: give lowest and highest"),
+        ("generator: {structure: photo}", "generator.structure: give model or photograph, or a"),
+        ("generator: {structure: true}", "generator.structure: give model or photograph, .*True"),
+        ("generator: {structure: [model]}", "generator.structure: give model or photograph, or"),
+        ("generator: {structure: {fog: model}}", "generator.structure: unknown degradation 'fog'"),
+        ("generator: {structure: {haze: 1}}", "generator.structure: haze: give model or .*got 1"),
         ("generator.seed: 1", "unknown key 'generator.seed'; did you mean 'seed'"),
         ("foo.seed-x: 1", "unknown key 'foo.seed-x'; "),
         ("per-image: 2", "per-image: unknown key 'per-image'; did you mean 'per_image'"),
