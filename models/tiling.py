@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gends.models.degrader import Image
+from gends.models.pixels import from_unit_tensor, to_unit_tensor
 
 Network = Callable[[Tensor], Tensor]
 """(1, 3, H, W) RGB in [0, 1] to the restored picture, same shape, not clamped."""
@@ -60,7 +61,7 @@ def restore(
     tiling = tiling or Tiling()
 
     def run(part: Image) -> Tensor:
-        x = torch.from_numpy(part.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+        x = to_unit_tensor(part, device)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
             restored = network(x)[0].float().cpu()
         if not bool(restored.isfinite().all()):
@@ -69,19 +70,11 @@ def restore(
 
     height, width, _ = image.shape
     if max(height, width) <= tiling.tile:
-        return _levels(run(image))
+        return from_unit_tensor(run(image))
     whole = torch.empty((height, width, 3), dtype=torch.uint8)
     for top, band in _bands(run, image, tiling):
-        whole[top : top + band.shape[1]] = torch.from_numpy(_levels(band))
+        whole[top : top + band.shape[1]] = torch.from_numpy(from_unit_tensor(band))
     return whole.numpy()
-
-
-def _levels(picture: Tensor) -> Image:
-    """(3, H, W) in [0, 1] to uint8 (H, W, 3)."""
-    levels: Image = (
-        (picture * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    )
-    return levels
 
 
 def _bands(

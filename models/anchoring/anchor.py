@@ -18,9 +18,7 @@ from gends.models.anchoring.noise import noise_like
 from gends.models.anchoring.particles import rain_on, snow_on
 from gends.models.anchoring.tones import haze_on, low_light_on
 from gends.models.degrader import Image
-from gends.models.parametric.engine import to_float
-from gends.models.parametric.operation import Photo
-from gends.models.parametric.solver import to_uint8
+from gends.models.pixels import Photo, to_float, to_uint8
 
 VERSION = 3
 """Raised whenever the same arguments give other bytes."""

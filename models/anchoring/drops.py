@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gends.models.anchoring.plane import smooth
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 AREA, EDGE = 3.0, 1.5
 """Standard deviations in pixels: what is looked at to tell drops, and their edges."""

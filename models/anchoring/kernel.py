@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gends.models.parametric.fourier import centred
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 REACH = 0.05
 """Of a kernel from its middle, by the picture's shorter side."""
@@ -16,7 +16,8 @@ STEPS = 60
 FAINT = 0.1
 """Power of a frequency, by the mean of all, below which it is as much noise as picture."""
 
-Plane = npt.NDArray[np.float64]
+Weights = npt.NDArray[np.float64]
+"""Of a kernel, odd sides, or of one laid on a plane of the picture's size."""
 
 
 def blurred_like(photograph: Photo, painted: Photo) -> Photo:
@@ -27,7 +28,7 @@ def blurred_like(photograph: Photo, painted: Photo) -> Photo:
     return np.asarray(blurred, np.float32)
 
 
-def fit_kernel(photograph: Photo, painted: Photo) -> Plane:
+def fit_kernel(photograph: Photo, painted: Photo) -> Weights:
     """Kernel K ≥ 0 of sum 1 and odd sides for which K ∗ photograph is nearest to `painted`.
 
     Least squares over the frequencies of the grey pictures, each divided by its power in the
@@ -53,7 +54,7 @@ def fit_kernel(photograph: Photo, painted: Photo) -> Plane:
     return kernel
 
 
-def _simplex(values: Plane) -> Plane:
+def _simplex(values: Weights) -> Weights:
     """The nearest values ≥ 0 of sum 1 (Duchi and others, ICML 2008)."""
     falling = np.sort(values, axis=None)[::-1]
     surplus = (np.cumsum(falling) - 1) / np.arange(1, falling.size + 1)
@@ -67,7 +68,7 @@ def _transformed(picture: Photo) -> npt.NDArray[np.complex128]:
     return np.fft.rfft2((grey - grey.mean()) * np.outer(np.hanning(height), np.hanning(width)))
 
 
-def _around(picture: Plane, radius: int) -> Plane:
+def _around(laid: Weights, radius: int) -> Weights:
     """The inverse of `centred`."""
     side = 2 * radius + 1
-    return np.roll(picture, (radius, radius), (0, 1))[:side, :side]
+    return np.roll(laid, (radius, radius), (0, 1))[:side, :side]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gends.models.anchoring.plane import smooth
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 GRAIN = 3.0
 """Standard deviation in pixels of what is no longer noise but an uneven tone."""

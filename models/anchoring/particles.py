@@ -9,7 +9,7 @@ import numpy as np
 
 from gends.models.anchoring.plane import smooth
 from gends.models.anchoring.streaks import along_streaks
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo, Plane
 
 VEIL, NEAR = 32.0, 8.0
 """Standard deviations in pixels of what counts as veil, and of a body's surroundings."""
@@ -31,7 +31,7 @@ def snow_on(photograph: Photo, painted: Photo) -> Photo:
     return _particles_on(photograph, painted, partial(smooth, deviation=FLAKE))
 
 
-def _particles_on(photograph: Photo, painted: Photo, shaped: Callable[[Photo], Photo]) -> Photo:
+def _particles_on(photograph: Photo, painted: Photo, shaped: Callable[[Plane], Plane]) -> Photo:
     """Bodies are white, and raised until they vary as all that was painted did, or `BRIGHTER`."""
     residual = painted - photograph
     veil = smooth(residual, VEIL)
@@ -41,7 +41,7 @@ def _particles_on(photograph: Photo, painted: Photo, shaped: Callable[[Photo], P
     return _veiled(photograph, veil - bodies.mean()) + bodies[..., np.newaxis]
 
 
-def _bodies(fine: Photo, grey: Photo, shaped: Callable[[Photo], Photo]) -> Photo:
+def _bodies(fine: Plane, grey: Plane, shaped: Callable[[Plane], Plane]) -> Plane:
     """What brightens, is smaller than its surroundings and no detail of the photograph.
 
     `shaped` leaves of it what has the shape of a body.

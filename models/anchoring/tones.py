@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from gends.models.anchoring.plane import mean
-from gends.models.parametric.operation import Photo
+from gends.models.guided_filter import guided_filter
+from gends.models.pixels import Photo
 
 CELLS = 12
 """Pixels around each that share a haze's a and b: one and a half cells of an autoencoder. Haze
@@ -30,10 +31,12 @@ def low_light_on(photograph: Photo, painted: Photo) -> Photo:
 
 
 def _tones_on(photograph: Photo, painted: Photo, radius: int, steepest: float) -> Photo:
-    """The guided filter of the photograph (He and others, TPAMI 2013, equations 5, 6 and 8)."""
-    middle, painted_middle = mean(photograph, radius), mean(painted, radius)
-    variance = np.maximum(mean(photograph * photograph, radius) - middle * middle, 0)
-    covariance = mean(photograph * painted, radius) - middle * painted_middle
-    contrast: Photo = np.clip(covariance / (variance + np.float32(FLAT)), 0, np.float32(steepest))
-    offset = painted_middle - contrast * middle
-    return mean(contrast, radius) * photograph + mean(offset, radius)
+    """The guided filter of the photograph, that of each channel by itself."""
+
+    def slope(covariance: Photo, variance: Photo) -> Photo:
+        least = np.maximum(variance, 0) + np.float32(FLAT)
+        return np.asarray(np.clip(covariance / least, 0, np.float32(steepest)), np.float32)
+
+    border = cv2.BORDER_REFLECT_101
+    contrast, offset = guided_filter(painted, photograph, slope, radius=radius, border=border)
+    return contrast * photograph + offset

@@ -5,11 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from gends.models.guided_filter import guided_filter
 from gends.models.parametric.noise import plasma
-from gends.models.parametric.operation import Photo, Plane
+from gends.models.pixels import Photo, Plane
 
 COARSE = 128
 """Shorter side, in pixels, of the copy on which depth is estimated."""
+FLAT = 2e-3
+"""Variance of the image below which it shows no edge; (1/22)²."""
 
 
 def pseudo_depth(
@@ -34,7 +37,9 @@ def pseudo_depth(
     plane = _ground_plane(luma.shape[0], horizon)[:, np.newaxis]
     mixture = np.float32(ground) * plane + np.float32(1 - ground) * cloud
     mixture += np.float32(cues) * (_far_cues(small, luma) - mixture)
-    slope, offset = _guided(mixture, luma, radius=max(2, round(0.06 * min(luma.shape))))
+    radius = max(2, round(0.06 * min(luma.shape)))
+    border = cv2.BORDER_REFLECT
+    slope, offset = guided_filter(mixture, luma, _slope, radius=radius, border=border)
     if scale < 1:
         shape = (image.shape[1], image.shape[0])
         slope, offset = (np.asarray(cv2.resize(p, shape), np.float32) for p in (slope, offset))
@@ -80,15 +85,5 @@ def _stretch(field: Plane) -> Plane:
     return np.asarray(np.clip((field - np.float32(low)) / span, 0, 1), np.float32)
 
 
-def _guided(field: Plane, guide: Plane, radius: int, epsilon: float = 2e-3) -> tuple[Plane, Plane]:
-    """Slope and offset of the locally linear map from `guide` to `field`."""
-    window = (2 * radius + 1, 2 * radius + 1)
-
-    def mean(plane: Plane) -> Plane:
-        return np.asarray(cv2.blur(plane, window, borderType=cv2.BORDER_REFLECT))
-
-    mean_guide, mean_field = mean(guide), mean(field)
-    covariance = mean(guide * field) - mean_guide * mean_field
-    variance = mean(guide * guide) - mean_guide * mean_guide
-    slope = covariance / (variance + np.float32(epsilon))
-    return mean(slope), mean(mean_field - slope * mean_guide)
+def _slope(covariance: Plane, variance: Plane) -> Plane:
+    return np.asarray(covariance / (variance + np.float32(FLAT)))

@@ -12,11 +12,12 @@ from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.parametric.haze import HAZE
 from gends.models.parametric.low_light import LOW_LIGHT
 from gends.models.parametric.motion_blur import MOTION_BLUR
-from gends.models.parametric.operation import Operation, Parameters, Photo
+from gends.models.parametric.operation import Operation, Parameters
 from gends.models.parametric.rain import RAIN
 from gends.models.parametric.raindrop import RAINDROP
 from gends.models.parametric.snow import SNOW
-from gends.models.parametric.solver import Solution, solve, to_uint8
+from gends.models.parametric.solver import Solution, solve
+from gends.models.pixels import Photo, to_float, to_uint8
 
 OPERATIONS: dict[str, Operation] = {
     o.degradation: o for o in (HAZE, RAIN, SNOW, MOTION_BLUR, LOW_LIGHT, RAINDROP)
@@ -119,11 +120,6 @@ class ParametricDegrader:
             return operation.draw(rng)
         variant = self.variants[rng.integers(len(self.variants))]
         return operation.draw(np.random.default_rng((VARIANTS, variant)))
-
-
-def to_float(image: Image) -> Photo:
-    """Bring an 8-bit image to float32 in [0, 1]."""
-    return np.asarray(image / np.float32(255), np.float32)
 
 
 def replay(recipe: Sequence[dict[str, Any]], image: Image) -> Image:

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gends.models.parametric.operation import Plane, Size
+from gends.models.parametric.operation import Size
+from gends.models.pixels import Plane
 
 Kernel = TypeVar("Kernel", npt.NDArray[np.float32], npt.NDArray[np.float64])
 

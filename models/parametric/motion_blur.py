@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from gends.models.parametric.draw import chance, uniform
 from gends.models.parametric.fourier import fast_size, filtered, spectrum, transfer
-from gends.models.parametric.operation import Operation, Parameters, Photo, Plane, Renderer
+from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.tone import compress, decode, encode, expand
+from gends.models.pixels import Photo, Plane
 
 VERSION = 1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.operation import Plane, Size
+from gends.models.parametric.operation import Size
+from gends.models.pixels import Plane
 
 
 def plasma(

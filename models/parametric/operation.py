@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Photo = npt.NDArray[np.float32]
-"""An image: float32, (H, W, 3), RGB as displayed (gamma-encoded), [0, 1]."""
-
-Plane = npt.NDArray[np.float32]
-"""One value per pixel: float32, (H, W)."""
+from gends.models.pixels import Photo
 
 Size = tuple[int, int]
 """Height and width in pixels."""

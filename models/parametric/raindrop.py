@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gends.models.parametric.draw import log_uniform, uniform
-from gends.models.parametric.operation import Operation, Parameters, Photo, Plane, Renderer, Size
+from gends.models.parametric.operation import Operation, Parameters, Renderer, Size
+from gends.models.pixels import Photo, Plane
 
 VERSION = 1
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from gends.models.parametric.operation import Photo, Renderer
+from gends.models.degrader import Image
+from gends.models.parametric.operation import Renderer
+from gends.models.pixels import to_uint8
 
 EVALUATIONS = 16
 """Renderings per solve at most."""
@@ -26,15 +27,10 @@ class Solution:
     """Mean of |lq − gt| on the 8-bit images, RGB in [0, 1]."""
     sigma: float
     """Population standard deviation of |lq − gt| on the 8-bit images, RGB in [0, 1]."""
-    lq: npt.NDArray[np.uint8]
+    lq: Image
 
 
-def to_uint8(image: Photo) -> npt.NDArray[np.uint8]:
-    """Round an image in [0, 1] to 8 bits, half to even, clipping what lies outside."""
-    return np.asarray(np.rint(np.clip(image, 0, 1) * np.float32(255)), np.uint8)
-
-
-def solve(render: Renderer, gt: npt.NDArray[np.uint8], mu: float, *, tolerance: float) -> Solution:
+def solve(render: Renderer, gt: Image, mu: float, *, tolerance: float) -> Solution:
     """Find the strength whose severity against `gt` differs from `mu` by at most `tolerance`.
 
     Regula falsi with the Illinois rule (Dowell and Jarratt, BIT 1971), every fourth step a plain
@@ -64,7 +60,7 @@ def solve(render: Renderer, gt: npt.NDArray[np.uint8], mu: float, *, tolerance: 
     return best
 
 
-def _rendered(render: Renderer, gt: npt.NDArray[np.uint8], strength: float) -> Solution:
+def _rendered(render: Renderer, gt: Image, strength: float) -> Solution:
     lq = to_uint8(render(strength))
     # Both norms are sums of small integers, exact in double precision.
     mean = cv2.norm(lq, gt, cv2.NORM_L1) / gt.size / 255

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 GAMMA = 2.2
 """Power law between display values and linear light, as in GoPro (Nah et al., CVPR 2017)."""

@@ -15,6 +15,7 @@ from gends.models.degrader import Image
 from gends.models.metrics.catalog import Metrics
 from gends.models.metrics.inception import DIMENSIONS
 from gends.models.metrics.metric import Metric
+from gends.models.pixels import to_unit_tensor
 from gends.pipeline.evaluation.pairs import FACTS
 from gends.pipeline.reading.reader import ShardReader, read_pictures
 
@@ -81,9 +82,9 @@ def score_pairs(
     failures = {metric.name: Failures() for metric in metrics.single}
     features = _feature_files(scratch, len(rows)) if metrics.features else {}
     for place, (key, pictures) in enumerate(_pictures(root, rows, restore)):
-        clean = _tensor(pictures["clean"], device)
+        clean = to_unit_tensor(pictures["clean"], device)
         for images in IMAGES:
-            picture = _tensor(pictures[images], device)
+            picture = to_unit_tensor(pictures[images], device)
             for metric in metrics.single:
                 value = _score(metric, picture, clean, key, failures[metric.name])
                 columns[f"{metric.name}_{images}"].append(value)
@@ -112,10 +113,6 @@ def _pictures(
                 f"{clean.shape}"
             )
         yield row["key"], {"clean": clean, "degraded": degraded, "restored": restored}
-
-
-def _tensor(image: Image, device: torch.device | str) -> torch.Tensor:
-    return torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255
 
 
 def _score(

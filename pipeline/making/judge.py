@@ -7,6 +7,7 @@ from typing import Any
 
 from gends.histograms.severity import Severity, measure
 from gends.models.degrader import Degraded
+from gends.models.pixels import to_unit_tensor
 from gends.pipeline.making.stray_colour import stray_colour
 from gends.pipeline.making.structure import structure_score
 from gends.pipeline.planning.config import ConfigError, FilterConfig, nearest
@@ -94,10 +95,7 @@ def _pyiqa_metric(name: str) -> Any:
 def _score(metric: Any, pair: Degraded) -> float:
     import torch  # noqa: PLC0415  only reached when pyiqa is in use
 
-    def tensor(image: Any) -> Any:
-        return torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
-
     with torch.inference_mode():
         if metric.metric_mode == "FR":
-            return float(metric(tensor(pair.lq), tensor(pair.gt)))
-        return float(metric(tensor(pair.lq)))
+            return float(metric(to_unit_tensor(pair.lq), to_unit_tensor(pair.gt)))
+        return float(metric(to_unit_tensor(pair.lq)))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 
 def _square(image: np.ndarray, side: int) -> np.ndarray:

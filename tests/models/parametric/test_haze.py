@@ -4,7 +4,7 @@ import numpy as np
 
 from gends.models.parametric.depth import pseudo_depth
 from gends.models.parametric.haze import DENSEST, HAZE
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 PARAMETERS = {
     "airlight": [0.9, 0.9, 0.9],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gends.models.parametric.low_light import LOW_LIGHT
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 PARAMETERS = {
     "exposure": 0.3,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gends.models.parametric.motion_blur import MOTION_BLUR, path, trace
-from gends.models.parametric.operation import Photo
+from gends.models.pixels import Photo
 
 
 @given(draw=st.integers(0, 2**32), seed=st.integers(0, 2**64 - 1), length=st.floats(0, 120))

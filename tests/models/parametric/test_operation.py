@@ -10,8 +10,8 @@ import pytest
 
 from gends.models.degradations import DEGRADATIONS
 from gends.models.parametric.engine import OPERATIONS
-from gends.models.parametric.operation import Operation, Photo
-from gends.models.parametric.solver import to_uint8
+from gends.models.parametric.operation import Operation
+from gends.models.pixels import Photo, to_uint8
 
 SEEDS = range(12)
 

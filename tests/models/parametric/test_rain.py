@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from gends.models.parametric.operation import Parameters, Photo
+from gends.models.parametric.operation import Parameters
 from gends.models.parametric.particles import scatter, streak
 from gends.models.parametric.rain import RAIN
+from gends.models.pixels import Photo
 
 
 def _parameters(**changes: object) -> Parameters:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.operation import Photo
 from gends.models.parametric.raindrop import RAINDROP, Drops, lay, refract
+from gends.models.pixels import Photo
 
 
 def _one_drop(size: int, radius: float) -> Drops:

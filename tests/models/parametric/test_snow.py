@@ -3,8 +3,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.operation import Photo
 from gends.models.parametric.snow import SNOW
+from gends.models.pixels import Photo
 
 
 def test_flakes_come_in_several_sizes():
