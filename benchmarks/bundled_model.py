@@ -1,7 +1,8 @@
-"""The figures of gendeg-mini's model card, on photographs that it was not trained on.
+r"""The figures of gendeg-mini's model card, on photographs that it was not trained on.
 
     gends-build run --engine parametric --fit random --replicas 6 --clean PHOTOS --out PAIRS
-    python benchmarks/bundled_model.py --photos HELDOUT --pairs PAIRS --out figures.json
+    python benchmarks/bundled_model.py --structure model --photos HELDOUT --pairs PAIRS \
+        --out figures.json
 
 Per degradation: how well the measured mu follows the requested one, over severities drawn from the
 reference profile; how much the structure correction gains; whether a classifier trained on
@@ -29,6 +30,7 @@ from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Instruction
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
+from gends.models.metrics.psnr import decibels
 from gends.models.pixels import to_tensor
 from gends.pipeline.making.load import cut
 from gends.pipeline.making.structure import structure_score
@@ -82,7 +84,7 @@ def _photographs(folder: Path, side: int) -> list[np.ndarray]:
 
 def _psnr(difference: torch.Tensor) -> float:
     """Of differences of images in [-1, 1]."""
-    return float(-10 * torch.log10(difference.square().mean() / 4))
+    return float(decibels(difference.square().mean() / 4))
 
 
 def _autoencoder_psnr(model: GenDeg, cleans: list[np.ndarray]) -> float:

@@ -1,4 +1,4 @@
-"""Both structures of the bundled model's pictures, and the parametric engine, at equal severities.
+r"""Both structures of the bundled model's pictures, and the parametric engine, at equal severities.
 
     python benchmarks/structure.py --photos HELDOUT --out docs/structure-figures.json \
         --picture docs/images/engines.jpg
@@ -27,7 +27,9 @@ from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Degraded, Degrader, Image, Instruction
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
+from gends.models.metrics.psnr import psnr
 from gends.models.parametric.engine import ParametricDegrader
+from gends.models.pixels import to_unit_tensor
 from gends.pipeline.making.judge import Judge, Verdict
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig, FilterConfig
@@ -161,7 +163,9 @@ def _figures(pairs: list[Pair]) -> dict[str, Any]:
     }
     kinds = {pair.made.target_kind for pair in pairs}
     if "reconstructed" in kinds:
-        distances = [_psnr(pair.made.gt, pair.photograph) for pair in pairs]
+        distances = [
+            psnr(to_unit_tensor(pair.made.gt), to_unit_tensor(pair.photograph)) for pair in pairs
+        ]
         found["gt_psnr"] = {
             "mean": float(np.mean(distances)),
             "least": min(distances),
@@ -172,10 +176,6 @@ def _figures(pairs: list[Pair]) -> dict[str, Any]:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     return values.argsort().argsort()
-
-
-def _psnr(picture: Image, clean: Image) -> float:
-    return float(-10 * np.log10(np.mean((picture / 255 - clean / 255) ** 2)))
 
 
 def _draw(default: dict[str, list[Pair]], parametric: list[Pair]) -> Pillow.Image:

@@ -38,7 +38,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both h
     """Latents are principal components of 8×8 patches; a convolutional decoder adds what it can.
 
     Encoding is linear and deterministic, so it is learnt in one pass over patches
-    (`gends.models.training.objectives.autoencoder.initialise`) and a generator can train on the
+    (`gends.models.training.objectives.autoencoder.initialize`) and a generator can train on the
     latents while the decoder is still learning. Images are `synthesis(z)`, the inverse transform,
     plus a correction that starts at zero: 32 components alone reconstruct photographs at 30 dB.
 

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Initialise modules from `seed`, and leave the global generator as it was.
+    """Initialize modules from `seed`, and leave the global generator as it was.
 
     Constructors of torch modules can draw from nowhere else.
     """

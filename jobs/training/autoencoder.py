@@ -20,7 +20,7 @@ from gends.models.seeding import seeded
 from gends.models.training.objectives.autoencoder import (
     autoencoder_loss,
     build_optimizer,
-    initialise,
+    initialize,
 )
 from gends.models.training.randomness import numpy_generator
 from gends.models.training.task import Batch, Task
@@ -35,7 +35,7 @@ def train_autoencoder(data: Path, *, model: Path | None, **flags: Any) -> Path:
         if model is None:
             with seeded(run.options.seed):
                 autoencoder = PatchAutoencoder()
-            initialise(autoencoder, pool.batches())
+            initialize(autoencoder, pool.batches())
         else:
             autoencoder = load_autoencoder(model)
         autoencoder.to(run.device)

@@ -1,4 +1,4 @@
-"""Freshly initialised parts of a generator."""
+"""Freshly initialized parts of a generator."""
 
 from __future__ import annotations
 

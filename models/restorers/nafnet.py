@@ -36,7 +36,7 @@ NAFNetLocal, which pools over windows at test time; weights and network are the 
 
 
 class LayerNorm2d(nn.LayerNorm):
-    """Normalises the channels of every pixel of (N, C, H, W)."""
+    """Normalizes the channels of every pixel of (N, C, H, W)."""
 
     def __init__(self, channels: int) -> None:
         """Scale 1 and shift 0 at the start."""

@@ -47,7 +47,7 @@ MULTIPLE = 8
 
 
 class LayerNorm(nn.Module):
-    """Normalises the channels of every pixel of (N, C, H, W)."""
+    """Normalizes the channels of every pixel of (N, C, H, W)."""
 
     def __init__(self, channels: int) -> None:
         """Scale 1 and shift 0 at the start."""
@@ -56,8 +56,8 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        normalised: Tensor = self.body(x.permute(0, 2, 3, 1))
-        return normalised.permute(0, 3, 1, 2)
+        normalized: Tensor = self.body(x.permute(0, 2, 3, 1))
+        return normalized.permute(0, 3, 1, 2)
 
 
 class ChannelAttention(nn.Module):

@@ -10,7 +10,7 @@ first three blocks give. Code and weights are not, so what follows is decided he
   (Liu et al., ICCV 2021, arXiv 2103.14030).
 - A last 3×3 convolution gives RGB that is added to the input. It starts at zero, so an untrained
   restorer changes nothing.
-- Inputs are normalised with ImageNet's mean and deviation before the encoder.
+- Inputs are normalized with ImageNet's mean and deviation before the encoder.
 - No stochastic depth: training must be a function of its inputs.
 - Of timm's Swin-B weights, those trained on ImageNet-22k and tuned on ImageNet-1k are taken.
 """
@@ -101,8 +101,8 @@ class SwinRestorer(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def forward(self, image: Tensor) -> Tensor:
         """Degraded images (N, 3, H, W), RGB in [0, 1], to restored ones, same shape, unclamped."""
         height, width = image.shape[-2:]
-        normalised = (mirrored(image, MULTIPLE) - self.mean) / self.deviation
-        x, *skips = reversed(self._features(normalised))
+        normalized = (mirrored(image, MULTIPLE) - self.mean) / self.deviation
+        x, *skips = reversed(self._features(normalized))
         for block, skip in zip(self.decoder, (*skips, None, None), strict=True):
             x = block(x)
             if skip is not None:

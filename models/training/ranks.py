@@ -23,7 +23,7 @@ class Ranks:
 
     @classmethod
     def joined(cls) -> Ranks:
-        """The ranks of torch's process group, which has been initialised."""
+        """The ranks of torch's process group, which has been initialized."""
         return cls(rank=dist.get_rank(), count=dist.get_world_size())
 
     @property

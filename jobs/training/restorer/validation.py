@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gends.models.training.objectives.restorer import psnr
+from gends.models.metrics.psnr import psnr_each
 from gends.models.training.ranks import Ranks
 from gends.reading.dataset import PairDataset
 
@@ -54,7 +54,7 @@ class Validator:
     def _compare(self, restorer: nn.Module, item: Mapping[str, Any]) -> Tensor:
         """1 and the PSNR of lq and restored, (3,)."""
         lq, gt = (item[part][None].to(self._device) for part in ("lq", "gt"))
-        both = torch.cat([psnr(lq, gt), psnr(restorer(lq), gt)]).cpu()
+        both = torch.cat([psnr_each(lq, gt), psnr_each(restorer(lq), gt)]).cpu()
         return torch.cat([torch.ones(1), both]).double()
 
 

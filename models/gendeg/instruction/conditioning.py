@@ -62,7 +62,7 @@ class SeverityConditioner(ModelMixin, ConfigMixin):  # type: ignore[misc]
         sigma_max: float = 0.4,
         severity_init: Literal["default", "smooth"] = "default",
     ) -> None:
-        """Initialise both maps."""
+        """Initialize both maps."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.severity = nn.Linear(bins + 1, tokens)
         self.fusion = nn.Linear(width + 2, width)

@@ -45,7 +45,7 @@ class PromptTokenizer:
     """
 
     def __init__(self, tokenizer: CLIPTokenizer, *, captions: bool = True) -> None:
-        """Tokenise the empty prompt, which guidance and dropout need."""
+        """Tokenize the empty prompt, which guidance and dropout need."""
         self.tokenizer = tokenizer
         self.captions = captions
         self.length = int(tokenizer.model_max_length)

@@ -1,4 +1,4 @@
-"""What one optimiser step of the bundled autoencoder does, and what comes before and after all."""
+"""What one optimizer step of the bundled autoencoder does, and what comes before and after all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gends.models.autoencoder import STRIDE, PatchAutoencoder
+from gends.models.metrics.psnr import decibels
 
 FLOOR = 1e-5
 """Added to squared errors under the root: the gradient stays finite where nothing is wrong."""
 
 
-def initialise(autoencoder: PatchAutoencoder, batches: Iterable[Tensor]) -> None:
+def initialize(autoencoder: PatchAutoencoder, batches: Iterable[Tensor]) -> None:
     """Set the linear pair to the half-whitened principal components of the 8×8 patches.
 
     The sign of a component is that of its largest entry: the result does not depend on the
@@ -79,7 +80,7 @@ def autoencoder_loss(
     """
     error = autoencoder(images).float() - images
     squared = error.square().mean((1, 2, 3))
-    psnr = -10 * torch.log10(squared.detach().clamp_min(1e-10) / 4).mean()
+    psnr = decibels(squared.detach() / 4).mean()  # of a range of 2
     return (squared + FLOOR).sqrt().mean(), {"psnr": psnr}
 
 

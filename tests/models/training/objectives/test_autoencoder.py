@@ -5,7 +5,7 @@ from gends.models.autoencoder import PatchAutoencoder
 from gends.models.training.objectives.autoencoder import (
     autoencoder_loss,
     build_optimizer,
-    initialise,
+    initialize,
 )
 
 
@@ -32,9 +32,9 @@ def psnr(model, x):
         return float(autoencoder_loss(model, x)[1]["psnr"])
 
 
-def test_initialised_latents_are_half_whitened():
+def test_initialized_latents_are_half_whitened():
     model = small()
-    initialise(model, batches())
+    initialize(model, batches())
     with torch.no_grad():
         z = torch.cat([model.encode(x) for x in batches()]).movedim(1, -1).flatten(0, 2)
         deviations = z.std(0, correction=0)
@@ -45,28 +45,28 @@ def test_initialised_latents_are_half_whitened():
     torch.testing.assert_close(deviations / deviations[0], filters / filters[0], rtol=0.02, atol=0)
 
 
-def test_initialised_pair_reconstructs_and_more_channels_do_so_better():
+def test_initialized_pair_reconstructs_and_more_channels_do_so_better():
     x = photographs(seed=9)
     found = []
     for channels in (3, 12, 24):
         model = small(channels)
-        initialise(model, batches())
+        initialize(model, batches())
         found.append(psnr(model, x))
     assert found == sorted(found)
     assert found[-1] > found[0] + 5
 
 
-def test_initialise_is_deterministic():
+def test_initialize_is_deterministic():
     first, second = small(), small()
-    initialise(first, batches())
-    initialise(second, iter(batches()))
+    initialize(first, batches())
+    initialize(second, iter(batches()))
     assert torch.equal(first.analysis.weight, second.analysis.weight)
 
 
 @pytest.mark.parametrize("given", [[], [torch.zeros(2, 3, 16, 16)]])
-def test_initialise_refuses_what_holds_too_little(given):
+def test_initialize_refuses_what_holds_too_little(given):
     with pytest.raises(ValueError, match="images"):
-        initialise(small(), given)
+        initialize(small(), given)
 
 
 def test_loss_measures_the_error():
@@ -83,7 +83,7 @@ def test_loss_measures_the_error():
 
 def test_training_improves_on_the_linear_pair_and_leaves_it_alone():
     model = small(4)
-    initialise(model, batches())
+    initialize(model, batches())
     optimizer = build_optimizer(model, 2e-3)
     linear = model.analysis.weight.clone()
     before = psnr(model, photographs(seed=9))
