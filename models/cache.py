@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
+# Not functools.lru_cache: what is made depends on more than its key, which stands for a picture.
+# And cachetools would be one more package that a build needs, for the dozen lines below.
 class Recent(Generic[Value]):
     """The `size` values that were asked for last, by key."""
 

@@ -128,7 +128,11 @@ def _interpolate(x: float, xs: tuple[float, ...], ys: tuple[float, ...]) -> floa
 
 
 def _pool_adjacent_violators(x: Values, y: Values, weight: Values) -> tuple[Values, Values]:
-    """Merge neighbours until both rise by a thousandth; merged ones become their weighted mean."""
+    """Merge neighbours until both rise by a thousandth; merged ones become their weighted mean.
+
+    Isotonic regression as scipy and scikit-learn have it lets neighbours be equal and leaves x as
+    it is: its result has no inverse, which a curve needs.
+    """
     blocks: list[tuple[float, float, float]] = []
     for block in zip(x.tolist(), y.tolist(), weight.tolist(), strict=True):
         merged = block

@@ -9,6 +9,9 @@ import torch
 from torch import nn
 
 
+# Not diffusers' EMAModel: its decay lags one update behind this one and begins with a plain copy,
+# so averages would differ from those of runs under way; and it keeps a list of tensors, without
+# buffers, that has to be copied into a module before it can be sampled from or saved.
 class Ema:
     """Averaged twins of modules, ready to be sampled from and saved.
 

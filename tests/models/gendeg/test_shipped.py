@@ -14,6 +14,7 @@ from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Instruction
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.presets import GENDEG_MINI
 
 
 def test_they_fit_their_budget():
@@ -28,6 +29,7 @@ def test_they_make_pairs_about_as_severe_as_asked():
     model = GenDeg.from_pretrained("gendeg-mini")
     assert model.scm is not None
     assert model.calibration.curves.keys() == DEGRADATIONS.keys()
+    assert model.structure == GENDEG_MINI.structure
     clean = np.asarray(Pillow.fromarray(data.astronaut()).resize((64, 64)))
     wanted = 0.15
     instruction = Instruction(degradation="haze", mu=wanted, sigma=0.08, seed=1)
