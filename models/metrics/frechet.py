@@ -8,6 +8,8 @@ import numpy.typing as npt
 Features = npt.NDArray[np.float32]
 
 
+# Not torchmetrics': it wants whole covariances and eigenvalues of their product. For 50 pictures
+# that is 15 s in place of 1 ms, and no digit more.
 def frechet_distance(one: Features, other: Features) -> float:
     """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½) of the Gaussians fitted to two sets.
 

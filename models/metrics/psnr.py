@@ -11,6 +11,7 @@ FLOOR = 10 ** (-MOST_PSNR / 10)
 """Least mean squared error that counts."""
 
 
+# Not torchmetrics': equal pictures are infinite there, and a package would be needed for one line.
 def decibels(squared_error: Tensor) -> Tensor:
     """10 log10(1 / e) of mean squared errors of pictures in [0, 1], in dB, at most `MOST_PSNR`."""
     return -10 * torch.log10(squared_error.clamp_min(FLOOR))
