@@ -29,8 +29,8 @@ from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
 from gends.pipeline.making.unit import make_unit
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
-from gends.pipeline.photographs.sources import base_folder, read_source
 from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.sources.source import base_folder, read_source
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.types import WorkUnit
 

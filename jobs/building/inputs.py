@@ -12,9 +12,9 @@ from gends.pipeline.format.identity import IDENTITY_NAME, read_identity, write_i
 from gends.pipeline.keeping.dataset import Dataset, make_identity, open_dataset
 from gends.pipeline.keeping.parts import CATALOG_NAME, write_parts
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
-from gends.pipeline.photographs.sources import SourceError, base_folder, read_source
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.planning.plan import Plan
+from gends.pipeline.sources.source import SourceError, base_folder, read_source
 from gends.pipeline.storage.store import Store
 
 

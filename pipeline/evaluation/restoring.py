@@ -17,9 +17,9 @@ from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.making.load import UnusableError, decode
 from gends.pipeline.making.pack import encode
 from gends.pipeline.photographs.encoded import read_bytes
-from gends.pipeline.photographs.sources import base_folder, read_source
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
+from gends.pipeline.sources.source import base_folder, read_source
 from gends.pipeline.storage.store import AlreadyExistsError, Store
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 

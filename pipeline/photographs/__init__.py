@@ -1,1 +1,1 @@
-"""Clean photographs: where they come from, and the catalog of what was found."""
+"""Clean photographs: their bytes, and the catalog of what was found."""

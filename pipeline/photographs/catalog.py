@@ -23,7 +23,7 @@ from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.names import printable, source_id
 from gends.pipeline.photographs.encoded import ends_digest, num_bytes, read_bytes
-from gends.pipeline.photographs.sources import SourceError
+from gends.pipeline.sources.source import SourceError
 from gends.pipeline.storage.store import room_in
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 

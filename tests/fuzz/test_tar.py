@@ -21,8 +21,8 @@ from gends.pipeline.keeping.verify import verify
 from gends.pipeline.names import printable
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
 from gends.pipeline.photographs.encoded import read_bytes
-from gends.pipeline.photographs.sources import SourceError, read_source
 from gends.pipeline.reading.reader import read_manifest
+from gends.pipeline.sources.source import SourceError, read_source
 
 NAMES = (
     "a.png",

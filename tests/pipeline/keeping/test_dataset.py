@@ -20,9 +20,9 @@ from gends.pipeline.keeping.dataset import (
 from gends.pipeline.keeping.parts import CATALOG_NAME, PROFILE_NAME, mend_parts
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
 from gends.pipeline.photographs.catalog_changes import describe_changes
-from gends.pipeline.photographs.sources import SourceRow, read_source
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.reading.reader import read_manifest
+from gends.pipeline.sources.source import SourceRow, read_source
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import AlreadyExistsError
 

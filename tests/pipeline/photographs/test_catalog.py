@@ -24,8 +24,8 @@ from gends.pipeline.making.load import load_views
 from gends.pipeline.names import source_id
 from gends.pipeline.photographs.catalog import ROWS_PER_GROUP, Catalog, write_catalog
 from gends.pipeline.photographs.encoded import END, read_bytes
-from gends.pipeline.photographs.sources import SourceError, read_source
 from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.sources.source import SourceError, read_source
 from gends.pipeline.types import CleanImage, Failure, SourceRow, View
 
 LONGEST_KEY_TAIL = f"-{max(DEGRADATIONS, key=len)}-999999.json"
@@ -427,7 +427,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
-from gends.pipeline.photographs.sources import SourceRow
+from gends.pipeline.sources.source import SourceRow
 
 folder = Path(sys.argv[1])
 for count in (5_000, 100_000):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gends.histograms.profile import Profile
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
-from gends.pipeline.photographs.sources import SourceRow
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.planning.plan import Plan, draw_seed
+from gends.pipeline.sources.source import SourceRow
 from gends.pipeline.types import Request, View
 
 PROFILE = Profile.reference()

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gends.pipeline.names import own_id, path_problem, printable
-from gends.pipeline.photographs.samples import optional, read_tar
-from gends.pipeline.photographs.tars import members
+from gends.pipeline.sources.samples import optional, read_tar
+from gends.pipeline.sources.tars import members
 from gends.pipeline.types import IMAGE_SUFFIXES, MOST_TEXT, SourceRow
 
 COLUMNS = ("uri", "source_id", "dataset", "degradation", "caption", "split")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gends.pipeline.photographs.sources import COLUMNS, SourceError, base_folder, read_source
+from gends.pipeline.sources.source import COLUMNS, SourceError, base_folder, read_source
 from gends.pipeline.types import SourceRow
 
 

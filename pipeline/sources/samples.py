@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gends.pipeline.names import control_problem, own_id, path_problem, printable
-from gends.pipeline.photographs.tars import leads_out, members, oddity
+from gends.pipeline.sources.tars import leads_out, members, oddity
 from gends.pipeline.types import IMAGE_SUFFIXES, MOST_TEXT, SourceRow
 
 

@@ -1,0 +1,1 @@
+"""Where clean photographs come from: folders, lists, tables, tars."""
