@@ -6,11 +6,11 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gends.models.erase import erase
 from gends.pipeline.storage.store import room_in
 
 FACTS_NAME = "export.json"
@@ -40,17 +40,19 @@ def new_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         BlockingIOError: another process is exporting to `out` right now.
+        FileExistsError: what has the hidden folder's name is a link or a file, and not ours.
         StorageError: the disk is full.
     """
     hidden = out.with_name(f".{out.name}.exporting")
     with room_in(out.parent), _locked(hidden):
         for left in hidden.iterdir():
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+            erase(left)
         try:
             yield hidden
             os.sync()  # before the name: after a power cut it must not stand for less
         except BaseException:
-            shutil.rmtree(hidden, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                erase(hidden)
             raise
         os.replace(hidden, out)  # an empty folder of that name is replaced
 
@@ -63,8 +65,14 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """A folder, made if need be, that no other process has; a process that dies lets go of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not folder.is_symlink():  # it may lead to nothing, which would be made
+            folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise FileExistsError(
+            f"{folder} is a link or a file, and an export would need the name; remove it"
+        ) from error
     try:
         if not _take(descriptor, folder):
             raise BlockingIOError(f"{folder}: another export is at work here; wait for it")
@@ -77,6 +85,6 @@ def _take(descriptor: int, folder: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Or it was finished and renamed between the opening and the lock.
-        return os.path.samestat(os.fstat(descriptor), os.stat(folder))
+        return os.path.samestat(os.fstat(descriptor), os.lstat(folder))
     except (BlockingIOError, FileNotFoundError):
         return False

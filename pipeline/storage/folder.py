@@ -9,11 +9,13 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
+from gends.models.erase import erase
 from gends.pipeline.storage.faults import fault_point
-from gends.pipeline.storage.store import AlreadyExistsError, Store, room_in, usable
+from gends.pipeline.storage.rename import rename_to_free
+from gends.pipeline.storage.store import AlreadyExistsError, StorageError, Store, room_in, usable
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 """Names of files that are being written."""
@@ -22,21 +24,31 @@ MOST_OPEN = 64
 
 
 class LocalStore(Store):
-    """A folder."""
+    """A folder, which may be a link; but nothing is written or deleted behind a link in it."""
 
     def __init__(self, root: Path | str) -> None:
-        """Point at a folder, which need not exist yet."""
-        self.root = Path(root)
-        self.url = str(root)
+        """Point at a folder, which need not exist yet. It stays the same when the process moves."""
+        self.root = Path(root).absolute()
+        self.url = str(self.root)
         self._files: dict[str, OpenFile] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the absolute path: the other side may stand in another folder."""
-        return LocalStore, (self.root.absolute(),)
+        """Pickle as the path, without open files."""
+        return LocalStore, (self.root,)
 
     def path(self, name: str) -> Path:
         """Local path of a name."""
         return self.root / name
+
+    def _owned_path(self, name: str) -> Path:
+        """Local path of a name to write or delete: what lies behind a link belongs to others."""
+        for folder in PurePosixPath(name).parents[:-1]:
+            if (link := self.path(str(folder))).is_symlink():
+                raise StorageError(
+                    f"{link} is a link: nothing is written or deleted behind one; put a folder in "
+                    "its place, or mount the other disk there"
+                )
+        return self.path(name)
 
     def exists(self, name: str) -> bool:
         """See `Store`."""
@@ -75,7 +87,7 @@ class LocalStore(Store):
         self, name: str, *, create_only: bool = False, check: Callable[[], None] | None = None
     ) -> Iterator[BinaryIO]:
         """See `Store`: a hidden temporary file, synced and then given its name."""
-        final, folder = self.path(name), name.partition("/")[0]
+        final, folder = self._owned_path(name), name.partition("/")[0]
         temporary = final.parent / f".{final.name}.{uuid.uuid4().hex}"
         try:
             with room_in(final.parent):
@@ -92,8 +104,7 @@ class LocalStore(Store):
                     check()
                 fault_point(f"{folder}.checked")
                 if create_only or (check is not None and before is None):
-                    # link() refuses an existing name atomically; rename() would replace it.
-                    os.link(temporary, final)
+                    rename_to_free(temporary, final)
                 elif check is not None and _version_behind(final) != before:
                     raise AlreadyExistsError(f"{final} was replaced by another process")
                 else:
@@ -142,7 +153,7 @@ class LocalStore(Store):
 
     def remove(self, name: str, version: str | None = None) -> None:
         """See `Store`; what may have been replaced since it was looked at is put back if it was."""
-        path = self.path(name)
+        path = self._owned_path(name)
         if version is None:
             path.unlink(missing_ok=True)
             return
@@ -153,19 +164,20 @@ class LocalStore(Store):
             path.rename(aside)
             if _version(aside.lstat()) != version:
                 with contextlib.suppress(FileExistsError):
-                    os.link(aside, path, follow_symlinks=False)
-            _delete(aside)
+                    rename_to_free(aside, path)
+            erase(aside)  # whatever it is: among a shard's units nothing else belongs
 
     def remove_all(self, folder: str, versions: dict[str, str]) -> None:
         """See `Store`."""
         super().remove_all(folder, versions)
-        with contextlib.suppress(OSError):  # there is something else in it
-            self.path(folder).rmdir()
+        with contextlib.suppress(OSError):  # there is something else in it, or it is a link
+            self._owned_path(folder).rmdir()
 
     def sweep(self, folder: str) -> None:
         """See `Store`: only files that `publish` named; others are not ours."""
         nothing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
-        with nothing, os.scandir(self.path(folder)) as entries:
+        place = self._owned_path(f"{folder}/x" if folder else "x").parent
+        with nothing, os.scandir(place) as entries:
             for entry in entries:
                 ours = entry.is_file(follow_symlinks=False) or entry.is_symlink()
                 if TEMPORARY.fullmatch(entry.name) and ours:
@@ -187,10 +199,7 @@ class OpenFile:
 
 def _delete(path: Path) -> None:
     """Whatever it is: in the folder of a shard's units nothing else belongs."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    erase(path)
 
 
 def _version(facts: os.stat_result) -> str:

@@ -66,3 +66,14 @@ def test_wrong_usage_makes_nothing(cli, finished, tmp_path, arguments, words):
     assert ended.code == 2
     assert all(word in " ".join(ended.err.split()) for word in words), ended.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_at_the_temporary_name_is_refused(cli, finished, tmp_path):
+    (tmp_path / "victim" / "sub").mkdir(parents=True)
+    (tmp_path / "victim" / "sub" / "b").write_text("precious")
+    (tmp_path / ".out.exporting").symlink_to("victim")
+    ended = cli("export", "folder", finished.store.root, tmp_path / "out")
+    assert ended.code == 2
+    assert f"{tmp_path}/.out.exporting is a link or a file" in ended.err
+    assert (tmp_path / "victim" / "sub" / "b").read_text() == "precious"
+    assert not (tmp_path / "out").exists()

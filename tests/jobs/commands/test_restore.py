@@ -230,3 +230,16 @@ def test_no_model_and_no_pictures_are_refused(cli, model, pictures, tmp_path):
     ended = cli("restore", model, tmp_path / "empty", tmp_path / "out")
     assert ended.code == 2
     assert "no pictures" in ended.err
+
+
+def test_nothing_is_written_behind_a_link_in_the_output(cli, model, pictures, tmp_path):
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    victim.mkdir()
+    (victim / "tiny.png").write_text("precious")
+    out.mkdir()
+    (out / "deeper").symlink_to(victim)
+    ended = cli("restore", model, pictures, out, "--overwrite")
+    assert ended.code == 1
+    assert "out/deeper is a link: nothing is written or deleted behind one" in ended.err
+    assert [path.name for path in victim.iterdir()] == ["tiny.png"]
+    assert (victim / "tiny.png").read_text() == "precious"

@@ -71,3 +71,31 @@ def test_a_killed_export_starts_again_and_a_living_one_is_left_alone(tmp_path):
         (folder / "new").write_text("-")
     assert [path.name for path in out.iterdir()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "file"])
+def test_what_has_the_hidden_name_and_is_not_ours_is_refused(tmp_path, kind):
+    victim, hidden = tmp_path / "victim", tmp_path / ".out.exporting"
+    (victim / "sub").mkdir(parents=True)
+    (victim / "sub" / "precious").write_text("kept")
+    if kind == "file":
+        hidden.write_text("kept")
+    else:
+        hidden.symlink_to(victim if kind == "link" else tmp_path / "nowhere")
+    with pytest.raises(FileExistsError, match="exporting is a link or a file"):
+        new_folder(tmp_path / "out").__enter__()
+    assert (victim / "sub" / "precious").read_text() == "kept"
+    assert os.path.lexists(hidden)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_links_in_what_a_killed_export_left_are_removed_alone(tmp_path):
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "precious").write_text("kept")
+    (tmp_path / ".out.exporting").mkdir()
+    (tmp_path / ".out.exporting" / "rain").symlink_to(tmp_path / "victim")
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "file").write_text("-")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["file"]
+    assert (tmp_path / "victim" / "precious").read_text() == "kept"

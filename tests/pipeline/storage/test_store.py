@@ -272,3 +272,42 @@ def test_open_files_are_closed_in_silence_when_the_interpreter_ends(tmp_path):
 def test_missing_rights_are_told_of_the_file(tmp_path):
     with pytest.raises(PermissionError), usable("a.tar"):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@pytest.mark.parametrize("link", ["work", "work/000000"])
+def test_nothing_is_written_or_deleted_behind_a_link(tmp_path, link):
+    victim, store = tmp_path / "victim", open_store(tmp_path / "root")
+    deep = victim if link == "work/000000" else victim / "000000"
+    deep.mkdir(parents=True)
+    for name in ("000000.arrow", f".x.{'0' * 32}"):
+        (deep / name).write_text("precious")
+    (tmp_path / "root" / link).parent.mkdir(parents=True)
+    (tmp_path / "root" / link).symlink_to(victim)
+    before = store.versions("work/000000")
+    assert len(before) == 2
+    attempts = [
+        lambda: put(store, "work/000000/000000.arrow", b"new"),
+        lambda: put(store, "work/000000/000001.arrow", b"new", create_only=True),
+        lambda: store.remove("work/000000/000000.arrow"),
+        lambda: store.remove_all("work/000000", before),
+        lambda: store.sweep("work/000000"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(StorageError, match=f"root/{link} is a link: nothing is written"):
+            attempt()
+    assert store.versions("work/000000") == before
+    assert store.read("work/000000/000000.arrow") == b"precious"
+
+
+def test_a_root_may_be_a_link_and_a_file_that_is_one_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "root").symlink_to("disk")
+    (tmp_path / "elsewhere").write_text("precious")
+    (tmp_path / "disk" / "a").symlink_to(tmp_path / "elsewhere")
+    store = open_store(tmp_path / "root")
+    put(store, "a", b"new")
+    assert store.read("a") == (tmp_path / "disk" / "a").read_bytes() == b"new"
+    (tmp_path / "disk" / "b").symlink_to(tmp_path / "elsewhere")
+    store.remove("b", store.version("b"))
+    assert (tmp_path / "elsewhere").read_text() == "precious"
+    assert store.names("") == ["a"]
