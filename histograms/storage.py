@@ -78,8 +78,9 @@ def write(content: Json, path: str | os.PathLike[str]) -> None:
     """Write beside `path`, then move there: readers see the old file or the new one, whole."""
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
     try:
-        with partial.open("wb") as file:
+        with partial.open("xb") as file:
             file.write(dump(content))
             file.flush()
             os.fsync(file.fileno())

@@ -18,6 +18,7 @@ from diffusers.configuration_utils import ConfigMixin
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
+from gends.models.erase import erase
 from gends.models.json_object import read_object
 
 DIFFUSERS = {"low_cpu_mem_usage": False}
@@ -28,6 +29,8 @@ MOST_TOLD = 600
 
 def save_module(module: Any, path: Path) -> None:
     """Write a diffusers model to the folder `path`; the same model gives the same bytes."""
+    for old in (path / "config.json", *path.glob("*.safetensors")):
+        erase(old)
     module.save_pretrained(path, safe_serialization=True)
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     config.pop("_name_or_path", None)  # the folder it once came from is nobody's business

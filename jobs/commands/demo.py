@@ -16,6 +16,7 @@ from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.verify import verify
 from gends.pipeline.reading.reader import read_manifest
 from gends.pipeline.reading.sheet import contact_sheet
+from gends.pipeline.storage.opening import open_store
 
 PHOTOS = resources.files("gends.jobs").joinpath("photos")
 
@@ -46,7 +47,8 @@ def command(out: Path, workers: int | None) -> None:
     problems = [p for _, found in verify(open_dataset(out), deep=True) for p in found]
     click.echo(f"verified: {len(problems) or 'no'} problems")
     sheet = out / "sheet.png"
-    contact_sheet(out).save(sheet)
+    with open_store(out).publish(sheet.name) as file:
+        contact_sheet(out).save(file, "PNG")
     pairs = read_manifest(out, columns=["key"]).num_rows
     click.echo(f"{pairs} pairs in {out}; contact sheet: {sheet.absolute()}")
     sys.exit(1 if problems else 0)

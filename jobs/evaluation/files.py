@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,19 +15,36 @@ import pyarrow.parquet as pq
 
 from gends.pipeline.evaluation.latex import to_latex
 from gends.pipeline.evaluation.markdown import to_markdown
-from gends.pipeline.evaluation.plots import FORMATS, plot
+from gends.pipeline.evaluation.plots import plot
 from gends.pipeline.evaluation.score import Scores
-from gends.pipeline.storage.store import room_in
+from gends.pipeline.storage.opening import open_store
+from gends.pipeline.storage.store import Store, room_in
 
 RECORD = "evaluation.json"
 """Written last: an evaluation without it is not whole."""
+TABLES, TEXTS, PLOTS = ("pairs.parquet", "groups.parquet"), ("tables.md", "tables.tex"), "plots"
 PACKAGES = ("gends", "torch", "numpy", "pillow")
 
 
 def check_free(out: Path | None, *, overwrite: bool) -> None:
-    """Raise ValueError where an evaluation would be written over another without being asked to."""
-    if out is not None and (out / RECORD).exists() and not overwrite:
+    """Raise ValueError where an evaluation would be written over anything without being asked to.
+
+    Also where it could not be written, as what it is to replace lies behind a link.
+    """
+    if out is None:
+        return
+    if (out / PLOTS).is_symlink():
+        raise ValueError(f"{out / PLOTS} is a link: nothing is replaced behind one; remove it")
+    if overwrite:
+        return
+    if (out / RECORD).exists():
         raise ValueError(f"{out} holds an evaluation; name another folder, or --overwrite it")
+    for name in (*TABLES, *TEXTS):
+        if os.path.lexists(out / name):
+            raise ValueError(
+                f"{out / name} is there, and no {RECORD} says that it is of an evaluation; "
+                "name another folder, or --overwrite it"
+            )
 
 
 def write_evaluation(
@@ -44,20 +63,40 @@ def write_evaluation(
         notes: what stands with the tables.
         facts: JSON values for the record.
     """
-    with room_in(out):
-        out.mkdir(parents=True, exist_ok=True)
-        (out / RECORD).unlink(missing_ok=True)
-        pq.write_table(_pairs(scores), out / "pairs.parquet", compression="zstd")
-        pq.write_table(summary, out / "groups.parquet", compression="zstd")
-        (out / "tables.md").write_text(to_markdown(summary, notes), encoding="utf-8")
-        (out / "tables.tex").write_text(to_latex(summary, notes), encoding="utf-8")
-        for path in (out / "plots").glob("*"):  # of datasets that may not be among these
-            if path.suffix[1:] in FORMATS:
-                path.unlink()
-        plot(summary, out / "plots")
-        record = {**facts, "versions": {name: version(name) for name in PACKAGES}}
-        text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
-        (out / RECORD).write_text(f"{text}\n", encoding="utf-8")
+    store = open_store(out)
+    for path in _earlier_plots(out):  # of datasets that may not be among these
+        store.remove(f"{PLOTS}/{path}")
+    store.remove(RECORD)
+    for name, table in zip(TABLES, (_pairs(scores), summary), strict=True):
+        with store.publish(name) as file:
+            pq.write_table(table, file, compression="zstd")
+    for name, write in zip(TEXTS, (to_markdown, to_latex), strict=True):
+        _publish(store, name, write(summary, notes).encode())
+    with tempfile.TemporaryDirectory(prefix="gends-") as scratch, room_in(scratch):
+        plots = plot(summary, Path(scratch))
+        for path in plots:
+            _publish(store, f"{PLOTS}/{path.name}", path.read_bytes())
+    record = {
+        **facts,
+        "versions": {name: version(name) for name in PACKAGES},
+        PLOTS: sorted(path.name for path in plots),
+    }
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
+    _publish(store, RECORD, f"{text}\n".encode())
+
+
+def _publish(store: Store, name: str, data: bytes) -> None:
+    with store.publish(name) as file:
+        file.write(data)
+
+
+def _earlier_plots(out: Path) -> list[str]:
+    """Names of the plots that an evaluation drew; others in their folder are not its own."""
+    try:
+        names = json.loads((out / RECORD).read_text("utf-8"))[PLOTS]
+        return [name for name in names if Path(name).name == name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _pairs(scores: Mapping[str, Scores]) -> pa.Table:

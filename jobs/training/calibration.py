@@ -20,6 +20,7 @@ from gends.models.degrader import Instruction
 from gends.models.gendeg.calibration import Calibration, Curve, fit_curve
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
+from gends.models.gendeg.storage import check_place
 from gends.models.training.randomness import step_seed
 from gends.reading.dataset import PairDataset
 
@@ -35,6 +36,7 @@ def train_calibration(
     **draws: int,
 ) -> None:
     """Measure the calibration curves and store the model with them; `draws` as for `calibrate`."""
+    check_place(out)
     # In float32 everywhere: these weights are stored again.
     trained = GenDeg.from_pretrained(model, device=device_of(device), dtype=torch.float32)
     curves: dict[str, Curve] = {}

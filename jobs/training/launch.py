@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from gends.jobs.cluster.cause import last_line
 from gends.jobs.cluster.connect import in_use
 from gends.jobs.errors import BuildError
 from gends.jobs.training.mailbox import open_mailbox
+from gends.models.erase import erase
 from gends.models.training.interruption import stop_on_signals
 from gends.pipeline.format.damage import PairError
 from gends.pipeline.storage.store import StorageError
@@ -120,11 +120,12 @@ class Launch:
     @contextlib.contextmanager
     def _scratch(self) -> Iterator[None]:
         """Give Ray Train a folder for its own records, which mean nothing to the next run."""
-        shutil.rmtree(self._ray_folder, ignore_errors=True)
+        erase(self._ray_folder)
         try:
             yield
         finally:
-            shutil.rmtree(self._ray_folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # a rank that was lost may still write there
+                erase(self._ray_folder)
 
     def blame(self, error: BaseException) -> BaseException:
         """What a training ended with, out of what Ray Train ended with.
@@ -138,6 +139,7 @@ class Launch:
             if isinstance(failure, USER_ERRORS):
                 return _in_short(failure)
         words = "".join(traceback.format_exception(error))
+        erase(self.folder / FAILURE)
         (self.folder / FAILURE).write_text(words, encoding="utf-8")
         rank, why = next(iter(failures.items()), (None, error))
         who = "the training" if rank is None else f"rank {rank} of {self.ranks}"

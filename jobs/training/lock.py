@@ -23,7 +23,7 @@ def held(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
         BuildError: another process still holds it after `patience` seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
+    with (folder / LOCK).open("a") as file:
         _lock(file.fileno(), folder, time.monotonic() + patience)
         yield
 

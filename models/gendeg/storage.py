@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import reprlib
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch import nn
 from transformers import CLIPTextModel
 
 from gends.models.degradations import Structure, check_structures
+from gends.models.erase import erase
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.fit import misfit
 from gends.models.gendeg.instruction.conditioning import SeverityConditioner
@@ -54,9 +55,33 @@ T = TypeVar("T")
 def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> None:
     """Write all parts of a model to the folder `path`, in place of one that is there.
 
-    `dtype` is that of the stored weights; as they are by default.
+    `dtype` is that of the stored weights; as they are by default. A new folder appears when all is
+    in it.
+
+    Raises:
+        FileExistsError: there is something in the folder that is no such model.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    check_place(path)
+    if (path / INDEX).exists():
+        _write_model(path, parts, dtype)
+        return
+    partial = path.absolute().with_name(f".partial-{path.absolute().name}")
+    erase(partial)
+    partial.mkdir(parents=True)
+    _write_model(partial, parts, dtype)
+    partial.rename(path)  # in place of an empty folder, if there is one
+
+
+def check_place(path: Path) -> None:
+    """Raise FileExistsError where a model cannot be written without the loss of something else."""
+    if path.is_dir() and any(path.iterdir()):
+        with contextlib.suppress(ValueError):
+            if read_object(path / INDEX).get("_class_name") == CLASS:
+                return
+        raise FileExistsError(f"{path} holds something that is no {CLASS} model; name a new folder")
+
+
+def _write_model(path: Path, parts: Parts, dtype: torch.dtype | None) -> None:
     index: dict[str, Any] = {
         "_class_name": CLASS,
         "_diffusers_version": diffusers.__version__,
@@ -70,16 +95,18 @@ def save_model(path: Path, parts: Parts, dtype: torch.dtype | None = None) -> No
     for part, classes in MODULES.items():
         module = parts.modules.get(part)
         index[part] = [None, None]
-        shutil.rmtree(path / part, ignore_errors=True)
+        erase(path / part)
         if module is not None:
             name = type(module).__name__
             index[part] = [classes[name][0], name]
             _save_module(module, path / part, dtype)
+    for other in ("tokenizer", "scheduler", CALIBRATION):
+        erase(path / other)
     save_tokenizer(parts.tokenizer, path / "tokenizer")
     parts.schedule.scheduler.save_pretrained(path / "scheduler")
-    (path / CALIBRATION).unlink(missing_ok=True)
     if parts.calibration.curves:
         parts.calibration.save(path / CALIBRATION)
+    erase(path / INDEX)
     (path / INDEX).write_text(to_json(index), encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from gends.models.erase import erase
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{9})")
@@ -38,7 +39,7 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint, *, keep: int = 2) 
     """Write atomically, then delete all but the `keep` newest; returns the checkpoint's folder."""
     final = directory / f"step-{checkpoint.step:09d}"
     partial = directory / f".partial-{final.name}"
-    shutil.rmtree(partial, ignore_errors=True)
+    erase(partial)
     partial.mkdir(parents=True)
     for part, tensors in checkpoint.tensors.items():
         whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
@@ -50,7 +51,7 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint, *, keep: int = 2) 
     partial.rename(final)
     _flush(directory)
     for old in _checkpoints(directory)[:-keep]:
-        shutil.rmtree(old)
+        erase(old)
     return final
 
 

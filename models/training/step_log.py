@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gends.models.erase import erase
+
 
 class StepLog:
     """JSON lines, each with the number of completed steps that it is about as `step`."""
@@ -27,7 +29,8 @@ def cut_back(path: Path, step: int) -> None:
     if not path.exists():
         return
     partial = path.with_name(f".partial-{path.name}")
-    with path.open(encoding="utf-8") as lines, partial.open("w", encoding="utf-8") as kept:
+    erase(partial)
+    with path.open(encoding="utf-8") as lines, partial.open("x", encoding="utf-8") as kept:
         kept.writelines(line for line in lines if _within(line, step))
     partial.replace(path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +12,7 @@ from torch import nn
 from gends._version import __version__
 from gends.jobs.training.restorer.settings import RestorerSettings
 from gends.jobs.training.trained_on import RECORD, History, Trained
+from gends.models.erase import erase
 from gends.models.restorers.architectures import Restorer, save
 
 VALIDATIONS = "validation.jsonl"
@@ -24,7 +24,7 @@ def write_result(
 ) -> None:
     """Write the result's folder whole, in place of what an earlier end of the same run left."""
     partial = settings.folder / ".partial-result"
-    shutil.rmtree(partial, ignore_errors=True)
+    erase(partial)
     save(cast(Restorer, restorer), partial)
     facts = {
         "gends": __version__,
@@ -35,7 +35,7 @@ def write_result(
     }
     (partial / RECORD).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", "utf-8")
     (partial / "README.md").write_text(card(facts), encoding="utf-8")
-    shutil.rmtree(settings.result, ignore_errors=True)
+    erase(settings.result)
     partial.rename(settings.result)
 
 

@@ -8,7 +8,6 @@ of any crop of whole cells follows from them exactly.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gends.models.erase import erase
 from gends.models.identity import differences
 from gends.models.training.objectives.latent_writer import (
     FORMAT,
@@ -71,7 +71,7 @@ class LatentCache:
         if path.exists():
             raise ValueError(f"latent cache {path} exists: open it, or delete it to build anew")
         partial = path.with_name(f".partial-{path.name}")
-        shutil.rmtree(partial, ignore_errors=True)
+        erase(partial)
         partial.mkdir(parents=True)
         with LatentWriter(partial, encode) as writer:
             stream = iter(pairs)

@@ -279,3 +279,28 @@ def test_wrong_usage_is_said_before_anything_is_computed(cli, model, sets, argum
     ended = cli("evaluate", model, "--data", sets[0], *FAST, *arguments)
     assert ended.code == 2
     assert words in " ".join(ended.err.split())
+
+
+def test_an_evaluation_takes_nothing_away_that_is_not_its_own(cli, model, sets, tmp_path):
+    out, figures = tmp_path / "out", tmp_path / "figures"
+    figures.mkdir()
+    (figures / "mine.png").write_text("precious")
+    data = ("evaluate", model, "--data", sets[0], *FAST, "--limit", 4, "--out", out)
+    (out / "plots").mkdir(parents=True)
+    (out / "plots" / "mine.svg").write_text("kept")
+    (out / "plots" / "first-psnr.png").symlink_to(figures / "mine.png")
+    (out / "tables.md").write_text("of a paper")
+    ended = cli(*data)
+    assert ended.code == 2
+    assert "tables.md is there, and no evaluation.json says" in ended.err
+    assert (out / "tables.md").read_text() == "of a paper"
+    for _ in range(2):
+        assert cli(*data, "--overwrite").code == 0
+    assert (out / "plots" / "mine.svg").read_text() == "kept"
+    assert (figures / "mine.png").read_text() == "precious"
+    shutil.rmtree(out / "plots")
+    (out / "plots").symlink_to(figures)
+    ended = cli(*data, "--overwrite")
+    assert ended.code == 2
+    assert "plots is a link: nothing is replaced behind one" in ended.err
+    assert [path.name for path in figures.iterdir()] == ["mine.png"]

@@ -349,3 +349,27 @@ def test_what_a_model_no_longer_has_is_not_read_back(tiny_mini: GenDeg, tmp_path
     assert loaded.scm is None
     assert not loaded.calibration.curves
     assert not (tmp_path / "scm").exists()
+
+
+def test_a_model_is_not_written_over_something_else(tiny_mini: GenDeg, tmp_path: Path):
+    (tmp_path / "mine" / "unet").mkdir(parents=True)
+    (tmp_path / "mine" / "unet" / "weights").write_text("precious")
+    for index in (None, '{"_class_name": "StableDiffusionPipeline"}'):
+        if index is not None:
+            (tmp_path / "mine" / "model_index.json").write_text(index)
+        with pytest.raises(FileExistsError, match="mine holds something that is no GenDeg model"):
+            tiny_mini.save_pretrained(tmp_path / "mine")
+    assert (tmp_path / "mine" / "unet" / "weights").read_text() == "precious"
+
+
+def test_saving_again_replaces_links_and_not_what_they_lead_to(saved: Path, tmp_path: Path):
+    model = GenDeg.from_pretrained(saved)
+    victim = saved.parent / f"{saved.name}-victim"
+    shutil.move(saved / "unet", victim)
+    config = (victim / "config.json").read_text()
+    (victim / "config.json").write_text(config + " ")
+    (saved / "unet").symlink_to(victim)
+    model.save_pretrained(saved)
+    assert (victim / "config.json").read_text() == config + " "
+    assert not (saved / "unet").is_symlink()
+    assert GenDeg.from_pretrained(saved).unet is not None
