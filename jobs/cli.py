@@ -18,6 +18,7 @@ from gends.jobs.console import streams
 from gends.jobs.errors import BuildError, DrainedError
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.keeping.lease import LeaseLostError
+from gends.pipeline.storage.paths import check_path
 from gends.pipeline.storage.store import StorageError
 
 COMMANDS = {
@@ -38,6 +39,10 @@ COMMANDS = {
 """What each module of that name, here beside this one, is for."""
 RESUMING = {"run", "repair", "retry", "demo", "restore", "train"}
 """Commands that go on where they were; the others start again."""
+PATHS = """\b
+Paths stand for themselves, whatever characters they hold. Only ~/ at their beginning is refused:
+no shell has expanded it (as in --out=~/x). Write $HOME/x, or ./~/x for a folder called ~.
+"""
 EXIT_CODES = """\b
 Exit codes:
   0    done; the summary names what was rejected or failed
@@ -56,6 +61,15 @@ became of its work.
 
 class LazyGroup(click.Group):
     """Imports a command when it is called: `--help` loads neither Ray nor torch."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse paths that a shell should have expanded, whichever command is given them."""
+        for arg in args:
+            try:
+                check_path(arg.partition("=")[2] if arg.startswith("-") else arg)
+            except ValueError as error:
+                ctx.fail(str(error))
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order a user meets them."""
@@ -87,7 +101,9 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+@click.group(
+    cls=LazyGroup, epilog=f"{PATHS}\n{EXIT_CODES}", context_settings={"max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="gends-build")
 def group() -> None:
     """Turn clean photographs into a dataset of degraded/clean pairs.

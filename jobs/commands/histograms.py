@@ -249,4 +249,4 @@ def _print(profile: Profile) -> None:
             f"{row.share:.3f}",
             *(f"{value:.3f}" for value in values),
         )
-    Console().print(table)
+    Console(emoji=False).print(table)

@@ -43,7 +43,7 @@ def lost_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _print(root: str, facts: dict[str, Any]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     shards = facts["shards"]
     state = "finished" if facts["finished"] else "not finished; gends-build run resumes it"
     if facts["lost"]:

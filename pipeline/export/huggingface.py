@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 import yaml
 
@@ -27,6 +28,8 @@ _SPLIT = re.compile(r"\w+(\.\w+)*")
 _APART = {*RANGES, "shard", "status", "reason", "gt_blake3", "lq_blake3"}
 """Columns that are about the shards."""
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+DISK = pa_fs.LocalFileSystem()
+"""Without it pyarrow looks whether a path is a URL."""
 FACTS = [field for field in SCHEMA if field.name not in _APART]
 
 
@@ -91,7 +94,7 @@ class _Split:
             # Pictures do not get smaller.
             facts = [field.name for field in FACTS]
             self._file = pq.ParquetWriter(
-                path, self._schema, compression=dict.fromkeys(facts, "zstd")
+                path, self._schema, compression=dict.fromkeys(facts, "zstd"), filesystem=DISK
             )
         self._file.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []

@@ -50,7 +50,9 @@ class Catalog:
         """
         self.path = path
         try:
-            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+            # Opened here: of a path pyarrow would make a URL or a home folder where it can.
+            file = pa.OSFile(os.fsencode(path))
+            self._file = pq.ParquetFile(file, page_checksum_verification=True)
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DamageError(f"{path}: not a catalog: {printable(str(error))}") from error
         facts = self._file.metadata.metadata or {}
@@ -283,9 +285,12 @@ def _write_sorted(
     )
     digest = blake3()
     count = 0
-    with pq.ParquetWriter(
-        destination, SCHEMA, compression="zstd", write_page_checksum=True
-    ) as writer:
+    with contextlib.ExitStack() as stack:
+        if isinstance(destination, str | os.PathLike):
+            destination = stack.enter_context(open(destination, "wb"))
+        writer = stack.enter_context(
+            pq.ParquetWriter(destination, SCHEMA, compression="zstd", write_page_checksum=True)
+        )
         while rows := cursor.fetchmany(ROWS_PER_GROUP):
             digest.update(repr(rows).encode())
             count += len(rows)

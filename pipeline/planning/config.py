@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from gends.models.degradations import DEGRADATIONS, Structure, check_structures
+from gends.pipeline.storage.paths import check_path
 
 MOST_PIXELS = 178_000_000
 """What `max_pixels` may be at most: just below the size from which Pillow opens no picture."""
@@ -267,6 +268,12 @@ class BuildConfig(_Section):
     @classmethod
     def _one_or_several(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+
+    @field_validator("clean", "model", "profile")
+    @classmethod
+    def _plain_path(cls, path: str) -> str:
+        check_path(path)
+        return path
 
     @field_validator("filter", "generator", mode="before")
     @classmethod

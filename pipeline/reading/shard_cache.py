@@ -14,6 +14,7 @@ from typing import Any
 from blake3 import blake3
 
 from gends.pipeline.storage.folder import OpenFile
+from gends.pipeline.storage.paths import check_path
 from gends.pipeline.storage.store import StorageError, Store, room_in, usable
 
 MOST_OPEN = 16
@@ -42,10 +43,11 @@ class ShardCache:
 
         Raises:
             StorageError: there is no such folder to be had, or no file in it to be locked.
-            ValueError: `most_bytes` is below 1.
+            ValueError: `most_bytes` is below 1, or `folder` begins with "~/".
         """
         if most_bytes < 1:
             raise ValueError(f"cache_bytes must be at least 1, got {most_bytes}")
+        check_path(str(folder))
         self.folder = Path(folder).absolute()
         self.most_bytes = most_bytes
         self._open: dict[tuple[str, str], OpenFile] = {}

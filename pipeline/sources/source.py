@@ -186,7 +186,7 @@ def _read_table(path: Path) -> Iterator[SourceRow]:
 
 
 def _read_parquet(path: Path) -> Iterator[SourceRow]:
-    table = pq.ParquetFile(path)
+    table = pq.ParquetFile(pa.OSFile(os.fsencode(path)))  # a path would be read as a URL
     columns = [name for name in table.schema_arrow.names if name in COLUMNS]
     _check_columns(path, columns)
     for name in columns:

@@ -19,8 +19,9 @@ from obstore.exceptions import AlreadyExistsError as NameTakenError
 from obstore.exceptions import BaseError, GenericError, NotFoundError, PreconditionError
 from obstore.store import from_url
 
-from gends.pipeline.storage.credentials import CREDENTIALS, refused
+from gends.pipeline.storage.credentials import CREDENTIALS, redacted, refused
 from gends.pipeline.storage.faults import fault_point
+from gends.pipeline.storage.paths import check_url
 from gends.pipeline.storage.store import AlreadyExistsError, StorageError, Store, room_in
 
 Answer = TypeVar("Answer")
@@ -52,18 +53,19 @@ class ObjectStore(Store):
         """Point at a prefix, which need not exist yet.
 
         Raises:
-            ValueError: a URL that does not name a bucket of a known kind.
+            ValueError: a URL that does not name a bucket of a known kind, or that libraries would
+                read as another one.
         """
         if not url.startswith(tuple(CREDENTIALS)):
-            raise ValueError(f"{url}: a root is a folder or a URL of {', '.join(CREDENTIALS)}")
-        self.url = url.rstrip("/")
-        if self.url.endswith(":"):
-            raise ValueError(f"{url}: names no bucket; give {self.url}//BUCKET/PREFIX")
+            kinds = ", ".join(CREDENTIALS)
+            raise ValueError(f"{redacted(url)}: a root is a folder or a URL of {kinds}")
+        check_url(url)
+        self.url = url.removesuffix("/")
         self.timeout = timeout
         try:
             self._bucket = self._reach(REQUEST_SECONDS)
         except BaseError as error:
-            raise ValueError(f"{url}: {error}") from error
+            raise ValueError(f"{url}: {redacted(str(error))}") from _redacted(error)
 
     def _reach(self, seconds: float) -> Any:
         """The bucket and prefix, with requests that may last so long."""
@@ -257,15 +259,16 @@ class ObjectStore(Store):
             try:
                 return request()
             except (NotFoundError, FileNotFoundError) as error:
-                raise FileNotFoundError(f"{self.where(name)}: not there") from error
+                raise FileNotFoundError(f"{self.where(name)}: not there") from _redacted(error)
             except NameTakenError as error:
-                raise AlreadyExistsError(f"{self.where(name)} exists already") from error
+                raise AlreadyExistsError(f"{self.where(name)} exists already") from _redacted(error)
             except PreconditionError as error:
-                raise AlreadyExistsError(f"{self.where(name)}: another process put it") from error
+                text = f"{self.where(name)}: another process put it"
+                raise AlreadyExistsError(text) from _redacted(error)
             except BaseError as error:
                 elapsed = time.monotonic() - start
                 if not _interrupted(error) or elapsed + pause > self.timeout:
-                    raise self._given_up(name, error, elapsed) from error
+                    raise self._given_up(name, error, elapsed) from _redacted(error)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -279,7 +282,7 @@ class ObjectStore(Store):
             )
 
     def _given_up(self, name: str, error: BaseError, elapsed: float) -> StorageError:
-        what = str(error).strip().splitlines()[0]
+        what = redacted(str(error).strip().splitlines()[0])
         if refused(what):
             renew = CREDENTIALS[self.url.partition("://")[0] + "://"]
             return StorageError(
@@ -291,6 +294,11 @@ class ObjectStore(Store):
 def _version(meta: Any) -> str:
     # Listings tell fractions of a second that answers about one object leave out.
     return f"{meta['e_tag']} {meta['size']} {int(meta['last_modified'].timestamp())}"
+
+
+def _redacted(error: Exception) -> Exception:
+    """The same error without secrets: a traceback shows what an error was raised from."""
+    return type(error)(redacted(str(error)))
 
 
 def _interrupted(error: BaseError) -> bool:

@@ -1,6 +1,8 @@
-"""Credentials of object stores: where obstore looks for them, and how stores refuse them."""
+"""Credentials of object stores: where they are looked for, how refused, and how kept secret."""
 
 from __future__ import annotations
+
+import re
 
 AZURE = "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN"
 CREDENTIALS = {
@@ -19,6 +21,21 @@ REFUSALS = (
     "InvalidToken",
 )
 """In answers about credentials. Expired ones are a 400 to S3."""
+_SIGNED = "sig|signature|token|password|secret|credential|access_?key(_?id)?|google_?access_?id"
+_SECRETS = {
+    # Of what a port and a slash follow, nothing is a password.
+    r"(?<=://)[^\s/\"'<>]*:(?!\d+/)[^\s\"'<>]*@": "***@",
+    r"((?<=http://)|(?<=https://))[^\s/\"'<>]+@": "***@",
+    rf"(?<=[?&])([\w.-]*(?:{_SIGNED}))=[^\s&\"'#<>]+": r"\1=***",
+}
+"""Parts of URLs that let others in, and what stands for them; the last is of signed ones."""
+
+
+def redacted(text: str) -> str:
+    """A text about a store, without passwords, signatures and tokens of the URLs in it."""
+    for secret, mark in _SECRETS.items():
+        text = re.sub(secret, mark, text, flags=re.IGNORECASE)
+    return text
 
 
 def refused(what: str) -> bool:

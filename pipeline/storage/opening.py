@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gends.pipeline.storage.folder import LocalStore
+from gends.pipeline.storage.paths import check_path
 from gends.pipeline.storage.store import Store
 
 
@@ -18,8 +19,10 @@ def open_store(root: Path | str) -> Store:
     """The store at a folder or at a URL that obstore knows: s3://, gs://, az://.
 
     Raises:
-        ValueError: a URL of another kind, or a build without what it needs to reach it.
+        ValueError: a URL of another kind or that would be read as another one, a path that a shell
+            should have expanded, or a build without what it needs to reach it.
     """
+    check_path(str(root))
     if "://" not in str(root):
         return LocalStore(root)
     from gends.pipeline.storage.bucket import ObjectStore  # noqa: PLC0415  a library of 20 MB

@@ -108,7 +108,39 @@ def test_no_command_promises_to_go_on_that_starts_again(cli, monkeypatch, words,
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     command = click.Command(words[0], callback=stop, context_settings=settings)
     module = SimpleNamespace(command=command)
-    monkeypatch.setitem(sys.modules, f"gends.jobs.{words[0]}", module)
+    monkeypatch.setitem(sys.modules, f"gends.jobs.commands.{words[0]}", module)
     ended = cli(*words)
     assert ended.code == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert again in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--clean", "photos", "--out=~/x"),
+        ("plan", "--clean=~/photos"),
+        ("status", "~/x"),
+        ("evaluate", "model", "--data", "root", "--out", "~/x"),
+        ("export", "folder", "root", "~/x"),
+        ("histograms", "fit", "pairs.csv", "--out=~/x.json"),
+        ("train", "restorer", "--run=~"),
+        ("show", "s3:/bucket/x", "--out", "x.png"),
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_no_shell_expanded_is_refused(cli, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert "write $HOME" in ended.err or "two slashes" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_of_a_configuration_is_held_to_the_same(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.yaml").write_text("clean: ~/photos\n")
+    ended = cli("run", "settings.yaml", "--out", "x")
+    assert ended.code == 2
+    assert "clean" in ended.err
+    assert "write $HOME/photos, or ./~/photos" in ended.err
+    assert not (tmp_path / "x").exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,3 +93,10 @@ def test_a_dataset_with_a_shard_that_is_to_be_opened_again_is_not_finished(cli, 
     (copied.store.path(work_folder(1))).mkdir(parents=True)
     assert not count_dataset(copied)["finished"]
     assert "not finished; gends-build run resumes it" in cli("status", copied.store.root).out
+
+
+def test_a_name_is_shown_as_it_is(cli, finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("file:x:", "[red]run[/red]"):
+        shutil.copytree(finished.store.root, name)
+        assert cli("status", name).out.startswith(f"{name}: finished\n")
