@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from gends.pipeline.format.arrow_values import numbers, texts
 from gends.pipeline.format.manifest import ManifestError
 from gends.pipeline.reading.reader import read_manifest
-from gends.pipeline.storage.opening import same_place
+from gends.pipeline.storage.opening import lasting, same_place
 
 COLUMNS = (
     "key",
@@ -45,7 +45,8 @@ Roots = Place | Sequence[Place] | Mapping[str, Place | Sequence[Place]]
 class Root(NamedTuple):
     """A dataset root, and what its pairs are called instead of what their manifest says."""
 
-    url: Place
+    url: str
+    """Stays right when the process changes its folder."""
     origin: str | None = None
 
 
@@ -56,7 +57,7 @@ def listed(roots: Roots) -> list[Root]:
         ValueError: there are none, or one is there twice.
     """
     named = roots.items() if isinstance(roots, Mapping) else [(None, roots)]
-    found = [Root(url, origin) for origin, group in named for url in _several(group)]
+    found = [Root(lasting(url), origin) for origin, group in named for url in _several(group)]
     if not found:
         raise ValueError("no root to read from")
     places = [same_place(root.url) for root in found]

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from gends.models.degrader import Image
+from gends.pipeline.storage.store import usable
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 NAMED = 5
@@ -54,14 +55,19 @@ class RestoredFolder:
 
         Raises:
             ValueError: it is not there, no picture, or of another size.
+            OSError: it cannot be read.
         """
         place = self.place(dataset)
         file = _file(place, key)
         if file is None:
             raise ValueError(f"{place / key}.png is gone")
+        with usable(file):
+            data = file.read_bytes()
         try:
-            with Pillow.open(io.BytesIO(file.read_bytes())) as picture:
+            with Pillow.open(io.BytesIO(data)) as picture:
                 image = np.array(picture.convert("RGB"))
+        except MemoryError:
+            raise  # which says nothing about the picture
         except Exception as error:  # decoders raise anything from SyntaxError to struct.error
             raise ValueError(f"{file}: no readable picture ({error})") from error
         if image.shape[:2] != size:

@@ -20,7 +20,7 @@ from gends.pipeline.photographs.encoded import read_bytes
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 from gends.pipeline.sources.source import base_folder, read_source
-from gends.pipeline.storage.store import AlreadyExistsError, Store
+from gends.pipeline.storage.store import AlreadyExistsError, StorageError, Store, usable
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 
 FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpg", ".jpeg": "jpg"}
@@ -42,7 +42,7 @@ class Restorable:
     file: Path | None
     """That holds the picture and nothing else; None in a tar or dataset."""
     read: Callable[[], Image]
-    """Raises BadPictureError."""
+    """Raises BadPictureError, and StorageError where this machine is at fault."""
 
 
 def is_dataset(source: Path) -> bool:
@@ -157,8 +157,13 @@ def _of_row(row: SourceRow, base: Path, config: BuildConfig, suffix: str) -> Res
             raise BadPictureError(row.problem)
         place = CleanImage(source_id="", uri=row.uri, dataset="", offset=row.offset, size=row.size)
         try:
-            return np.array(decode(read_bytes(base, place), config))
+            with usable(base / row.uri):
+                return np.array(decode(read_bytes(base, place), config))
+        except StorageError:
+            raise  # which says nothing about the picture
         except OSError as error:
+            if not base.is_dir():
+                raise StorageError(f"{base}: it is there no more; mount its disk again") from error
             raise BadPictureError(error.strerror or str(error)) from error
         except UnusableError as error:
             raise BadPictureError(str(error)) from error

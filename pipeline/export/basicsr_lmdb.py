@@ -11,9 +11,11 @@ from typing import Any
 from gends.pipeline.export.folder import SIZES_NAME, shape
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.reading.reader import PARTS
+from gends.pipeline.storage.store import StorageError
 
-MAP_SIZE = 1 << 42
-"""Bytes of address space, and so the most that a database may hold; the disk is used as needed."""
+MAP_SIZE = 1 << 30
+"""Bytes of address space that a database begins with; it is doubled where they do not suffice."""
+PAGE = 4096
 PAIRS_PER_COMMIT = 1000
 COMPRESSION = 1
 """What the lists call the level of compression: BasicSR's own default, which nothing reads."""
@@ -28,6 +30,7 @@ def write_basicsr_lmdb(pairs: Iterable[Pair], folder: Path, out: Path) -> list[s
 
     Raises:
         ValueError: the library lmdb is not installed.
+        StorageError: this process may not have as much address space as a database takes.
     """
     with ExitStack() as databases:
         writers = {
@@ -45,20 +48,48 @@ class _Writer:
         self._sizes = sizes
         self._transaction = environment.begin(write=True)
         self._waiting = 0
+        self._map_size, self._used = MAP_SIZE, 16 * PAGE
 
     def put(self, pair: Pair, data: bytes) -> None:
+        self._make_room(len(data))
         self._transaction.put(pair.key.encode("ascii"), data)
         self._sizes.write(f"{pair.key}.{pair.suffix} ({shape(pair)}) {COMPRESSION}\n")
         self._waiting += 1
         if self._waiting == PAIRS_PER_COMMIT:
             self.commit()
-            self._transaction, self._waiting = self._environment.begin(write=True), 0
+            self._begin()
+
+    def _make_room(self, size: int) -> None:
+        """Enlarge the map before a value that may not fit: within a transaction nobody can."""
+        # Its own pages, and a share of those that lead to it; a commit leaves old ones behind.
+        self._used += size + 4 * PAGE
+        if self._used > self._map_size:
+            while self._used > self._map_size:
+                self._map_size *= 2
+            self.commit()
+            self._environment.set_mapsize(self._map_size)
+            self._begin()
+
+    def _begin(self) -> None:
+        self._transaction, self._waiting = self._environment.begin(write=True), 0
 
     def commit(self) -> None:
         self._transaction.commit()
 
     def abort(self) -> None:
         self._transaction.abort()
+
+
+@contextmanager
+def _enough_address_space(lmdb: Any, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except lmdb.MemoryError as error:
+        raise StorageError(
+            f"{folder}: a database takes as much address space as it has bytes, and this process "
+            "may not have so much: raise its limit (ulimit -v), or export fewer pairs at a time "
+            "(--degradation, --split, --limit)"
+        ) from error
 
 
 @contextmanager
@@ -72,6 +103,7 @@ def _database(folder: Path) -> Iterator[_Writer]:
     folder.mkdir()
     # Synced once, at the end: until then the folder has no name that anybody reads.
     with (
+        _enough_address_space(lmdb, folder),
         lmdb.open(str(folder), map_size=MAP_SIZE, sync=False) as environment,
         open(folder / SIZES_NAME, "w", encoding="ascii") as sizes,
     ):

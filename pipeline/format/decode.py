@@ -53,5 +53,7 @@ def _decode_any(data: bytes | memoryview, window: Window | None) -> Image:
             return np.array(part.convert("RGB"))  # a copy: Pillow's own buffer is read-only
     except UnidentifiedImageError as error:
         raise ValueError("cannot identify image: neither PNG, WebP nor JPEG") from error
+    except MemoryError:
+        raise  # which says nothing about the picture
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error
         raise ValueError(f"not an image: {error}") from error

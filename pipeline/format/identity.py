@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.format.manifest import FORMAT_VERSION
-from gends.pipeline.storage.store import Store
+from gends.pipeline.storage.store import StorageError, Store
 
 IDENTITY_NAME = "dataset.json"
 PLACES = ("clean", "model", "profile")
@@ -70,6 +70,19 @@ def read_identity(store: Store) -> dict[str, Any]:
         )
     _check_unchanged(store, identity)
     return identity
+
+
+def check_there(store: Store) -> None:
+    """Tell a dataset that is there no more from one that lost a file.
+
+    Raises:
+        StorageError: the root that was opened has no identity now.
+    """
+    if not store.exists(IDENTITY_NAME):
+        raise StorageError(
+            f"{store.url}: the dataset that was here is there no more; mount its disk again, or "
+            "see who moved it"
+        )
 
 
 def _check_unchanged(store: Store, identity: dict[str, Any]) -> None:

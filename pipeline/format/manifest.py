@@ -16,7 +16,7 @@ from blake3 import blake3
 
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.names import printable
-from gends.pipeline.storage.store import Store
+from gends.pipeline.storage.store import StorageError, Store, usable
 
 FORMAT_VERSION = 1
 STATUSES = ("accepted", "rejected", "failed")
@@ -191,8 +191,11 @@ def open_manifest(store: Store, shard: int) -> tuple[pq.ParquetFile, dict[str, s
     """
     where, data = store.where(manifest_name(shard)), store.read(manifest_name(shard))
     try:
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        facts = facts_of(file.schema_arrow)
+        with usable(where):
+            file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+            facts = facts_of(file.schema_arrow)
+    except StorageError:
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise ManifestError(where, f"unreadable: {printable(str(error))}") from error
     if not file.schema_arrow.equals(SCHEMA) or not facts.keys() >= METADATA_KEYS:
@@ -220,8 +223,11 @@ def read_rows(
     try:
         # A thread of Arrow's that lets go of Python's bytes while the interpreter ends aborts it;
         # and manifests are read side by side already.
-        table = file.read(columns=list(columns), use_threads=False)
-        table.validate(full=True)  # also that all text is UTF-8
+        with usable(store.where(manifest_name(shard))):
+            table = file.read(columns=list(columns), use_threads=False)
+            table.validate(full=True)  # also that all text is UTF-8
+    except StorageError:
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
         what = f"unreadable: {printable(str(error))}"
         raise ManifestError(store.where(manifest_name(shard)), what) from error

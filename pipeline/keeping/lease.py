@@ -195,6 +195,10 @@ def _acquire(store: Store, patience: float, on_wait: Callable[[str], None]) -> L
         _publish(store, lease, create_only=True)
     except AlreadyExistsError as error:
         raise LeaseHeldError(f"{store.url}: another gends-build has just begun here") from error
+    except OSError:
+        with contextlib.suppress(OSError):
+            store.remove(_beat_name(lease))
+        raise
     for number, name in _files(store):
         if number < lease.number:
             store.remove(f"{FOLDER}/{name}")

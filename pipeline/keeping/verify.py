@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from gends.histograms.severity import measure
 from gends.pipeline.format.decode import decode
+from gends.pipeline.format.identity import check_there
 from gends.pipeline.format.manifest import (
     STATUSES,
     ManifestError,
@@ -57,6 +58,7 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
     num_shards = dataset.plan.num_shards
     lost = set(lost_manifests(dataset.store, num_shards))
     sealed = set(sealed_shards(dataset.store, num_shards))
+    check_there(dataset.store)  # or what is not mounted would have no shards, and no problems
     for shard in sorted(lost | sealed):
         if shard in sealed:
             yield shard, verify_shard(dataset, shard, deep=deep)
@@ -70,13 +72,17 @@ def verify_shard(dataset: Dataset, shard: int, *, deep: bool = False) -> list[Pr
     Raises:
         StorageError: the store does not answer.
     """
-    return list(_problems(dataset, shard, deep))
+    problems = list(_problems(dataset, shard, deep))
+    if problems:
+        check_there(dataset.store)
+    return problems
 
 
 def _problems(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
     try:
         rows, metadata = sealed_rows(dataset.store, shard)
     except FileNotFoundError:
+        check_there(dataset.store)
         if shard in sealed_shards(dataset.store):  # a link that leads nowhere
             yield Problem(file=manifest_name(shard), what="unreadable: it is not there")
         return

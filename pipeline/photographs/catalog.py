@@ -24,7 +24,7 @@ from gends.pipeline.format.damage import DamageError
 from gends.pipeline.names import printable, source_id
 from gends.pipeline.photographs.encoded import ends_digest, num_bytes, read_bytes
 from gends.pipeline.sources.source import SourceError
-from gends.pipeline.storage.store import room_in
+from gends.pipeline.storage.store import StorageError, room_in, usable
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 
 ROWS_PER_GROUP = 4096
@@ -47,12 +47,16 @@ class Catalog:
 
         Raises:
             DamageError: it is no such file.
+            StorageError: this machine cannot read it.
         """
         self.path = path
         try:
             # Opened here: of a path pyarrow would make a URL or a home folder where it can.
-            file = pa.OSFile(os.fsencode(path))
-            self._file = pq.ParquetFile(file, page_checksum_verification=True)
+            with usable(path):
+                file = pa.OSFile(os.fsencode(path))
+                self._file = pq.ParquetFile(file, page_checksum_verification=True)
+        except StorageError:
+            raise
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DamageError(f"{path}: not a catalog: {printable(str(error))}") from error
         facts = self._file.metadata.metadata or {}
@@ -101,7 +105,10 @@ class Catalog:
 
     def _read(self, group: int, columns: list[str] | None = None) -> pa.Table:
         try:
-            return self._file.read_row_group(group, columns=columns, use_threads=False)
+            with usable(self.path):
+                return self._file.read_row_group(group, columns=columns, use_threads=False)
+        except StorageError:
+            raise
         except (OSError, ValueError, pa.ArrowException) as error:
             raise DamageError(
                 f"{self.path}: damaged: {printable(str(error))}; bring it back from a copy, or "

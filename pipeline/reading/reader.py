@@ -15,7 +15,7 @@ from gends.models.degrader import Image
 from gends.pipeline.format.arrow_values import numbers, texts
 from gends.pipeline.format.damage import PairError
 from gends.pipeline.format.decode import decode
-from gends.pipeline.format.identity import read_identity
+from gends.pipeline.format.identity import check_there, read_identity
 from gends.pipeline.format.manifest import (
     RANGES,
     SCHEMA,
@@ -31,7 +31,7 @@ from gends.pipeline.format.manifest import (
 from gends.pipeline.format.png import Window
 from gends.pipeline.reading.shard_cache import ShardCache
 from gends.pipeline.storage.opening import open_store
-from gends.pipeline.storage.store import WAYS_OUT, StorageError, Store, machine_fault
+from gends.pipeline.storage.store import StorageError, Store, machine_fault, usable
 
 PARALLEL = 8
 """Manifests read at a time: in an object store each costs a round trip."""
@@ -215,9 +215,13 @@ class ShardReader:
                 f"{self._store.where(name)}: no member has {size} bytes at {offset}; "
                 "the manifest is wrong: run gends-build verify"
             )
-        if self._cache is not None:
-            return self._cache.read_range(self._store, name, offset, size)
-        return self._store.read_range(name, offset, size)
+        try:
+            if self._cache is not None:
+                return self._cache.read_range(self._store, name, offset, size)
+            return self._store.read_range(name, offset, size)
+        except (FileNotFoundError, NotADirectoryError):
+            check_there(self._store)
+            raise
 
     def _check(self, data: Bytes, shard: int, offset: int, size: int, checksum: str | None) -> None:
         where = self._store.where(shard_name(shard))
@@ -236,19 +240,16 @@ class ShardReader:
 @contextlib.contextmanager
 def _naming(row: Row, part: str) -> Iterator[None]:
     """Say of which picture an error is."""
+    where = f"{shard_name(row['shard'])} at byte {row[f'{part}_offset']}"
     try:
-        yield
+        with usable(where):
+            yield
     except StorageError:
         raise  # which says nothing about the pair
+    except PermissionError as error:
+        raise machine_fault(error, where) from error
     except (OSError, ValueError) as error:
-        where = f"{shard_name(row['shard'])} at byte {row[f'{part}_offset']}"
-        if isinstance(error, OSError) and _is_no_damage(error):
-            raise machine_fault(error, where) from error
         raise PairError(f"{row['key']}.{part} in {where}: {error}") from error
-
-
-def _is_no_damage(error: OSError) -> bool:
-    return isinstance(error, PermissionError) or error.errno in WAYS_OUT
 
 
 def read_pictures(reader: ShardReader, row: Row, window: Window | None = None) -> dict[str, Image]:

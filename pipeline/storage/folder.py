@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -52,12 +53,13 @@ class LocalStore(Store):
 
     def exists(self, name: str) -> bool:
         """See `Store`."""
-        return self.path(name).exists()
+        with usable(self.path(name)):
+            return self.path(name).exists()
 
     def names(self, folder: str) -> list[str]:
         """See `Store`; hidden files are left out."""
         try:
-            with os.scandir(self.path(folder)) as entries:
+            with usable(self.path(folder)), os.scandir(self.path(folder)) as entries:
                 return sorted(e.name for e in entries if not e.name.startswith("."))
         except FileNotFoundError:
             return []
@@ -74,13 +76,15 @@ class LocalStore(Store):
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
         """See `Store`; the files read last are kept open."""
-        file = self._files.pop(name, None) or OpenFile(self.path(name))
+        with usable(self.path(name)):
+            file = self._files.pop(name, None) or OpenFile(self.path(name))
         self._files[name] = file  # at the end: the least recently read comes first
         # Another thread may be at the same: then it, or the next read, closes what is too many.
         with contextlib.suppress(RuntimeError, StopIteration):
             while len(self._files) > MOST_OPEN:
                 self._files.pop(next(iter(self._files)), None)
-        return os.pread(file.descriptor, size, offset)
+        with usable(self.path(name)):
+            return os.pread(file.descriptor, size, offset)
 
     @contextlib.contextmanager
     def publish(
@@ -91,9 +95,8 @@ class LocalStore(Store):
         temporary = final.parent / f".{final.name}.{uuid.uuid4().hex}"
         try:
             with room_in(final.parent):
-                _make_folder(final.parent)
-                before = _version_behind(final)
-                with open(temporary, "xb") as file:
+                with _new_file(temporary) as file:
+                    before = _version_behind(final)
                     fault_point(f"{folder}.begun")
                     yield file
                     fault_point(f"{folder}.written")
@@ -121,7 +124,8 @@ class LocalStore(Store):
         except FileExistsError as error:
             raise AlreadyExistsError(f"{final} exists already") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(NotADirectoryError):
+                temporary.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
@@ -145,7 +149,8 @@ class LocalStore(Store):
     def versions(self, folder: str) -> dict[str, str]:
         """See `Store`."""
         found = {}
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        nothing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+        with nothing, usable(self.path(folder)):
             for name in os.listdir(self.path(folder)):
                 with contextlib.suppress(FileNotFoundError):
                     found[name] = self.version(f"{folder}/{name}")
@@ -213,6 +218,28 @@ def _version_behind(path: Path) -> str | None:
         return _version(path.stat())
     except FileNotFoundError:
         return None
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Open a new file, in a folder that is made if need be.
+
+    Raises:
+        StorageError: nothing can be made there.
+        FileNotFoundError: the folder was swept away again.
+    """
+    made = False
+    try:
+        _make_folder(path.parent)
+        made = True
+        return open(path, "xb")
+    except OSError as error:
+        swept = made and not path.parent.exists()
+        if swept or error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageError(
+            f"{path.parent}: nothing can be written there ({error.strerror}); name another place, "
+            "or make this one writable"
+        ) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -15,6 +15,11 @@ def same_place(root: Path | str) -> str:
     return url if "://" in url else str(Path(root).resolve())
 
 
+def lasting(root: Path | str) -> str:
+    """A root by a name that stays right when the process changes its folder."""
+    return str(root) if "://" in str(root) else str(Path(root).absolute())
+
+
 def open_store(root: Path | str) -> Store:
     """The store at a folder or at a URL that obstore knows: s3://, gs://, az://.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -13,9 +14,26 @@ WAYS_OUT = {
     errno.EMFILE: "let this process open more (ulimit -n), or read with fewer workers",
     errno.ENFILE: "let this machine open more (sysctl fs.file-max), or read with fewer processes",
     errno.ENOMEM: "free some memory, or read with fewer workers",
-    errno.ESTALE: "mount its disk again",
-    errno.ENOTCONN: "mount its disk again",
-    errno.ETIMEDOUT: "mount its disk again",
+    errno.EIO: "see whether its disk is in order (dmesg), and mount it again",
+    **dict.fromkeys(
+        (
+            errno.ESTALE,
+            errno.ENOTCONN,
+            errno.ETIMEDOUT,
+            errno.ENODEV,
+            errno.ENXIO,
+            errno.EREMOTEIO,
+            errno.EHOSTDOWN,
+            errno.EHOSTUNREACH,
+            errno.ENETDOWN,
+            errno.ENETUNREACH,
+            errno.ECONNREFUSED,
+            errno.ECONNRESET,
+            errno.ECONNABORTED,
+            errno.ESHUTDOWN,
+        ),
+        "mount its disk again",
+    ),
 }
 """Errors of the system that tell of this machine, and nothing of the file."""
 
@@ -150,6 +168,9 @@ def usable(place: Path | str) -> Iterator[None]:
     """
     try:
         yield
+    except MemoryError as error:  # also Arrow's
+        missing = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        raise machine_fault(missing, place) from error
     except OSError as error:
         if error.errno in WAYS_OUT:
             raise machine_fault(error, place) from error

@@ -11,8 +11,9 @@ import torch
 from torch.utils.data import DataLoader
 
 import gends
-from gends import PairDataset
-from gends.pipeline.format.damage import PairError
+from gends import PairDataset, PairStream
+from gends.pipeline.format import decode as decoding
+from gends.pipeline.format.damage import DamagedPairWarning, PairError
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.manifest import shard_name
 from gends.pipeline.reading.reader import (
@@ -190,4 +191,60 @@ def test_what_the_machine_refuses_is_no_damage_of_the_pair(finished, monkeypatch
 
     monkeypatch.setattr(os, "pread", refuse)
     with pytest.raises(StorageError, match=os.strerror(number)):
+        pairs[0]
+
+
+def test_a_relative_root_stays_the_same_when_the_process_changes_its_folder(copied, monkeypatch):
+    root = copied.store.root
+    monkeypatch.chdir(root.parent)
+    pairs, stream = PairDataset(root.name), PairStream(root.name, on_damage="skip")
+    monkeypatch.chdir("/")
+    assert pairs[0]["key"] == PairDataset(root)[0]["key"]
+    assert len(list(stream)) == len(stream) == len(pairs)
+    stream.dataset.items.reopen()
+    assert len(list(stream)) == len(pairs)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "another folder"])
+@pytest.mark.parametrize("on_damage", ["skip", "raise"])
+def test_a_root_that_goes_away_is_no_damage(copied, tmp_path, left, on_damage):
+    pairs = PairStream(copied.store.root, on_damage=on_damage)
+    copied.store.root.rename(tmp_path / "unmounted")
+    if left != "nothing":
+        copied.store.root.mkdir()
+    if left == "another folder":
+        (copied.store.root / "shards").mkdir()
+    with pytest.raises(StorageError, match="is there no more; mount its disk again"):
+        list(pairs)
+    assert pairs.dataset.damaged == 0
+
+
+def test_a_shard_that_is_lost_is_damage(copied):
+    copied.store.remove(shard_name(0))
+    pairs = PairStream(copied.store.root, on_damage="skip")
+    with pytest.warns(DamagedPairWarning):
+        assert 0 < len(list(pairs)) < len(pairs)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOTCONN])
+def test_what_the_machine_refuses_is_not_skipped(finished, monkeypatch, number):
+    pairs = PairStream(finished.store.root, on_damage="skip")
+
+    def refuse(*place):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pread", refuse)
+    with pytest.raises(StorageError, match=os.strerror(number)):
+        list(pairs)
+    assert pairs.dataset.damaged == 0
+
+
+def test_missing_memory_is_no_damage(finished, monkeypatch):
+    pairs = PairDataset(finished.store.root)
+
+    def refuse(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(decoding, "decode_png", refuse)
+    with pytest.raises(StorageError, match="Cannot allocate memory"):
         pairs[0]

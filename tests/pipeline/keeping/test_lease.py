@@ -263,3 +263,18 @@ def test_a_link_that_leads_nowhere_is_no_lease(tmp_path):
     (tmp_path / "lease" / "000009.json").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DamageError, match=r"000009\.json: not a lease"):
         newest_lease(open_store(tmp_path))
+
+
+def test_a_lease_that_cannot_be_had_leaves_no_file(tmp_path, monkeypatch):
+    store, publish = open_store(tmp_path), lease_module._publish
+
+    def fail(*arguments, **options):
+        raise StorageError("no room for a lease")
+
+    monkeypatch.setattr(lease_module, "_publish", fail)
+    with pytest.raises(StorageError, match="no room for a lease"), hold(store, patience=PATIENCE):
+        pass
+    assert store.names("lease") == []
+    monkeypatch.setattr(lease_module, "_publish", publish)
+    with hold(store, patience=PATIENCE):
+        assert store.names("lease") == ["000001.beat", "000001.json"]

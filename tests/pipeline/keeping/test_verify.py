@@ -30,6 +30,7 @@ from gends.pipeline.keeping.foreign import foreign_files
 from gends.pipeline.keeping.verify import verify, verify_shard
 from gends.pipeline.making.pack import encode
 from gends.pipeline.reading.reader import ShardReader, read_manifest
+from gends.pipeline.storage.store import StorageError
 
 
 def problems(dataset, *, deep: bool = False) -> dict[str, list[str]]:
@@ -482,3 +483,13 @@ def test_json_is_compared_byte_for_byte(copied):
         member = archive.extractfile(f"{row['key']}.json")
         assert member is not None
         assert member.read() == member_json(row)
+
+
+def test_a_root_that_goes_away_has_no_problems(copied, tmp_path):
+    found = verify(copied)
+    assert next(found) == (0, [])
+    copied.store.root.rename(tmp_path / "unmounted")
+    copied.store.root.mkdir()
+    for checked in (found, verify(copied)):
+        with pytest.raises(StorageError, match="mount its disk again"):
+            list(checked)

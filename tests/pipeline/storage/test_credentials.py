@@ -66,6 +66,6 @@ def test_no_trouble_with_a_store_tells_the_password_of_its_endpoint(monkeypatch,
 
 def test_what_is_not_there_is_told_without_the_password_too(bucket, object_server, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", object_server.replace("://", f"://user:{SECRET}@"))
-    with pytest.raises(FileNotFoundError, match="a.tar: not there") as failed:
+    with pytest.raises(FileNotFoundError, match=r"a\.tar: not there") as failed:
         ObjectStore(bucket, 5).read("a.tar")
     assert SECRET not in "".join(traceback.format_exception(failed.value))

@@ -58,7 +58,9 @@ REFUSED = ["run#2", "run?v=2", "run%20x", "run/../x", "run/./x", "run//x", "run 
 @pytest.mark.parametrize("prefix", REFUSED)
 def test_a_prefix_that_would_be_another_is_refused(bucket, prefix):
     for text in (f"s3://bucket/{prefix}", f"gs://bucket/{prefix}", f"az://bucket/{prefix}"):
-        with pytest.raises(ValueError, match="means something else in a URL|a prefix has no parts"):
+        with pytest.raises(
+            ValueError, match=r"means something else in a URL|a prefix has no parts"
+        ):
             open_store(text)
 
 

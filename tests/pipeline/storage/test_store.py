@@ -311,3 +311,29 @@ def test_a_root_may_be_a_link_and_a_file_that_is_one_is_replaced(tmp_path):
     store.remove("b", store.version("b"))
     assert (tmp_path / "elsewhere").read_text() == "precious"
     assert store.names("") == ["a"]
+
+
+@pytest.mark.parametrize("place", ["/proc/x/root", "/proc/self/fd", "file/root", "dangling"])
+@pytest.mark.parametrize("create_only", [False, True])
+def test_where_nothing_can_be_written_is_no_other_process(tmp_path, place, create_only):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with pytest.raises(StorageError, match="nothing can be written there"):
+        put(open_store(tmp_path / place), "a", b"", create_only=create_only)
+
+
+def test_a_store_of_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = open_store("root")
+    put(store, "a", b"here")
+    monkeypatch.chdir("/")
+    put(store, "b", b"too")
+    assert store.read("a") == b"here"
+    assert store.names("") == ["a", "b"]
+    assert store.where("b") == f"{tmp_path}/root/b"
+
+
+def test_missing_memory_says_nothing_of_a_file():
+    said = "Cannot allocate memory; free some memory"
+    with pytest.raises(StorageError, match=said), usable("a.tar"):
+        raise MemoryError
