@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from gends.pipeline.evaluation.restoring import BadPictureError, encode_restored
+from gends.pipeline.evaluation.restoring import BadPictureError, encode_restored, restorables
 from gends.pipeline.format.decode import decode
+from gends.pipeline.storage.store import StorageError
 
 
 @pytest.mark.parametrize(("target", "most"), [("a.webp", 16383), ("a.jpg", 65500)])
@@ -13,3 +19,34 @@ def test_more_than_a_format_can_hold_is_the_pictures_fault(target, most):
     assert decode(encode_restored(image[:, 1:], target)).shape == (1, most, 3)
     with pytest.raises(BadPictureError, match=f"{most + 1}x1 pixels make no "):
         encode_restored(image, target)
+
+
+@pytest.fixture
+def two(photographs, tmp_path):
+    """What is to be restored of a folder of two pictures."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(photographs["chelsea"][:40, :40]).save(folder / name)
+    return folder, restorables(folder, max_pixels=10_000)
+
+
+def test_a_picture_that_is_gone_is_its_own_fault_and_a_folder_that_is_the_machines(two, tmp_path):
+    folder, (first, second) = two
+    (folder / "a.png").unlink()
+    with pytest.raises(BadPictureError, match="No such file"):
+        first.read()
+    assert second.read().shape == (40, 40, 3)
+    folder.rename(tmp_path / "unmounted")
+    with pytest.raises(StorageError, match="mount its disk again"):
+        second.read()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ESTALE])
+def test_what_the_machine_refuses_is_no_fault_of_a_picture(two, monkeypatch, number):
+    def refuse(path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(StorageError, match=os.strerror(number)):
+        two[1][0].read()
