@@ -64,8 +64,8 @@ def write_evaluation(
         facts: JSON values for the record.
     """
     store = open_store(out)
-    for path in _earlier_plots(out):  # of datasets that may not be among these
-        store.remove(f"{PLOTS}/{path}")
+    for earlier in _earlier_plots(out):  # of datasets that may not be among these
+        store.remove(f"{PLOTS}/{earlier}")
     store.remove(RECORD)
     for name, table in zip(TABLES, (_pairs(scores), summary), strict=True):
         with store.publish(name) as file:
