@@ -19,7 +19,6 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from PIL import Image as Pillow
 from torch import nn
 from torch.nn import functional as F
 
@@ -32,6 +31,7 @@ from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.metrics.psnr import decibels
 from gends.models.pixels import to_tensor
+from gends.pictures.formats import open_image
 from gends.pipeline.making.load import cut
 from gends.pipeline.making.structure import structure_score
 from gends.pipeline.planning.config import BuildConfig
@@ -79,7 +79,7 @@ def main(**options: Any) -> None:
 def _photographs(folder: Path, side: int) -> list[np.ndarray]:
     config = BuildConfig(resolution=side)
     files = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))
-    return [cut(Pillow.open(path).convert("RGB"), None, config) for path in files]
+    return [cut(open_image(path).convert("RGB"), None, config) for path in files]
 
 
 def _psnr(difference: torch.Tensor) -> float:

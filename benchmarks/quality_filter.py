@@ -30,6 +30,7 @@ from gends.models.degrader import Degraded, Degrader, Image
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.parametric.engine import ParametricDegrader
+from gends.pictures.formats import open_image
 from gends.pipeline.making.judge import Judge, Verdict
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig, FilterConfig
@@ -81,7 +82,7 @@ def _crops(photos: Path, limit: int) -> list[Image]:
     rng = np.random.default_rng(0)
     crops = [Crop(**dict(zip(("zoom", "x", "y"), rng.random(3), strict=True))) for _ in files]
     return [
-        cut(Pillow.open(path).convert("RGB"), crop, config)
+        cut(open_image(path).convert("RGB"), crop, config)
         for path, crop in zip(files, crops, strict=True)
     ]
 

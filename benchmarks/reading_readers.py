@@ -66,7 +66,9 @@ class Shaped:
     def __call__(self, key: str, lq: Any, gt: Any) -> Batch:
         pictures = [_bytes(lq), _bytes(gt)]
         if self.workload != BYTES:
-            pictures = self._floats([np.asarray(Pillow.open(io.BytesIO(p))) for p in pictures])
+            pictures = self._floats(
+                [np.asarray(Pillow.open(io.BytesIO(p), formats=["PNG"])) for p in pictures]
+            )
         return {"key": key, "lq": pictures[0], "gt": pictures[1]}
 
     def _floats(self, pictures: list[Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from gends.models.degrader import Instruction
 from gends.models.parametric import OPERATIONS, ParametricDegrader
+from gends.pictures.formats import open_image
 
 # (mu, sigma): low, medium and high among the datasets whose histograms GenDeg published.
 SEVERITIES = {
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def load(path: Path, size: int) -> np.ndarray:
-    with Image.open(path) as image:
+    with open_image(path) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
     return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS))
 

@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 from gends.histograms.fit import Row
 from gends.histograms.names import degradation_name
 from gends.histograms.severity import measure
+from gends.pictures.decoding_bytes import TooLargeError
+from gends.pictures.formats import SUFFIXES, open_image, unreadable_suffix
 
 GT, LQ = "gt", "lq"
 LAYOUT = "<degradation>/<dataset>/{gt,lq}/<name>.*"
@@ -101,10 +103,15 @@ def _match(folder: Path, skip: Skip) -> list[tuple[Path, Path]]:
 
 def _images(folder: Path, skip: Skip) -> dict[str, Path]:
     """Images under `folder` by their path in it without extension."""
-    suffixes = Image.registered_extensions()
     images: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.name.startswith(".") or path.suffix.lower() not in suffixes or path.is_dir():
+        suffix = path.suffix.lower()
+        if path.name.startswith(".") or path.is_dir():
+            continue
+        if suffix not in SUFFIXES:
+            if suffix in Image.registered_extensions() or unreadable_suffix(suffix):
+                way_out = unreadable_suffix(suffix) or "this format is not read; convert it to PNG"
+                skip(ValueError(f"{path}: {way_out}"))
             continue
         stem = path.relative_to(folder).with_suffix("").as_posix()
         if stem in images:
@@ -124,11 +131,11 @@ def _severity(gt: Path, lq: Path, size: int | None) -> tuple[float, float]:
 
 def _decode(path: Path, size: int | None) -> npt.NDArray[np.uint8]:
     try:
-        with Image.open(path) as file:
+        with open_image(path) as file:
             if file.mode.startswith(("I", "F")):
                 raise ValueError(f"{path.name} is {file.mode}, not 8 bits: convert it first")
             image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, TooLargeError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path.name} is no readable image ({error})") from error
     if size is not None:
         image = image.resize((size, size), Image.Resampling.LANCZOS)

@@ -5,24 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gends.models.degrader import Image, Instruction
+from gends.pictures.formats import SUFFIXES
 
-IMAGE_SUFFIXES = frozenset(
-    {
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".jp2",
-        ".avif",
-    }
-)
+IMAGE_SUFFIXES = SUFFIXES
 """Files that end so are taken for photographs."""
 MOST_TEXT = 1 << 20
 """Bytes of a caption or of the facts about a photograph."""

@@ -42,7 +42,8 @@ FORMATS = ("png", "webp", "jpg")
     default=BuildConfig.model_fields["max_pixels"].default,
     show_default=True,
     type=click.IntRange(1, MOST_PIXELS),
-    help="Fail pictures of more pixels without decoding them.",
+    help="Largest picture decoded, in pixels; decoding may take 16 bytes of memory for each, and "
+    "formats that need more are held to fewer.",
 )
 @restorer_options
 @click.pass_context

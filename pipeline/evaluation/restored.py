@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as Pillow
 
 from gends.models.degrader import Image
 from gends.pipeline.storage.store import usable
+from gends.pictures.formats import open_image
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 NAMED = 5
@@ -64,24 +63,31 @@ class RestoredFolder:
         with usable(file):
             data = file.read_bytes()
         try:
-            with Pillow.open(io.BytesIO(data)) as picture:
-                image = np.array(picture.convert("RGB"))
-        except MemoryError:
-            raise  # which says nothing about the picture
+            with open_image(io.BytesIO(data)) as picture:
+                _check_size(file, picture.size, size)
+                return np.array(picture.convert("RGB"))
+        except (_SizeError, MemoryError):
+            raise  # a shortage of memory says nothing about the picture
         except Exception as error:  # decoders raise anything from SyntaxError to struct.error
             raise ValueError(f"{file}: no readable picture ({error})") from error
-        if image.shape[:2] != size:
-            height, width = image.shape[:2]
-            raise ValueError(
-                f"{file} has {width}x{height} pixels, its pair {size[1]}x{size[0]}: restore "
-                "without resizing"
-            )
-        return image
 
     def place(self, dataset: str) -> Path:
         """Where the pictures of a dataset lie."""
         own = self._folder / Path(dataset).name
         return own if self._several or own.is_dir() else self._folder
+
+
+class _SizeError(ValueError):
+    """A picture of another size than its pair."""
+
+
+def _check_size(file: Path, found: tuple[int, int], size: tuple[int, ...]) -> None:
+    width, height = found
+    if (height, width) != size:
+        raise _SizeError(
+            f"{file} has {width}x{height} pixels, its pair {size[1]}x{size[0]}: restore "
+            "without resizing"
+        )
 
 
 def _file(folder: Path, key: str) -> Path | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
-from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from gends.models.degrader import Image
+from gends.pictures.formats import open_image
 from gends.pipeline.format.png import Window, decode_png, size_of
 
 FORMATS = ("PNG", "WEBP", "JPEG")
@@ -46,7 +45,7 @@ def _check(size: tuple[int, int], window: Window | None) -> None:
 
 def _decode_any(data: bytes | memoryview, window: Window | None) -> Image:
     try:
-        with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+        with open_image(data, formats=FORMATS) as image:
             _check((image.height, image.width), window)
             top, left, height, width = window or (0, 0, image.height, image.width)
             part = image.crop((left, top, left + width, top + height))

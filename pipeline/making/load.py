@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from blake3 import blake3
+from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from gends.models.degrader import Image
+from gends.pictures.decoding_bytes import TooLargeError
+from gends.pictures.formats import open_image, unreadable_data
 from gends.pipeline.photographs.encoded import read_bytes
+from gends.pipeline.photographs.metadata import without_broken_metadata
+from gends.pipeline.photographs.rgb import to_rgb
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.storage.faults import fault_point
 from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
@@ -71,28 +73,43 @@ def decode(data: bytes, config: BuildConfig) -> Pillow.Image:
     """Decode an encoded photograph into an upright 8-bit sRGB image.
 
     Alpha is laid over white, an animation gives its first frame, 16 bits are scaled to 8 (Pillow's
-    own conversion would clip them), an embedded colour profile is followed.
+    own conversion would clip them), an embedded colour profile is followed. Metadata that cannot
+    be read is no reason not to use the pixels.
 
     Raises:
         UnusableError: not decodable, too large (checked before decoding) or too small.
     """
+    try:
+        return _decode(data, config)
+    except UnusableError as error:
+        bare, profile = without_broken_metadata(data)
+        if error.code != "undecodable" or bare == data:
+            raise
+    return _decode(bare, config, profile)
+
+
+def _decode(data: bytes, config: BuildConfig, profile: bytes | None = None) -> Pillow.Image:
     smallest = config.min_side or config.resolution
     try:
-        photograph = _read_header(data)
-        if math.prod(photograph.size) > config.max_pixels:
-            raise UnusableError(
-                "too_large", f"{_size(photograph)} is over max_pixels = {config.max_pixels}"
-            )
+        photograph = open_image(data, max_pixels=config.max_pixels)
         if min(photograph.size) < smallest:
             raise UnusableError(
-                "too_small", f"{_size(photograph)} has a side under {smallest} (see min_side)"
+                "too_small",
+                f"{photograph.width}x{photograph.height} has a side under {smallest} "
+                "(see min_side)",
             )
-        return _to_rgb(ImageOps.exif_transpose(photograph))
+        photograph.load()
+        turn = _turn(photograph)
+        photograph = to_rgb(photograph, profile or photograph.info.get("icc_profile"))
+        return photograph if turn is None else photograph.transpose(turn)
     except UnusableError:
         raise
     except UnidentifiedImageError as error:
         # Its own text holds a memory address, and manifests are reproducible.
-        raise UnusableError("undecodable", "not an image of a known format") from error
+        detail = unreadable_data(data) or "not an image of a known format"
+        raise UnusableError("undecodable", detail) from error
+    except TooLargeError as error:
+        raise UnusableError("too_large", str(error)) from error
     except Pillow.DecompressionBombError as error:
         # Of a picture inside of the file. Pillow's bound is above ours, and its text names it.
         detail = f"it holds a picture over max_pixels = {config.max_pixels}"
@@ -101,54 +118,23 @@ def decode(data: bytes, config: BuildConfig) -> Pillow.Image:
         raise UnusableError("undecodable", f"{type(error).__name__}: {error}") from error
 
 
-def _read_header(data: bytes) -> Pillow.Image:
-    """Open an image without Pillow's own bound: its size is held against the configured one."""
-    bound, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
+_TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+"""Orientation as Exif has it → what makes it upright."""
+
+
+def _turn(photograph: Pillow.Image) -> Pillow.Transpose | None:
     try:
-        return Pillow.open(io.BytesIO(data))
-    finally:
-        Pillow.MAX_IMAGE_PIXELS = bound
-
-
-def _size(photograph: Pillow.Image) -> str:
-    return f"{photograph.width}x{photograph.height}"
-
-
-def _to_rgb(photograph: Pillow.Image) -> Pillow.Image:
-    if photograph.mode.startswith(("I", "F")):
-        return _deep_grey(photograph).convert("RGB")
-    profile = photograph.info.get("icc_profile")
-    if photograph.has_transparency_data:
-        rgba = photograph.convert("RGBA")
-        white = Pillow.new("RGBA", rgba.size, "white")
-        photograph = Pillow.alpha_composite(white, rgba).convert("RGB")
-    elif photograph.mode == "P":
-        photograph = photograph.convert("RGB")
-    if profile and photograph.mode in ("RGB", "CMYK", "L"):
-        photograph = _to_srgb(photograph, profile)
-    return photograph.convert("RGB")
-
-
-def _deep_grey(photograph: Pillow.Image) -> Pillow.Image:
-    values = np.nan_to_num(np.asarray(photograph, dtype=np.float64))
-    # 16 bits are certain; 32-bit integers and floats do not say what white is, so the narrowest
-    # range in common use that holds all values is taken.
-    ranges = {"I": (255.0, 65535.0), "F": (1.0, 255.0, 65535.0)}.get(photograph.mode, (65535.0,))
-    white = next((top for top in ranges if values.max() <= top), ranges[-1])
-    return Pillow.fromarray(np.clip(values / white * 255.0, 0, 255).round().astype(np.uint8))
-
-
-def _to_srgb(photograph: Pillow.Image, profile: bytes) -> Pillow.Image:
-    try:
-        converted = ImageCms.profileToProfile(
-            photograph,
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            outputMode="RGB",
-        )
-    except (OSError, ImageCms.PyCMSError):
-        return photograph  # a damaged or mismatched profile: viewers ignore it too
-    return converted if converted is not None else photograph
+        return _TURNS.get(photograph.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # damaged metadata raises anything, and then says nothing
+        return None
 
 
 def cut(photograph: Pillow.Image, crop: Crop | None, config: BuildConfig) -> Image:

@@ -228,7 +228,8 @@ class BuildConfig(_Section):
         default=150_000_000,
         ge=1,
         le=MOST_PIXELS,
-        description="Fail photographs of more pixels without decoding them.",
+        description="Largest photograph decoded, in pixels; decoding may take 16 bytes of memory "
+        "for each of them, and formats that need more are held to fewer pixels.",
     )
     dedupe: bool = Field(
         default=True, description="Fail photographs whose file equals an earlier one."

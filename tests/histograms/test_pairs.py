@@ -118,6 +118,19 @@ def test_an_unreadable_image_is_named(tmp_path, spoil):
         list(iterate_pairs(tmp_path, "haze", "A"))
 
 
+def test_formats_that_are_not_read_are_named_and_not_opened(single):
+    (single / "gt" / "evil.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    put(image(1), single / "lq" / "old.tga")
+    told = []
+    rows = list(iterate_pairs(single, "rain", "d", skip=told.append))
+    assert len(rows) == 2
+    assert [str(error).partition(": ")[0] for error in told] == [
+        str(single / "gt" / "evil.eps"),
+        str(single / "lq" / "old.tga"),
+    ]
+    assert all("convert it to PNG" in str(error) for error in told)
+
+
 def test_other_layouts_are_refused(tmp_path, single):
     with pytest.raises(ValueError, match="which degradation and which dataset"):
         iterate_pairs(single, "haze")

@@ -414,7 +414,9 @@ def test_views_of_one_photograph_share_its_decoding(tmp_path, photo, monkeypatch
     (tmp_path / "b.png").write_bytes(b"text")
     opened = []
     real = Pillow.open
-    monkeypatch.setattr(Pillow, "open", lambda file: opened.append(file) or real(file))
+    monkeypatch.setattr(
+        Pillow, "open", lambda *args, **options: opened.append(args) or real(*args, **options)
+    )
     views = [
         View(
             clean=CleanImage(source_id=name, uri=f"{name}.png", dataset="d"),

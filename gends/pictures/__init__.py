@@ -1,0 +1,1 @@
+"""Encoded pictures: the formats that are opened, and the memory that decoding takes."""
