@@ -46,7 +46,8 @@ no shell has expanded it (as in --out=~/x). Write $HOME/x, or ./~/x for a folder
 EXIT_CODES = """\b
 Exit codes:
   0    done; the summary names what was rejected or failed
-  1    the build stopped, or a file is damaged, or the result could not be printed
+  1    the build stopped, or a file is damaged, or the result could not be printed; or no pair
+       of a finished build was accepted
   2    wrong usage, settings or input, or another build is writing here; nothing was made
   75   stopped by SIGTERM, or as the terminal was closed; a build finishes what it had begun
   130  interrupted by Ctrl-C or a second SIGTERM

@@ -13,6 +13,8 @@ _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 _FOREIGN = re.compile("[\udc80-\udcff]")
 _MOST_SLUG = 47
 _HASH_BYTES = 8
+_MOST_HIDDEN = 200
+"""Bytes of a name that its hidden form keeps: filesystems take 255 in all."""
 
 
 def printable(text: str) -> str:
@@ -47,6 +49,15 @@ def source_id(uri: str) -> str:
     # Names end in what tells them apart, so a long path keeps its end.
     end = slug[-_MOST_SLUG:].strip("_") or "image"
     return f"{end}_{blake3(uri.encode('utf-8', 'surrogatepass')).hexdigest(_HASH_BYTES)}"
+
+
+def hidden_name(name: str, ending: str) -> str:
+    """What a file or folder is called until it gets its name: never too long for a filesystem."""
+    data = name.encode("utf-8", "surrogateescape")
+    if len(data) > _MOST_HIDDEN:
+        start = data[:_MOST_HIDDEN].decode("utf-8", "ignore")
+        name = f"{start}-{blake3(data).hexdigest(_HASH_BYTES)}"
+    return f".{name}.{ending}"
 
 
 def own_id(uri: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -23,9 +24,11 @@ from gends.jobs.options.config import ConfigCommand, config_options, nested
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
 from gends.pipeline.planning.config_file import load_config
-from gends.pipeline.types import CleanImage, Picture, Request, View, WorkUnit
+from gends.pipeline.types import CleanImage, Failure, Picture, Request, View, WorkUnit
 
 TRIAL_VIEWS = 3
+MOST_FAILURES = 10
+"""Photographs that are named with what is wrong with them."""
 
 
 @click.command(
@@ -53,7 +56,8 @@ def command(
 ) -> None:
     """Count what `run` with the same settings would make. Writes nothing.
 
-    Time and size are measured on this machine by making the first few pairs in memory.
+    Time and size are measured on this machine by making the first few pairs in memory. Exits with
+    2 where no photograph can be used.
     """
     print_result()
     with tempfile.TemporaryDirectory(prefix="gends-") as scratch:
@@ -67,6 +71,8 @@ def command(
             with alive("making a few pairs, to measure size and time"):
                 facts |= measure(inputs, judge, facts["requests"], workers)
     click.echo(json.dumps(facts) if as_json else _text(facts))
+    if "trial" in facts or facts["unusable"] == facts["images"]:
+        sys.exit(2)
 
 
 def count(inputs: Inputs) -> dict[str, Any]:
@@ -100,9 +106,12 @@ def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[s
     """Make the first usable views' pairs once and scale up; sizes are those of accepted pairs."""
     from gends.pipeline.making.unit import make_unit  # noqa: PLC0415
 
-    unit = _trial_unit(inputs)
+    unit, failures = _trial_unit(inputs)
     if unit is None:
-        return {"trial": "none of the first photographs could be loaded"}
+        return {
+            "trial": f"none of the first {len(failures)} photographs can be used",
+            "trial_failures": [f"{one.code}: {one.detail}" for one in failures[:MOST_FAILURES]],
+        }
     engine = make_engine(inputs.config)
     loaded = load_views(unit.views, inputs.base, inputs.config)
     start = time.perf_counter()
@@ -121,17 +130,20 @@ def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[s
     }
 
 
-def _trial_unit(inputs: Inputs) -> WorkUnit | None:
-    plan, views = inputs.plan, list[View]()
+def _trial_unit(inputs: Inputs) -> tuple[WorkUnit | None, list[Failure]]:
+    """Views of the first photographs that can be used, and what is wrong with those before."""
+    plan, views, failures = inputs.plan, list[View](), list[Failure]()
     for clean in plan.catalog.rows(0, 100):
         for view in plan.views(clean):
             (picture,) = load_views([view], inputs.base, inputs.config)
             if isinstance(picture, Picture):
                 views.append(replace(view, requests=_one_of_each(view)))
+            else:
+                failures.append(picture)
             break
         if len(views) == TRIAL_VIEWS:
             break
-    return WorkUnit(shard=0, index=0, views=tuple(views)) if views else None
+    return (WorkUnit(shard=0, index=0, views=tuple(views)) if views else None), failures
 
 
 def _one_of_each(view: View) -> tuple[Request, ...]:
@@ -159,6 +171,7 @@ def _text(facts: dict[str, Any]) -> str:
         )
     elif "trial" in facts:
         lines.append(f"no estimate: {facts['trial']}")
+        lines += [f"  {failure}" for failure in facts["trial_failures"]]
     return "\n".join(lines)
 
 

@@ -126,7 +126,8 @@ def _check(inputs: Inputs, out: str) -> None:
 def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
     """Say what a dataset holds and what this run had to do for it.
 
-    Exits with 1 if tars are lost, or shards that were opened again came out with other bytes.
+    Exits with 1 if tars are lost, shards that were opened again came out with other bytes, or no
+    pair was accepted.
     """
     facts = count_dataset(open_dataset(out))
     if as_json:
@@ -135,7 +136,7 @@ def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
         click.echo(json.dumps({"event": "finished", "root": str(out)} | facts | made | remade))
     else:
         click.echo("\n".join(_summary(out, facts, tally)))
-    if facts["lost"] or "other" in tally.remade.values():
+    if facts["lost"] or "other" in tally.remade.values() or not facts["statuses"]["accepted"]:
         sys.exit(1)
 
 
@@ -150,6 +151,10 @@ def _summary(out: str, facts: dict[str, Any], tally: Tally) -> list[str]:
         first = "is damaged"
     else:
         first = "is finished, nothing to do"
+    if not facts["statuses"]["accepted"]:
+        first += "; no pair was accepted"
+        if not facts["requests"]:
+            first += ", as none was asked for: every photograph shows the degradations asked for"
     counts = ", ".join(f"{facts['statuses'][name]} {name}" for name in STATUSES)
     lines = [f"{out}: {first}", f"  {facts['requests']} requests: {counts}"]
     return [*lines, *reason_lines(facts), *lost_lines(facts)]

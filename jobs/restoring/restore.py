@@ -20,6 +20,7 @@ from gends.pipeline.evaluation.restoring import (
     check_apart,
     encode_restored,
     is_dataset,
+    is_there,
     restorables,
     write_restored,
 )
@@ -93,10 +94,11 @@ def _restore(
     picture: Restorable, store: Store, restorer: Restorer, count: Count, *, overwrite: bool
 ) -> str:
     """What became of a picture."""
-    if not overwrite and store.exists(picture.target):
-        return "there"
     try:
+        if is_there(store, picture.target) and not overwrite:
+            return "there"
         data = encode_restored(restorer(picture.read()), picture.target)
+        written = write_restored(store, picture.target, data, overwrite=overwrite)
     except BuildError:
         raise  # no memory for a tile is no fault of this picture
     # RuntimeError is what networks say of sizes that they cannot take.
@@ -104,5 +106,4 @@ def _restore(
         reason = printable(str(error).strip().partition("\n")[0])
         count.say(f"failed: {picture.name}: {reason}")
         return "failed"
-    written = write_restored(store, picture.target, data, overwrite=overwrite)
     return "restored" if written else "there"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from gends.models.degrader import Image
-from gends.pipeline.storage.store import usable
 from gends.pictures.formats import open_image
+from gends.pipeline.storage.store import usable
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 NAMED = 5
@@ -63,7 +63,7 @@ class RestoredFolder:
         with usable(file):
             data = file.read_bytes()
         try:
-            with open_image(io.BytesIO(data)) as picture:
+            with open_image(data) as picture:
                 _check_size(file, picture.size, size)
                 return np.array(picture.convert("RGB"))
         except (_SizeError, MemoryError):

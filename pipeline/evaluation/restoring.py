@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +22,13 @@ from gends.pipeline.photographs.encoded import read_bytes
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 from gends.pipeline.sources.source import base_folder, read_source
+from gends.pipeline.storage.folder import LocalStore
 from gends.pipeline.storage.store import AlreadyExistsError, StorageError, Store, usable
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 
 FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpg", ".jpeg": "jpg"}
 """Ending of a restored picture → how it is encoded. PNG and WebP are lossless."""
+_OF_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ, errno.EINVAL)
 
 
 class BadPictureError(ValueError):
@@ -118,13 +122,42 @@ def write_restored(store: Store, target: str, data: bytes, *, overwrite: bool) -
         target: path in it.
         data: content of the file.
         overwrite: write over what is there.
+
+    Raises:
+        BadPictureError: there can be no file of that name.
     """
     try:
-        with store.publish(target, create_only=not overwrite) as file:
+        with _named(target), store.publish(target, create_only=not overwrite) as file:
             file.write(data)
-    except AlreadyExistsError:
+    except AlreadyExistsError as error:
+        if not is_there(store, target):
+            raise BadPictureError(f"{target}: a file has the name of its folder") from error
         return False
     return True
+
+
+def is_there(store: Store, target: str) -> bool:
+    """Whether the output folder has that picture.
+
+    Raises:
+        BadPictureError: it cannot have one of that name.
+    """
+    with _named(target):
+        if isinstance(store, LocalStore) and store.path(target).is_dir():
+            raise BadPictureError(f"{target}: a folder has its name; rename one, or the picture")
+        return store.exists(target)
+
+
+@contextlib.contextmanager
+def _named(target: str) -> Iterator[None]:
+    """What a filesystem has against a name concerns that picture alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_NAMES:
+            raise
+        shown = f"{target[:60]}…" if len(target) > 60 else target
+        raise BadPictureError(f"{error.strerror}: {shown}; rename the picture") from error
 
 
 def _of_dataset(root: Path, suffix: str) -> Iterator[Restorable]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gends.models.erase import erase
+from gends.pipeline.names import hidden_name
 from gends.pipeline.storage.store import room_in
 
 FACTS_NAME = "export.json"
@@ -43,7 +44,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         FileExistsError: what has the hidden folder's name is a link or a file, and not ours.
         StorageError: the disk is full.
     """
-    hidden = out.with_name(f".{out.name}.exporting")
+    hidden = out.with_name(hidden_name(out.name, "exporting"))
     with room_in(out.parent), _locked(hidden):
         for left in hidden.iterdir():
             erase(left)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from gends.models.erase import erase
+from gends.pipeline.names import hidden_name
 from gends.pipeline.storage.faults import fault_point
 from gends.pipeline.storage.rename import rename_to_free
 from gends.pipeline.storage.store import AlreadyExistsError, StorageError, Store, room_in, usable
@@ -92,7 +93,7 @@ class LocalStore(Store):
     ) -> Iterator[BinaryIO]:
         """See `Store`: a hidden temporary file, synced and then given its name."""
         final, folder = self._owned_path(name), name.partition("/")[0]
-        temporary = final.parent / f".{final.name}.{uuid.uuid4().hex}"
+        temporary = final.parent / hidden_name(final.name, uuid.uuid4().hex)
         try:
             with room_in(final.parent):
                 with _new_file(temporary) as file:
@@ -162,7 +163,7 @@ class LocalStore(Store):
         if version is None:
             path.unlink(missing_ok=True)
             return
-        aside = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        aside = path.parent / hidden_name(path.name, uuid.uuid4().hex)
         with contextlib.suppress(FileNotFoundError):  # gone, or swept away
             if _version(path.lstat()) != version:
                 return

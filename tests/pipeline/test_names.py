@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gends.pipeline.names import control_problem, own_id, path_problem, printable, source_id
+from gends.pipeline.names import (
+    control_problem,
+    hidden_name,
+    own_id,
+    path_problem,
+    printable,
+    source_id,
+)
 
 anything = st.text(st.characters(codec=None, categories=None))
 
@@ -49,3 +56,12 @@ def test_bytes_that_are_not_utf8_are_no_control_characters():
 
 def test_names_that_are_spelled_alike_have_different_ids():
     assert source_id("a\nb.png") != source_id("a\\nb.png")
+
+
+@pytest.mark.parametrize("name", ["a", "b" * 255, "写" * 85, "\udcff" * 250, "é" * 127])
+def test_hidden_names_fit_and_are_told_apart(name, tmp_path):
+    hidden = hidden_name(name, "0" * 32)
+    (tmp_path / hidden).touch()  # the filesystem takes it
+    assert hidden.startswith(".")
+    assert hidden.endswith("." + "0" * 32)
+    assert hidden != hidden_name(name[:-1] + "x", "0" * 32)

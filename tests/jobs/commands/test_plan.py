@@ -75,6 +75,20 @@ def test_photographs_that_will_fail_are_counted(cli, photos, tmp_path):
     assert "3 photographs (0 duplicates, 2 unusable)" in ended.out
 
 
+def test_where_no_photograph_can_be_used_the_reasons_and_2_are_the_end(cli, tmp_path):
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / name).write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0 " + name.encode())
+    ended = cli("plan", "--clean", tmp_path, "--engine", "dry")
+    assert ended.code == 2
+    assert "no estimate: none of the first 2 photographs can be used" in ended.out
+    assert "undecodable: b.jpg: not an image of a known format" in ended.out
+    ended = cli("plan", "--clean", tmp_path, "--engine", "dry", "--json")
+    assert ended.code == 2
+    assert len(json.loads(ended.out)["trial_failures"]) == 2
+    (tmp_path / "list.txt").write_text("gone.png\n")
+    assert cli("plan", "--clean", tmp_path / "list.txt", "--no-trial").code == 2
+
+
 def test_what_run_would_refuse_is_refused_without_a_trial_too(cli, photos):
     for setting, says in (("--model=nope", "nope"), ("--filter-metrics=psnrr=20:", "psnrr")):
         ended = cli("plan", "--clean", photos, "--no-trial", setting)

@@ -60,6 +60,24 @@ def test_a_tree_keeps_its_structure_and_what_cannot_be_read_is_named_and_counted
     assert np.abs(by_hand.astype(int) - cat).mean() > 3
 
 
+def test_names_that_cannot_be_are_named_and_the_others_are_restored(cli, model, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    names = ["a.jpg", "b" * 222 + ".jpg", "写" * 74 + ".jpg", "c" * 251 + ".jpg", "z.jpg"]
+    for name in [*names, "folder.png/x.jpg", "folder.jpg"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.radial_gradient("L").resize((32, 32)).save(folder / name)
+    ended = cli("restore", model, folder, out, "--format", "webp")
+    assert "6 restored, 1 failed, named above" in ended.out
+    assert "File name too long" in ended.err
+    assert len(list(out.rglob("*.webp"))) == 6
+    assert not list(out.rglob(".*"))
+    ended = cli("restore", model, folder, out)  # folder.png is a picture and a folder
+    assert "6 restored, 1 failed, named above" in ended.out
+    assert "failed: folder" in ended.err
+    ended = cli("restore", model, folder, out)
+    assert "0 restored, 6 there already (--overwrite makes them again), 1 failed" in ended.out
+
+
 def load_network(folder):
     from gends.models.restorers.architectures import load  # noqa: PLC0415
 

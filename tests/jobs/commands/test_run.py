@@ -116,6 +116,18 @@ def test_other_settings_are_refused(built, folder, cli):
     assert "catalog" not in ended.err
 
 
+def test_a_build_of_which_nothing_is_accepted_is_no_success(tmp_path, cli):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"no photograph")
+    command = ("run", "--clean", tmp_path / "in", "--out", tmp_path / "out", "--engine", "dry")
+    for first in ("finished in", "is finished, nothing to do"):
+        ended = cli(*command)
+        assert ended.code == 1
+        assert first in ended.out
+        assert "; no pair was accepted" in ended.out
+        assert "a.png: undecodable: not an image of a known format" in ended.out
+
+
 def test_a_second_build_of_one_root_is_refused(photos, found_dataset, tmp_path, cli):
     root = tmp_path / "root"
     with hold(found_dataset(photos, root).store):
