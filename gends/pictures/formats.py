@@ -95,7 +95,7 @@ def open_image(
     # Without Pillow's own bound: the size is held against ours.
     bound, Pillow.MAX_IMAGE_PIXELS = Pillow.MAX_IMAGE_PIXELS, None
     try:
-        image = Pillow.open(place, formats=formats or readable())
+        image = Pillow.open(place, formats=tuple(formats or readable()))
     finally:
         Pillow.MAX_IMAGE_PIXELS = bound
     try:

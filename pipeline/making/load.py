@@ -132,7 +132,7 @@ _TURNS = {
 
 def _turn(photograph: Pillow.Image) -> Pillow.Transpose | None:
     try:
-        return _TURNS.get(photograph.getexif().get(ExifTags.Base.Orientation))
+        return _TURNS.get(photograph.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged metadata raises anything, and then says nothing
         return None
 
