@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gends.models.degrader import Image, Instruction
 from gends.pictures.formats import SUFFIXES
@@ -53,6 +53,11 @@ class CleanImage:
     """Why the photograph cannot be used, found while it was listed."""
     ends_blake3: str | None = None
     """Checksum of its ends, see `encoded.ends_digest`; None where they could not be read."""
+    written_ns: int | None = field(default=None, compare=False)
+    """When its file, or the tar that holds it, was last written to: nanoseconds as its disk has it.
+
+    No part of the catalog's digest, as photographs may be copied elsewhere.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,8 @@ class Picture:
     pixels: Image
     blake3: str
     """Of the encoded file it came from."""
+    rewritten: bool = False
+    """Whether that file was written to after it was listed."""
 
 
 CATALOG_REASONS = ("bad_source", "duplicate")

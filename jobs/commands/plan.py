@@ -23,6 +23,7 @@ from gends.jobs.console.streams import print_result
 from gends.jobs.options.config import ConfigCommand, config_options, nested
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
+from gends.pipeline.photographs.neighbours import Neighbours
 from gends.pipeline.planning.config_file import load_config
 from gends.pipeline.types import CleanImage, Failure, Picture, Request, View, WorkUnit
 
@@ -133,9 +134,10 @@ def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[s
 def _trial_unit(inputs: Inputs) -> tuple[WorkUnit | None, list[Failure]]:
     """Views of the first photographs that can be used, and what is wrong with those before."""
     plan, views, failures = inputs.plan, list[View](), list[Failure]()
+    near = Neighbours(inputs.catalog.there, inputs.base)
     for clean in plan.catalog.rows(0, 100):
         for view in plan.views(clean):
-            (picture,) = load_views([view], inputs.base, inputs.config)
+            (picture,) = load_views([view], inputs.base, inputs.config, near)
             if isinstance(picture, Picture):
                 views.append(replace(view, requests=_one_of_each(view)))
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,8 @@ from gends.pipeline.evaluation.pairs import PLACES
 from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.making.load import UnusableError, decode
 from gends.pipeline.making.pack import encode
-from gends.pipeline.photographs.encoded import read_bytes
+from gends.pipeline.photographs.encoded import file_of, read_bytes
+from gends.pipeline.photographs.neighbours import Neighbours
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 from gends.pipeline.sources.source import base_folder, read_source
@@ -70,8 +72,10 @@ def restorables(
         found = list(_of_dataset(source, suffix))
     else:
         config = BuildConfig(min_side=1, max_pixels=max_pixels)
-        rows = [_single(source)] if _is_picture(source) else read_source(source, outside=outside)
-        found = [_of_row(row, base_folder(source), config, suffix) for row in rows]
+        single, base = _is_picture(source), base_folder(source)
+        rows = [_single(source)] if single else list(read_source(source, outside=outside))
+        near = Neighbours(functools.partial(_below, rows), base)
+        found = [_of_row(row, base, config, suffix, near) for row in rows]
     if not found:
         raise ValueError(f"{source}: no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})")
     found.sort(key=lambda one: (one.target, one.name))
@@ -184,7 +188,14 @@ def _single(source: Path) -> SourceRow:
     return SourceRow(uri=source.name)
 
 
-def _of_row(row: SourceRow, base: Path, config: BuildConfig, suffix: str) -> Restorable:
+def _below(rows: Sequence[SourceRow], folder: str) -> Iterator[tuple[str, int | None]]:
+    inside = f"{folder}/" if folder else ""
+    return ((r.uri, r.offset) for r in rows if r.problem is None and r.uri.startswith(inside))
+
+
+def _of_row(
+    row: SourceRow, base: Path, config: BuildConfig, suffix: str, near: Neighbours
+) -> Restorable:
     def read() -> Image:
         if row.problem is not None:
             raise BadPictureError(row.problem)
@@ -195,8 +206,7 @@ def _of_row(row: SourceRow, base: Path, config: BuildConfig, suffix: str) -> Res
         except StorageError:
             raise  # which says nothing about the picture
         except OSError as error:
-            if not base.is_dir():
-                raise StorageError(f"{base}: it is there no more; mount its disk again") from error
+            near.check(file_of(row.uri, row.offset), error)
             raise BadPictureError(error.strerror or str(error)) from error
         except UnusableError as error:
             raise BadPictureError(str(error)) from error

@@ -29,9 +29,9 @@ from gends.pipeline.keeping.dataset import Dataset
 from gends.pipeline.keeping.reopened import lost_manifests
 from gends.pipeline.keeping.verify_rows import row_problems
 from gends.pipeline.names import printable
-from gends.pipeline.photographs import tars
 from gends.pipeline.reading.reader import ShardReader
-from gends.pipeline.storage.store import StorageError
+from gends.pipeline.sources import tars
+from gends.pipeline.storage.store import StorageError, machine_fault
 
 LOST_MANIFEST = "its manifest is missing; gends-build repair makes the shard again"
 
@@ -92,6 +92,8 @@ def _problems(dataset: Dataset, shard: int, deep: bool) -> Iterator[Problem]:
         return
     except StorageError:
         raise  # a store that is away is no damage
+    except PermissionError as error:
+        raise machine_fault(error, dataset.store.where(manifest_name(shard))) from error
     except OSError as error:
         yield Problem(file=manifest_name(shard), what=f"unreadable: {error}")
         return
@@ -176,7 +178,7 @@ def _holds(reader: ShardReader, shard: int, facts: tarfile.TarInfo, row: Row) ->
     """Whether a member is the row in JSON; a row that no build writes has none."""
     try:
         return reader.read(shard, facts.offset_data, facts.size) == member_json(row)
-    except StorageError:
+    except (StorageError, PermissionError):
         raise
     except (OSError, TypeError, ValueError):
         return False

@@ -13,11 +13,13 @@ from PIL import Image as Pillow
 from gends.models.degrader import Image
 from gends.pictures.decoding_bytes import TooLargeError
 from gends.pictures.formats import open_image, unreadable_data
-from gends.pipeline.photographs.encoded import read_bytes
+from gends.pipeline.photographs.encoded import file_of, read_bytes, written_ns
 from gends.pipeline.photographs.metadata import without_broken_metadata
+from gends.pipeline.photographs.neighbours import Neighbours
 from gends.pipeline.photographs.rgb import to_rgb
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.storage.faults import fault_point
+from gends.pipeline.storage.store import StorageError
 from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
 
 
@@ -29,24 +31,45 @@ class UnusableError(Exception):
         self.code = code
 
 
-def load_views(views: Sequence[View], base: Path, config: BuildConfig) -> list[Picture | Failure]:
-    """Load the pictures of views; a photograph that several neighbours share is decoded once."""
+def load_views(
+    views: Sequence[View],
+    base: Path,
+    config: BuildConfig,
+    neighbours: Neighbours | None = None,
+) -> list[Picture | Failure]:
+    """Load the pictures of views; a photograph that several views in a row share is decoded once.
+
+    Raises:
+        StorageError: a photograph cannot be read for a fault of this machine or its disk, or is
+            gone together with its `neighbours`.
+        MemoryError: this machine has not enough for a photograph of a size that is allowed.
+    """
     loaded: list[Picture | Failure] = []
     previous: CleanImage | None = None
     photograph: Pillow.Image | Failure
-    digest = ""
+    digest, rewritten = "", False
     for view in views:
         if view.clean != previous:
-            photograph, digest = _open(view.clean, base, config)
+            photograph, digest = _open(view.clean, base, config, neighbours)
+            rewritten = not isinstance(photograph, Failure) and _is_rewritten(view.clean, base)
             previous = view.clean
         if isinstance(photograph, Failure):
             loaded.append(photograph)
         else:
-            loaded.append(Picture(pixels=cut(photograph, view.crop, config), blake3=digest))
+            pixels = cut(photograph, view.crop, config)
+            loaded.append(Picture(pixels=pixels, blake3=digest, rewritten=rewritten))
     return loaded
 
 
-def _open(clean: CleanImage, base: Path, config: BuildConfig) -> tuple[Pillow.Image | Failure, str]:
+def _is_rewritten(clean: CleanImage, base: Path) -> bool:
+    """Whether a photograph is not as it was listed; asked when it has been read."""
+    then = clean.written_ns
+    return then is not None and then != written_ns(base, clean.uri, clean.offset)
+
+
+def _open(
+    clean: CleanImage, base: Path, config: BuildConfig, neighbours: Neighbours | None
+) -> tuple[Pillow.Image | Failure, str]:
     if clean.problem is not None:
         return Failure(code="bad_source", detail=f"{clean.uri}: {clean.problem}"), ""
     if clean.duplicate_of is not None:
@@ -55,10 +78,12 @@ def _open(clean: CleanImage, base: Path, config: BuildConfig) -> tuple[Pillow.Im
         return Failure(code="duplicate", detail=detail), ""
     try:
         data = read_bytes(base, clean)
+    except StorageError:
+        raise
     except (OSError, ValueError) as error:
-        if not base.exists():
-            # The disk is away, not one photograph: the build is to stop, not to fail all requests.
-            raise OSError(f"the photographs' folder {base} is not there any more") from error
+        # Where the disk is away and not one photograph, a build is to stop, not to fail requests.
+        if neighbours is not None and clean.size is not None and isinstance(error, OSError):
+            neighbours.check(file_of(clean.uri, clean.offset), error)
         detail = getattr(error, "strerror", None) or str(error)
         return Failure(code="unreadable", detail=f"{clean.uri}: {detail}"), ""
     digest = blake3(data).hexdigest()
@@ -115,7 +140,20 @@ def _decode(data: bytes, config: BuildConfig, profile: bytes | None = None) -> P
         detail = f"it holds a picture over max_pixels = {config.max_pixels}"
         raise UnusableError("too_large", detail) from error
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error
+        if _is_short_of_memory(error, config):
+            raise MemoryError(f"not enough for a photograph of {len(data)} bytes") from error
         raise UnusableError("undecodable", f"{type(error).__name__}: {error}") from error
+
+
+def _is_short_of_memory(error: Exception, config: BuildConfig) -> bool:
+    """Whether memory is short; if not, a damaged file asked for more than any picture takes."""
+    if not isinstance(error, MemoryError) and "memory" not in str(error):
+        return False
+    try:
+        bytearray(4 * config.max_pixels)
+    except MemoryError:
+        return True
+    return False
 
 
 _TURNS = {

@@ -16,26 +16,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
 
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.names import printable, source_id
-from gends.pipeline.photographs.encoded import ends_digest, num_bytes, read_bytes
+from gends.pipeline.photographs.encoded import ends_digest, num_bytes, read_bytes, written_ns
 from gends.pipeline.sources.source import SourceError
 from gends.pipeline.storage.store import StorageError, room_in, usable
 from gends.pipeline.types import IMAGE_SUFFIXES, CleanImage, SourceRow
 
 ROWS_PER_GROUP = 4096
+_NUMBERS = ("offset", "size", "written_ns")
 SCHEMA = pa.schema(
     [
-        pa.field(f.name, pa.int64() if f.name in ("offset", "size") else pa.string())
+        pa.field(f.name, pa.int64() if f.name in _NUMBERS else pa.string())
         for f in fields(CleanImage)
     ]
 )
-_KNOWN_SCHEMAS = (SCHEMA, SCHEMA.remove(SCHEMA.get_field_index("ends_blake3")))
-"""Catalogs of datasets that were begun before there were checksums can still be read."""
+_DIGESTED = len(SCHEMA) - 1
+"""Columns that the digest covers: all but `written_ns`, the last."""
+_KNOWN_SCHEMAS = tuple(pa.schema(list(SCHEMA)[:count]) for count in (len(SCHEMA), -1, -2))
+"""Catalogs of datasets that were begun before there were times and checksums can be read, too."""
 _values = attrgetter(*SCHEMA.names)
 
 
@@ -98,6 +102,17 @@ class Catalog:
         for group in range(self._num_groups):
             column = self._read(group, ["degradation"])["degradation"]
             yield column.fill_null("").to_pylist()
+
+    def there(self, folder: str = "") -> Iterator[tuple[str, int | None]]:
+        """uri and offset of what was there when it was listed, of all or below a folder."""
+        for group in range(self._num_groups):
+            rows = self._read(group, ["uri", "offset", "size", "problem"])
+            wanted = pc.and_(pc.is_valid(rows["size"]), pc.is_null(rows["problem"]))
+            if folder:
+                inside = pc.starts_with(rows["uri"], folder.rstrip("/") + "/")
+                wanted = pc.and_(wanted, inside)
+            rows = rows.filter(wanted)
+            yield from zip(rows["uri"].to_pylist(), rows["offset"].to_pylist(), strict=True)
 
     @property
     def _num_groups(self) -> int:
@@ -217,6 +232,7 @@ def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -
         size=size,
         problem=problem,
         ends_blake3=None if problem else ends_digest(base, row, size),
+        written_ns=None if size is None or problem else written_ns(base, row.uri, row.offset),
     )
 
 
@@ -250,9 +266,13 @@ def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
     )
     for values in same_size:
         image = CleanImage(**dict(zip(SCHEMA.names, values, strict=True)))
-        with contextlib.suppress(OSError):
+        try:
             digest = blake3(read_bytes(base, image)).digest()
-            database.execute("INSERT INTO hashes VALUES (?, ?)", (image.source_id, digest))
+        except StorageError:
+            raise
+        except OSError:
+            continue  # loading it will fail, with a row that says why
+        database.execute("INSERT INTO hashes VALUES (?, ?)", (image.source_id, digest))
     database.execute("CREATE TABLE firsts (hash PRIMARY KEY, source_id) WITHOUT ROWID")
     database.execute("INSERT INTO firsts SELECT hash, MIN(source_id) FROM hashes GROUP BY hash")
     database.execute(
@@ -299,7 +319,7 @@ def _write_sorted(
             pq.ParquetWriter(destination, SCHEMA, compression="zstd", write_page_checksum=True)
         )
         while rows := cursor.fetchmany(ROWS_PER_GROUP):
-            digest.update(repr(rows).encode())
+            digest.update(repr([row[:_DIGESTED] for row in rows]).encode())
             count += len(rows)
             columns = [list(column) for column in zip(*rows, strict=True)]
             writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=len(rows))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from gends.pipeline.storage.store import StorageError, usable
 from gends.pipeline.types import CleanImage, SourceRow
 
 MOST_BYTES = 1 << 31
@@ -18,11 +19,18 @@ END = 1 << 16
 
 
 def num_bytes(base: Path, row: SourceRow) -> int | None:
-    """Size of a photograph; None for what is no file, or cannot be asked for."""
+    """Size of a photograph; None for what is no file, or cannot be asked for.
+
+    Raises:
+        StorageError: this machine or its disk cannot say.
+    """
     if row.size is not None:
         return row.size
     try:
-        facts = (base / row.uri).stat()
+        with usable(base / row.uri):
+            facts = (base / row.uri).stat()
+    except StorageError:
+        raise
     except (OSError, ValueError):
         return None  # loading it will fail, with a row that says why
     return facts.st_size if stat.S_ISREG(facts.st_mode) else None
@@ -34,42 +42,65 @@ def ends_digest(base: Path, row: SourceRow, size: int | None) -> str | None:
     The first 16 hexadecimal digits of their BLAKE3: it tells of a change, and a catalog of millions
     stays small. None for what has no `size`, or cannot be read: loading it will fail, with a row
     that says why.
+
+    Raises:
+        StorageError: this machine or its disk cannot read it.
     """
     if size is None:
         return None
-    start, digest = row.offset or 0, blake3()
+    start, digest, path = row.offset or 0, blake3(), base / file_of(row.uri, row.offset)
     try:
-        with open(base / _file_of(row.uri, row.offset), "rb", buffering=0) as file:
+        with usable(path), open(path, "rb", buffering=0) as file:
             for first, last in ((0, min(END, size)), (max(END, size - END), size)):
                 if first < last:
                     digest.update(os.pread(file.fileno(), last - first, start + first))
+    except StorageError:
+        raise
     except (OSError, ValueError):
         return None
     return digest.hexdigest(length=8)
+
+
+def written_ns(base: Path, uri: str, offset: int | None) -> int | None:
+    """When a photograph's file was last written to, in nanoseconds; None where that is not known.
+
+    Raises:
+        StorageError: this machine or its disk cannot say.
+    """
+    path = base / file_of(uri, offset)
+    try:
+        with usable(path):
+            return path.stat().st_mtime_ns
+    except StorageError:
+        raise
+    except (OSError, ValueError):
+        return None
 
 
 def read_bytes(base: Path, image: CleanImage) -> bytes:
     """The encoded photograph.
 
     Raises:
+        StorageError: this machine or its disk cannot read it, which says nothing of the photograph.
         OSError: it cannot be read.
     """
-    if image.offset is None:
-        file = base / image.uri
-        facts = file.stat()
-        if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
-            raise OSError(f"{image.uri}: not a regular file")  # reading it could last for ever
-        _check_size(facts.st_size)
-        return file.read_bytes()
-    size = -1 if image.size is None else image.size
-    _check_size(size)
-    with open(base / _file_of(image.uri, image.offset), "rb") as archive:
-        archive.seek(image.offset)
-        return archive.read(size)
+    path = base / file_of(image.uri, image.offset)
+    with usable(path):
+        if image.offset is None:
+            facts = path.stat()
+            if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
+                raise OSError(f"{image.uri}: not a regular file")  # reading it could last for ever
+            _check_size(facts.st_size)
+            return path.read_bytes()
+        size = -1 if image.size is None else image.size
+        _check_size(size)
+        with open(path, "rb") as archive:
+            archive.seek(image.offset)
+            return archive.read(size)
 
 
-def _file_of(uri: str, offset: int | None) -> str:
-    """The file itself, or the tar that holds it."""
+def file_of(uri: str, offset: int | None) -> str:
+    """Path of the file itself, or of the tar that holds it."""
     if offset is None:
         return uri
     return re.split(r"(?<=\.tar)!", uri, maxsplit=1, flags=re.IGNORECASE)[0]

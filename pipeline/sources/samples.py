@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from gends.pipeline.names import control_problem, own_id, path_problem, printable
 from gends.pipeline.sources.tars import leads_out, members, oddity
+from gends.pipeline.storage.store import StorageError, usable
 from gends.pipeline.types import IMAGE_SUFFIXES, MOST_TEXT, SourceRow
 
 
@@ -24,9 +25,11 @@ def read_tar(path: Path, root: Path) -> Iterator[SourceRow]:
     """
     uri = path.relative_to(root).as_posix()
     try:
-        with open(path, "rb") as file:
+        with usable(path), open(path, "rb") as file:
             for _, sample in itertools.groupby(members(file), key=_stem):
                 yield from _sample(file, uri, list(sample))
+    except StorageError:
+        raise  # it says nothing of the tar
     except (OSError, tarfile.TarError) as error:
         reason = printable(getattr(error, "strerror", None) or str(error))
         yield SourceRow(

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from gends.pipeline.names import own_id, path_problem, printable
 from gends.pipeline.sources.samples import optional, read_tar
 from gends.pipeline.sources.tars import members
+from gends.pipeline.storage.store import StorageError, usable
 from gends.pipeline.types import IMAGE_SUFFIXES, MOST_TEXT, SourceRow
 
 COLUMNS = ("uri", "source_id", "dataset", "degradation", "caption", "split")
@@ -92,7 +93,7 @@ def read_source(source: Path, *, outside: bool = False) -> Iterator[SourceRow]:
     try:
         for row in reader(source):
             yield row if row.offset is not None or row.problem else _placed(row, source, bounds)
-    except SourceError:
+    except (SourceError, StorageError):
         raise
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise SourceError(f"{source}: {printable(str(error))}") from error
@@ -133,6 +134,8 @@ def _read_folder(root: Path, bounds: _Bounds) -> Iterator[SourceRow]:
                         )
                     elif path.suffix.lower() in IMAGE_SUFFIXES:
                         yield _photograph(path, root, problem, bounds)
+        except StorageError:
+            raise
         except OSError as error:
             raise SourceError(
                 f"{printable(str(folder))}: {error.strerror}; make it readable or move it"
@@ -158,10 +161,13 @@ def _file_row(path: Path, root: Path, problem: str | None, caption: str | None =
 
 def _caption(path: Path) -> str | None:
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_TEXT:
-            return None  # reading it could last for ever
-        return path.read_text(encoding="utf-8-sig").strip() or None
+        with usable(path):
+            facts = path.stat()
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_TEXT:
+                return None  # reading it could last for ever
+            return path.read_text(encoding="utf-8-sig").strip() or None
+    except StorageError:
+        raise
     except (OSError, ValueError):
         return None
 

@@ -3,13 +3,15 @@
 Nothing happens unless GENDS_FAULT is set, and only tests set it. Its value is a list, separated by
 semicolons, of `POINT:COUNT:ACTION:FOLDER`: the COUNT-th pass of POINT, counted over all processes
 of the build, or `every` one, does ACTION; a COUNT of 0 only counts. `kill` and `segv` are that
-signal to itself, `hold` is to wait there until somebody kills it or until FOLDER/go exists: an
-empty file lets all passes go on, a number in it those up to that one. FOLDER receives one file per
-pass, and `reached` when the first is held.
+signal to itself, `memory` is a MemoryError, a name such as `ENOSPC` that error of the system.
+`hold` is to wait there until somebody kills it or until FOLDER/go exists: an empty file lets all
+passes go on, a number in it those up to that one. FOLDER receives one file per pass, and `reached`
+when the first is held.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -41,6 +43,10 @@ def _pass(count: str, action: str, folder: Path) -> None:
         return
     if action in SIGNALS:
         os.kill(os.getpid(), SIGNALS[action])
+    if action == "memory":
+        raise MemoryError
+    if (number_of_error := getattr(errno, action, None)) is not None:
+        raise OSError(number_of_error, os.strerror(number_of_error), str(folder))
     while not _may_go(number, folder / "go"):
         _claim(folder / "reached")
         time.sleep(0.01)

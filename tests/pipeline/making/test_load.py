@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import resource
 import struct
+import subprocess
+import sys
+import tarfile
 import time
 import zlib
 from pathlib import Path
@@ -18,8 +22,10 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from gends.models.degrader import Image
-from gends.pipeline.making.load import cut, decode, load_views
+from gends.pipeline.making.load import UnusableError, cut, decode, load_views
+from gends.pipeline.photographs.catalog import Catalog, write_catalog
 from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.sources.source import read_source
 from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
 
 CONFIG = BuildConfig(resolution=64)
@@ -431,3 +437,91 @@ def test_views_of_one_photograph_share_its_decoding(tmp_path, photo, monkeypatch
     assert first.blake3 == second.blake3
     assert not np.array_equal(first.pixels, second.pixels)
     assert [f.code for f in failed] == ["undecodable"] * 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_photograph_that_is_replaced_in_its_middle_after_it_was_listed_is_noticed(
+    tmp_path, packed
+):
+    noise = np.random.default_rng(1).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    file = tmp_path / ("x.tar" if packed else "x.bmp")
+    buffer = io.BytesIO()
+    Pillow.fromarray(noise).save(buffer, "BMP")
+    if packed:
+        with tarfile.open(file, "w") as tar:
+            member = tarfile.TarInfo("x.bmp")
+            member.size = buffer.tell()
+            buffer.seek(0)
+            tar.addfile(member, buffer)
+    else:
+        file.write_bytes(buffer.getvalue())
+
+    def listed() -> Catalog:
+        rows = read_source(tmp_path)
+        write_catalog(rows, tmp_path.parent / "catalog", base=tmp_path, default_dataset="d")
+        return Catalog(tmp_path.parent / "catalog")
+
+    def rewritten(catalog: Catalog) -> bool:
+        (image,) = catalog.rows(0, 9)
+        (found,) = load_views([View(clean=image, crop=None, requests=())], tmp_path, CONFIG)
+        return found.rewritten
+
+    before = listed()
+    assert not rewritten(before)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert rewritten(before)
+    after = listed()
+    assert not rewritten(after)
+    assert after.digest == before.digest  # its ends and its size are the same
+
+
+def test_copies_elsewhere_make_the_same_catalog_whenever_they_were_written(tmp_path, photo):
+    digests = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        photo.save(folder / "x.png")
+        os.utime(folder / "x.png", ns=(1, len(digests)))
+        catalog = tmp_path / f"{name}.parquet"
+        write_catalog(read_source(folder), catalog, base=folder, default_dataset="d")
+        digests.append(Catalog(catalog).digest)
+    assert digests[0] == digests[1]
+
+
+DECODE = """
+import resource, sys
+from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.making.load import decode
+data = open(sys.argv[1], "rb").read()
+decode(data[:0] + open(sys.argv[2], "rb").read(), BuildConfig())  # plugins take memory, too
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20),) * 2)
+try:
+    print("decoded", decode(data, BuildConfig()).size)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_machine_without_memory_is_no_fault_of_a_photograph(tmp_path):
+    for name, side in (("large", 7000), ("small", 600)):
+        Pillow.new("L", (side, side), 7).save(tmp_path / f"{name}.png")
+    files = [str(tmp_path / f"{name}.png") for name in ("large", "small")]
+    done = subprocess.run(
+        [sys.executable, "-c", DECODE, *files], capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"MemoryError not enough for a photograph of \d+ bytes\n", done.stdout)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory error")])
+def test_a_file_that_asks_for_more_than_any_picture_takes_is_damaged(photo, monkeypatch, error):
+    def load(self: Pillow.Image) -> None:
+        raise error
+
+    data = encoded(photo, "PNG")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+    with pytest.raises(UnusableError) as caught:
+        decode(data, CONFIG)
+    assert caught.value.code == "undecodable"
