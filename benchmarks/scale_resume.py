@@ -86,6 +86,7 @@ def make_root(photographs: Path, root: Path, shards: int) -> None:
     """Found a root and make all shards but the last, in this process."""
     from gends.jobs.building.inputs import gather  # noqa: PLC0415
     from gends.models.dry import DryDegrader  # noqa: PLC0415
+    from gends.models.processor import with_processor  # noqa: PLC0415
     from gends.pipeline.keeping.commit import seal, write_unit  # noqa: PLC0415
     from gends.pipeline.keeping.dataset import config_digest  # noqa: PLC0415
     from gends.pipeline.keeping.reopened import close  # noqa: PLC0415
@@ -103,7 +104,7 @@ def make_root(photographs: Path, root: Path, shards: int) -> None:
     inputs = gather(config, scratch)
     config, store, engine = inputs.config, open_store(root), DryDegrader()
     judge, digest = Judge(config.filter), config_digest(config)
-    inputs.found(store, engine.fingerprint())
+    inputs.found(store, with_processor(engine.fingerprint(), torch=False))
     for shard in range(shards - 1):
         unit = inputs.plan.unit(shard, 0)
         loaded = load_views(unit.views, inputs.base, config)

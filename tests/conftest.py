@@ -20,6 +20,7 @@ from PIL import Image as Pillow
 from gends.histograms.profile import Profile
 from gends.models.degrader import Degrader, Image
 from gends.models.dry import DryDegrader
+from gends.models.processor import with_processor
 from gends.pipeline.format.identity import write_identity
 from gends.pipeline.keeping.commit import seal, write_unit
 from gends.pipeline.keeping.dataset import Dataset, make_identity, open_dataset
@@ -137,7 +138,7 @@ def _found(source: Path, root: Path, **settings: object) -> Dataset:
     profile = Profile.reference()
     profile.save(root / PROFILE_NAME)
     catalog = Catalog(root / CATALOG_NAME)
-    engine = DryDegrader().fingerprint()
+    engine = with_processor(DryDegrader().fingerprint(), torch=bool(config.filter.metrics))
     write_identity(open_store(root), make_identity(config, catalog, profile, engine, base))
     return open_dataset(root)
 

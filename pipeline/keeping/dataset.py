@@ -9,6 +9,7 @@ from typing import Any
 
 from gends.histograms.profile import Profile
 from gends.models.identity import compare
+from gends.models.processor import PROCESSOR, of_processor
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.format.identity import (
     PLACES,
@@ -25,6 +26,11 @@ from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.planning.plan import Plan, count_shards
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import Store
+
+_ON_ANOTHER_PROCESSOR = (
+    " Another processor rounds in another way: --mixed-processors goes on with it, and the pairs "
+    "that are made now then differ in last bits from those that the root's own would make."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +86,13 @@ def check_identity(
     *,
     catalog: Catalog | None = None,
     versions: bool = True,
+    processors: bool = True,
 ) -> None:
     """Compare with the identity under the root.
 
     Given the identity's `catalog`, it is said how that differs from the root's. Without `versions`
-    those of libraries do not count: nothing more is going to be made.
+    those of libraries do not count: nothing more is going to be made. Without `processors` another
+    one does not count.
 
     Raises:
         IdentityError: something that decides the bytes differs; each difference is named.
@@ -99,8 +107,9 @@ def check_identity(
     differences = [
         f"  {name}: the root has {old!r}, this command has {new!r}"
         for name, old, new in compare(known, identity)
-        if name not in ignored
+        if name not in ignored and (processors or not of_processor(name.removeprefix("engine.")))
     ]
+    other_processor = any(line.startswith(f"  engine.{PROCESSOR}") for line in differences)
     if catalog is not None and catalog.digest != known["catalog_digest"]:
         changes = _changes(store, known, catalog)
         differences.append(f"  photographs were added, removed or changed: {changes}")
@@ -109,6 +118,7 @@ def check_identity(
             f"{store.url} holds another dataset:\n"
             + "\n".join(differences)
             + "\nRepeat the root's own settings to resume it, or name a new --out folder."
+            + _ON_ANOTHER_PROCESSOR * other_processor
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gends.histograms.profile import Profile
 from gends.models.dry import DryDegrader
+from gends.models.processor import with_processor
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.format.identity import IDENTITY_NAME, IdentityError, write_identity
 from gends.pipeline.keeping import dataset
@@ -26,7 +27,7 @@ from gends.pipeline.sources.source import SourceRow, read_source
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import AlreadyExistsError
 
-ENGINE = DryDegrader().fingerprint()
+ENGINE = with_processor(DryDegrader().fingerprint(), torch=False)
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_changed_photographs_are_counted_and_named(photos, build_dataset, parts,
 
 def test_a_catalog_without_checksums_is_read_and_says_why_it_differs(finished, parts, tmp_path):
     new = finished.plan.catalog
-    table = pq.read_table(new.path).drop_columns("ends_blake3")
+    table = pq.read_table(new.path).drop_columns(["ends_blake3", "written_ns"])
     with pq.ParquetWriter(tmp_path / "old", table.schema) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({"digest": "old"})
@@ -268,3 +269,16 @@ def test_sound_parts_are_left_alone(finished, copied):
     before = path.stat().st_ino
     mend_parts(copied.store, finished.plan.catalog, finished.plan.profile)
     assert path.stat().st_ino == before
+
+
+def test_another_processor_is_refused_until_it_is_asked_for(finished, parts):
+    there = make_identity(**parts | {"engine": ENGINE | {"processor.numpy": "other"}})
+    with pytest.raises(IdentityError) as caught:
+        check_identity(finished.store, there)
+    assert "engine.processor.numpy: the root has" in str(caught.value)
+    assert "--mixed-processors goes on with it" in str(caught.value)
+    check_identity(finished.store, there, processors=False)
+    other = make_identity(**parts | {"engine": ENGINE | {"processor.numpy": "other", "dry": "9"}})
+    with pytest.raises(IdentityError, match=r"engine\.dry: ") as caught:
+        check_identity(finished.store, other, processors=False)
+    assert "processor" not in str(caught.value)
