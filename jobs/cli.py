@@ -149,6 +149,10 @@ def run() -> None:
     except (BuildError, LeaseLostError) as error:
         click.echo(f"gends-build: {error}", err=True)
         sys.exit(1)
+    except MemoryError as error:
+        text = f"memory fell short ({error})" if str(error) else "memory fell short"
+        click.echo(f"gends-build: {text}; free some, then the same command resumes", err=True)
+        sys.exit(1)
     except StorageError as error:
         click.echo(f"gends-build: {error}; {_again()}", err=True)
         sys.exit(1)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
+from ray.exceptions import RayActorError, RayError
 
+from gends.jobs.building.attempts import Attempts, failure_of
 from gends.jobs.building.in_flight import UnitInFlight, WorkerQueue
 from gends.jobs.building.pool import WorkerPool
 from gends.jobs.building.progress import Progress
 from gends.jobs.building.remade import remade_line
+from gends.jobs.building.sameness import compare_machines
+from gends.jobs.building.shortage import Shortage
 from gends.jobs.building.stages import Context, fail_unit, make_carefully, seal_shard
 from gends.jobs.building.tally import Tally
-from gends.jobs.cluster.cause import last_line, origin
+from gends.jobs.cluster.cause import Blame, blame, last_line, origin, what_is_said
 from gends.jobs.cluster.connect import Resources
+from gends.jobs.cluster.losses import Losses
 from gends.jobs.cluster.stop import Stop
 from gends.jobs.errors import BuildError, DrainedError
 from gends.pipeline.format.manifest import sealed_shards
@@ -34,12 +38,10 @@ from gends.pipeline.keeping.reopened import (
 from gends.pipeline.keeping.retry import narrowed
 from gends.pipeline.planning.plan import Plan
 from gends.pipeline.storage.store import Store
-from gends.pipeline.types import Failure, WorkUnit
+from gends.pipeline.types import WorkUnit
 
 UNITS_PER_WORKER = 3
 """In flight for each worker: one in the engine, one loaded and waiting, one being finished."""
-ATTEMPTS = 3
-"""Times a unit may break its stages before its requests are made one by one."""
 
 
 class Build:
@@ -62,6 +64,7 @@ class Build:
         self.tally = Tally(total=plan.num_requests(), num_workers=resources.fitting())
         self._stop = stop or Stop()
         self._timeout = unit_timeout
+        self._mixed = context.mixed_processors
         self._context = ray.put(context)
         self._check = partial(context.lease.check, store)
         self._progress = progress
@@ -70,12 +73,17 @@ class Build:
         """Units that broke and are to be sent once more."""
         self._in_flight: dict[Any, UnitInFlight] = {}
         self._sealing: dict[Any, int] = {}
-        self._attempts: Counter[tuple[int, int]] = Counter()
+        self._attempts = Attempts(plan)
         self._open: dict[int, int] = {}
+        self._losses = Losses()
+        self._shortage = Shortage()
 
     def fingerprint(self) -> dict[str, str]:
-        """Identity of the engine; see `WorkerPool.fingerprint`."""
-        return self._pool.fingerprint()
+        """Identity of the engine; see `WorkerPool.fingerprint` and `compare_machines`."""
+        found = self._pool.fingerprint()
+        if not self._mixed:
+            compare_machines(found)
+        return found
 
     def waiting_for(self) -> str:
         """What `fingerprint` waits for, for people."""
@@ -95,7 +103,8 @@ class Build:
             self._pool.adjust()
             self._feed(units)
             waiting = [*self._in_flight, *self._sealing]
-            idle = not waiting and (self._stop.draining or bool(self._pool.queues))
+            working = bool(self._pool.queues) and not self._shortage.paused
+            idle = not waiting and (self._stop.draining or working)
             if self._stop.overdue or idle:
                 break
             ready = self._await(waiting)
@@ -183,7 +192,7 @@ class Build:
         self.tally.num_workers = len(self._pool.queues)
         while not self._stop.draining:
             queue = self._pool.idlest()
-            if queue is None or len(self._in_flight) >= len(self._pool.queues) * UNITS_PER_WORKER:
+            if queue is None or self._shortage.paused or len(self._in_flight) >= self._most():
                 return
             unit = self._again.popleft() if self._again else next(units, None)
             if unit is None:
@@ -191,10 +200,15 @@ class Build:
             sent = queue.send(self._context, unit)
             self._in_flight[sent.done] = sent
 
+    def _most(self) -> int:
+        """Units that may be in flight now."""
+        most = len(self._pool.queues) * UNITS_PER_WORKER
+        return min(most, self._shortage.limit or most)
+
     def _await(self, waiting: list[Any]) -> list[Any]:
         """What has ended, after half a second at most."""
         if not waiting:
-            time.sleep(0.5)  # no machine has room
+            time.sleep(0.5)  # no machine has room, or memory
             return []
         ready, _ = ray.wait(waiting, num_returns=1, timeout=0.5)
         return list(ready)
@@ -210,6 +224,7 @@ class Build:
             self._broken(sent, error)
             return
         sent.finish()
+        self._ease()
         self.tally.add(report)
         shard = sent.unit.shard
         self._open[shard] -= 1
@@ -224,48 +239,53 @@ class Build:
             sent.finish()
             self._make_again(cause, without=sent.unit.num_requests)
             return
-        raised = not isinstance(cause, RayError)
-        # Loading turns a photograph that cannot be read into a failure; what is left is the root,
-        # or all photographs at once.
-        if (raised and isinstance(cause, OSError)) or sent.queue is None:
-            raise BuildError(
-                f"storage failed: {last_line(cause)}; the same command resumes"
-            ) from error
+        queue, died = sent.queue, isinstance(cause, RayActorError)
         # When an engine's process dies it takes all its units along; the one it was at comes first.
-        innocent = isinstance(cause, ActorDiedError | ActorUnavailableError) and not sent.first
+        bystander = died and not sent.first
+        at_fault = "lost" if bystander else self._blame(sent, error)
+        # What is wrong with one photograph is a failure; what is left is the root, the photographs
+        # as a whole, or a machine.
+        if at_fault == "machine" or queue is None:
+            raise BuildError(f"{what_is_said(cause)}; the same command resumes") from error
         sent.finish()
-        unit = sent.unit
-        if innocent:
-            self._again.append(unit)
-            return
-        place = (unit.shard, unit.index)
-        self._attempts[place] += ATTEMPTS if sent.hung else 1
-        made = self.tally.done + self.tally.resumed
-        if not made and len(self._attempts) >= self._hopeless(raised):
-            raise BuildError(
-                f"nothing could be made: {len(self._attempts)} units broke, the last with\n{error}"
-            ) from error
-        if self._attempts[place] < ATTEMPTS:
-            self._again.append(unit)
-        elif not sent.careful or self._attempts[place] < 2 * ATTEMPTS:
-            self._submit_carefully(unit, sent.queue)
+        if at_fault == "memory":
+            self._wait_for_memory(sent.unit)
+        if at_fault == "unit":
+            self._try_again(sent, queue, error)
         else:
-            code = "engine_error" if raised else "worker_died"
-            # Of a death Ray tells process numbers and addresses, and manifests are reproducible.
-            detail = last_line(error) if raised else "the processes that worked on it ended"
-            failure = Failure(code=code, detail=detail)
-            done = fail_unit.remote(self._context, unit, failure)
+            self._again.append(sent.unit)
+
+    def _blame(self, sent: UnitInFlight, error: RayError) -> Blame:
+        found, died = blame(error), isinstance(origin(error), RayError)
+        if found == "unit" and died and not sent.hung and self._losses.any():
+            return "memory" if self._losses.of_memory() else "lost"
+        return found
+
+    def _wait_for_memory(self, unit: WorkUnit) -> None:
+        """Wait, then go on with fewer units in flight, and with fewer workers at the least."""
+        if not self._in_flight:
+            self._pool.shrink()
+        line = self._shortage.begin(unit, len(self._in_flight) + 1)
+        if line is not None and self._progress is not None:
+            self._progress.say(line)
+
+    def _ease(self) -> None:
+        """A unit was made; once as many may be in flight as ever, workers come back, too."""
+        self._shortage.ease(len(self._pool.queues) * UNITS_PER_WORKER)
+        if self._shortage.limit is None:
+            self._pool.restore()
+
+    def _try_again(self, sent: UnitInFlight, queue: WorkerQueue, error: RayError) -> None:
+        """A unit broke by its own fault: it is tried again, then in pieces, and then it fails."""
+        unit, made = sent.unit, self.tally.done + self.tally.resumed
+        what = self._attempts.count(sent, error, made=made)
+        if what == "again":
+            self._again.append(unit)
+        elif what == "carefully":
+            self._submit_carefully(unit, queue)
+        else:
+            done = fail_unit.remote(self._context, unit, failure_of(error))
             self._in_flight[done] = UnitInFlight(unit=unit, done=done)
-
-    def _hopeless(self, raised: bool) -> int:
-        """Different units that may break before anything is made; fewer may be poison.
-
-        What raises in one and the same way will raise again; what dies may have met poison.
-        """
-        if not raised:
-            return 3 * ATTEMPTS
-        units = sum(self.plan.num_units(n) for n in range(min(self.plan.num_shards, ATTEMPTS)))
-        return max(2, min(ATTEMPTS, units))
 
     def _submit_carefully(self, unit: WorkUnit, queue: WorkerQueue) -> None:
         queue.careful += 1

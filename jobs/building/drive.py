@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from gends.jobs.building.inputs import Inputs
@@ -13,10 +12,12 @@ from gends.jobs.building.progress import Progress, alive
 from gends.jobs.building.tally import Tally
 from gends.jobs.cluster.stop import Stop
 from gends.jobs.console.last_line import PLAIN_SECONDS
-from gends.pipeline.format.identity import IDENTITY_NAME
+from gends.models.processor import is_mixed
+from gends.pipeline.format.identity import IDENTITY_NAME, read_identity
 from gends.pipeline.keeping.dataset import check_identity, config_digest
 from gends.pipeline.keeping.lease import FOLDER as LEASE_FOLDER
 from gends.pipeline.keeping.lease import Lease, forget_leases, hold
+from gends.pipeline.photographs.neighbours import Neighbours
 from gends.pipeline.storage.folder import LocalStore
 from gends.pipeline.storage.store import Store
 
@@ -27,7 +28,7 @@ LOOK_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOptions:
-    """Where a build runs and how patient it is; none of this changes a byte."""
+    """Where a build runs, how patient it is, and what it puts up with."""
 
     workers: int | None = None
     address: str | None = None
@@ -37,6 +38,10 @@ class ClusterOptions:
     """Seconds that units in flight get to finish after SIGTERM."""
     store_timeout: float = 180.0
     """Seconds for which a bucket that does not answer is asked again."""
+    fail_missing: bool = False
+    """Whether photographs fail alone, too, whose folder is gone as a whole."""
+    mixed_processors: bool = False
+    """Whether processors may differ among the machines, or from the dataset's own."""
 
 
 def drive(
@@ -72,13 +77,17 @@ def _drive(
     lease: Lease,
     prepare: Callable[[Lease], None],
 ) -> Tally:
-    _check_base(inputs.base)
-    if not store.exists(IDENTITY_NAME):
+    _check_base(inputs, cluster)
+    mixed = cluster.mixed_processors
+    if store.exists(IDENTITY_NAME):
+        mixed = mixed or is_mixed(read_identity(store)["engine"])
+    else:
         _check_empty(store)
     progress.say("starting Ray and the engine")
     # Ray takes its time to import, and neither --help nor a finished dataset needs it.
     with alive("loading Ray", PLAIN_SECONDS):
         from gends.jobs.building.build import Build  # noqa: PLC0415
+        from gends.jobs.building.sameness import founding  # noqa: PLC0415
         from gends.jobs.building.stages import Context  # noqa: PLC0415
         from gends.jobs.cluster.connect import connect  # noqa: PLC0415
     context = Context(
@@ -87,6 +96,8 @@ def _drive(
         config=inputs.config,
         config_digest=config_digest(inputs.config),
         lease=lease,
+        fail_missing=cluster.fail_missing,
+        mixed_processors=mixed,
     )
     threads, on_gpu = inputs.config.generator.threads, inputs.config.engine == "gendeg"
     with contextlib.ExitStack() as stack:
@@ -102,9 +113,9 @@ def _drive(
         with alive(job.waiting_for, LOOK_SECONDS):
             engine = job.fingerprint()
         if store.exists(IDENTITY_NAME):
-            check_identity(store, inputs.identity(engine))
+            check_identity(store, inputs.identity(engine), processors=not mixed)
         else:
-            inputs.found(store, engine)
+            inputs.found(store, founding(engine, mixed=mixed))
         store.sweep("")  # what killed foundings left; before, this may not have been a dataset
         with progress, stop.on_signals():
             prepare(lease)
@@ -131,11 +142,19 @@ def _leaving_no_empty_folders(store: Store) -> Iterator[None]:
                     path.rmdir()
 
 
-def _check_base(base: Path) -> None:
+def _check_base(inputs: Inputs, cluster: ClusterOptions) -> None:
+    """See that the photographs' disk is there: an empty folder is left where one was mounted."""
+    base = inputs.base
     if not base.is_dir():
         raise ValueError(
             f"{base}: the photographs' folder is not there; mount it, or name where it is now with "
             "run --clean and the dataset's other settings"
+        )
+    if not cluster.fail_missing and not Neighbours(inputs.catalog.there, base).any_there():
+        raise ValueError(
+            f"{base}: no photograph of the dataset is there; mount its disk, name where they are "
+            "now with run --clean and the dataset's other settings, or, if they are gone for good, "
+            "have failed rows made of them (--fail-missing)"
         )
 
 

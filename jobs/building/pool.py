@@ -9,6 +9,7 @@ import ray
 from ray.exceptions import RayError
 
 from gends.jobs.building.in_flight import WorkerQueue
+from gends.jobs.building.sameness import compare
 from gends.jobs.building.stages import Context, Worker
 from gends.jobs.cluster.cause import last_line, origin
 from gends.jobs.cluster.connect import Resources, in_use
@@ -28,6 +29,7 @@ class WorkerPool:
         self._resources = resources
         self._engine: dict[str, str] = {}
         self._looked = time.monotonic()
+        self._most: int | None = None
         self._joining: dict[Any, WorkerQueue] = {}
         self._places: dict[Any, Any] = {}
         """By what is in `_joining`: what is ready once the cluster has given the worker a place."""
@@ -75,10 +77,20 @@ class WorkerPool:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        missing = self._resources.fitting() - len(self.queues) - len(self._joining)
+        fitting = self._resources.fitting()
+        wanted = fitting if self._most is None else min(fitting, self._most)
+        missing = wanted - len(self.queues) - len(self._joining)
         self._start(missing)
         for _ in range(missing, 0):
             self._release()
+
+    def shrink(self) -> None:
+        """Do with one worker less from now on, where there are several: memory is short."""
+        self._most = max(1, len(self.queues) - 1)
+
+    def restore(self) -> None:
+        """Have as many workers as fit again."""
+        self._most = None
 
     def _start(self, count: int) -> None:
         actor: Any = Worker  # its type does not show what ray.remote added
@@ -102,12 +114,7 @@ class WorkerPool:
         queue = self._joining.pop(reference)  # only now: until then it is waited for
         del self._places[reference]
         self._engine = self._engine or engine
-        different = [name for name, value in self._engine.items() if engine.get(name) != value]
-        if different:
-            raise BuildError(
-                f"workers differ in {', '.join(different)}; give the cluster machines of one "
-                "kind with the same versions installed"
-            )
+        compare(self._engine, engine, mixed=self._context.mixed_processors)
         self.queues.append(queue)
 
     def _release(self) -> None:

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import RayError
 
+from gends.jobs.building.alone import Alone
+from gends.jobs.building.sameness import check_engine, check_process, uses_torch
 from gends.jobs.building.tally import UnitReport
 from gends.models.degrader import Degraded, Degrader
+from gends.models.processor import with_processor
 from gends.pipeline.format.manifest import Row
 from gends.pipeline.keeping.commit import seal, write_unit
+from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.lease import Lease
 from gends.pipeline.keeping.reopened import close
 from gends.pipeline.keeping.retry import completed
 from gends.pipeline.making import unit as stages
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
+from gends.pipeline.photographs.encoded import read_bytes
+from gends.pipeline.photographs.neighbours import Neighbours
 from gends.pipeline.planning.config import BuildConfig, FilterConfig
 from gends.pipeline.storage.faults import fault_point
-from gends.pipeline.storage.store import Store
-from gends.pipeline.types import Failure, Picture, Request, WorkUnit
+from gends.pipeline.storage.store import StorageError, Store
+from gends.pipeline.types import CleanImage, Failure, Picture, Request, WorkUnit
 
-RETRIES = 2
-"""Times that what killed its process is tried again alone."""
 RETURN_SECONDS = 300.0
 """For a worker to be back whose process or machine is gone."""
 
@@ -44,6 +49,15 @@ class Context:
     config: BuildConfig
     config_digest: str
     lease: Lease
+    fail_missing: bool = False
+    """Whether photographs fail alone, too, whose folder is gone as a whole."""
+    mixed_processors: bool = False
+    """Whether processors may differ, and with them last bits."""
+
+    def check_process(self) -> None:
+        """See that this process has the processor of the dataset; see `check_process`."""
+        if not self.mixed_processors:
+            check_process(self.store.url, bool(self.config.filter.metrics))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,25 +73,35 @@ class Worker:
     """Holds the engine and does nothing but run it."""
 
     def __init__(self, context: Context) -> None:
-        self._config = context.config
+        self._context = context
         self._engine: Degrader | None = None
+        self._is_checked = False
 
     def _load(self) -> Degrader:
         # Not in the constructor: Ray hides what an actor's constructor raises.
         if self._engine is None:
             from gends.jobs.building.engines import make_engine  # noqa: PLC0415  keeps torch out of stages
 
-            self._engine = make_engine(self._config)
+            self._engine = make_engine(self._context.config)
         return self._engine
 
     def fingerprint(self) -> dict[str, str]:
-        """Identity of the engine."""
-        return self._load().fingerprint()
+        """Identity of the engine, and of the processor that it runs on."""
+        engine = self._load().fingerprint()
+        return with_processor(engine, torch=uses_torch(self._context.config))
+
+    def _check(self) -> None:
+        """Ray may have started this process again, on another machine."""
+        if not self._is_checked:
+            mixed = self._context.mixed_processors
+            check_engine(self._context.store.url, self.fingerprint(), mixed=mixed)
+            self._is_checked = True
 
     def degrade(
         self, unit: WorkUnit, loaded: stages.Loaded, batch: stages.Batch | None = None
     ) -> Drawn:
         """Run the engine on a batch; None is the unit's first."""
+        self._check()
         start = time.monotonic()
         if batch is None:
             fault_point("degrade")
@@ -91,7 +115,9 @@ class Worker:
 @ray.remote(max_retries=0)  # the driver counts what breaks
 def load_unit(context: Context, unit: WorkUnit) -> stages.Loaded:
     """Read and decode the photographs of a unit."""
-    return load_views(unit.views, context.base, context.config)
+    context.check_process()
+    near = None if context.fail_missing else _neighbours(context.store.url, context.base)
+    return load_views(unit.views, context.base, context.config, near)
 
 
 @ray.remote(max_retries=0)
@@ -99,6 +125,7 @@ def finish_unit(
     context: Context, unit: WorkUnit, loaded: stages.Loaded, drawn: Drawn, worker: Any
 ) -> UnitReport:
     """Judge, redraw through `worker` what was rejected, encode, and make the unit durable."""
+    context.check_process()
     seconds = drawn.seconds
 
     def redraw(batch: stages.Batch) -> list[Degraded | Failure]:
@@ -110,7 +137,7 @@ def finish_unit(
     judge = _judge(context.config.filter.model_dump_json())
     pairs: list[Degraded | Failure] = [*drawn.pairs]
     rows = stages.finish_unit(unit, loaded, pairs, redraw, judge, context.config)
-    return _write(context, unit, rows, seconds)
+    return _write(context, unit, loaded, rows, seconds)
 
 
 @ray.remote(max_retries=0)
@@ -119,28 +146,44 @@ def make_carefully(context: Context, unit: WorkUnit, worker: Any, timeout: float
 
     What still breaks, or takes longer than `timeout` seconds, fails alone.
     """
+    context.check_process()
     loaded: list[Picture | Failure] = []
+    alone = Alone(timeout)
     for _, views in itertools.groupby(unit.views, key=lambda view: view.clean):
-        loaded += _load_alone(context, replace(unit, views=tuple(views)), timeout)
+        loaded += _load_alone(context, replace(unit, views=tuple(views)), alone)
 
     def run(batch: stages.Batch) -> list[Degraded | Failure]:
-        return [_degrade_alone(worker, unit, loaded, batch, r, timeout) for r in batch.requests]
+        return [_degrade_alone(worker, unit, loaded, batch, r, alone) for r in batch.requests]
 
     judge = _judge(context.config.filter.model_dump_json())
     first = run(stages.first_batch(unit, loaded))
     rows = stages.finish_unit(unit, loaded, first, run, judge, context.config)
-    return _write(context, unit, rows, 0.0)
+    return _write(context, unit, loaded, rows)
 
 
-def _load_alone(context: Context, unit: WorkUnit, timeout: float) -> stages.Loaded:
-    made = _alone(
-        lambda: load_unit.remote(context, unit),
-        lambda reference: ray.cancel(reference, force=True),
-        "decoder",
-        timeout,
-    )
-    loaded: stages.Loaded = [made] * len(unit.views) if isinstance(made, Failure) else made
-    return loaded
+@ray.remote(max_retries=0)
+def read_photograph(context: Context, clean: CleanImage) -> None:
+    """Read the bytes of a photograph, and decode nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        read_bytes(context.base, clean)
+
+
+def _load_alone(context: Context, unit: WorkUnit, alone: Alone) -> stages.Loaded:
+    def end(reference: Any) -> None:
+        ray.cancel(reference, force=True)
+
+    made = alone.call(lambda: load_unit.remote(context, unit), end, "decoder")
+    if not isinstance(made, Failure):
+        loaded: stages.Loaded = made
+        return loaded
+    clean = unit.views[0].clean
+    read = alone.call(lambda: read_photograph.remote(context, clean), end, "reader")
+    if isinstance(read, Failure) and read.code == "reader_hung":
+        raise StorageError(
+            f"{context.base / clean.uri}: reading it has no end ({read.detail}); see whether its "
+            "disk answers, or give it longer (--unit-timeout)"
+        )
+    return [made] * len(unit.views)
 
 
 def _degrade_alone(
@@ -149,21 +192,14 @@ def _degrade_alone(
     loaded: stages.Loaded,
     batch: stages.Batch,
     request: tuple[int, Request],
-    timeout: float,
+    alone: Alone,
 ) -> Degraded | Failure:
-    alone = replace(batch, requests=(request,))
-
     def call() -> Any:
         # While it starts again a worker refuses calls, and no request is to blame for that.
         _await_return(worker)
-        return worker.degrade.remote(unit, loaded, alone)
+        return worker.degrade.remote(unit, loaded, replace(batch, requests=(request,)))
 
-    made = _alone(
-        call,
-        lambda _: ray.kill(worker, no_restart=False),
-        "engine",
-        timeout,
-    )
+    made = alone.call(call, lambda _: ray.kill(worker, no_restart=False), "engine")
     return made if isinstance(made, Failure) else made.pairs[0]
 
 
@@ -177,38 +213,11 @@ def _await_return(worker: Any) -> None:
             time.sleep(0.5)
 
 
-def _alone(
-    call: Callable[[], Any], end: Callable[[Any], None], what: str, timeout: float
-) -> Any | Failure:
-    """The result of a call that may kill its process or hang, or its last failure.
-
-    A death is tried again; a call that hangs is ended and is not.
-    """
-    for _ in range(1 + RETRIES):
-        reference = call()
-        try:
-            return ray.get(reference, timeout=timeout)
-        except RayError as error:
-            failure = _failure(error, what, timeout)
-            if isinstance(error, GetTimeoutError):
-                end(reference)
-                break
-    return failure
-
-
-def _failure(error: RayError, what: str, timeout: float) -> Failure:
-    if isinstance(error, GetTimeoutError):
-        return Failure(code=f"{what}_hung", detail=f"no result within {timeout:g} s")
-    if isinstance(error, RayTaskError) and not isinstance(error.cause, RayError):
-        return Failure(code=f"{what}_error", detail=str(error).strip().splitlines()[-1])
-    # Ray's own text holds process numbers and addresses, and manifests are reproducible.
-    return Failure(code=f"{what}_died", detail="the process that worked on it ended abnormally")
-
-
 @ray.remote
 def fail_unit(context: Context, unit: WorkUnit, failure: Failure) -> UnitReport:
     """Make a unit durable whose every request failed."""
-    return _write(context, unit, stages.fail_unit(unit, context.config, failure), 0.0)
+    rows = stages.fail_unit(unit, context.config, failure)
+    return _write(context, unit, [failure] * len(unit.views), rows)
 
 
 @ray.remote
@@ -219,7 +228,9 @@ def seal_shard(context: Context, shard: int, sizes: list[int]) -> None:
     close(store, shard, check)
 
 
-def _write(context: Context, unit: WorkUnit, rows: list[Row], seconds: float) -> UnitReport:
+def _write(
+    context: Context, unit: WorkUnit, loaded: stages.Loaded, rows: list[Row], seconds: float = 0.0
+) -> UnitReport:
     store = context.store
     write_unit(store, unit.shard, unit.index, stages.in_order(completed(store, unit, rows)))
     return UnitReport(
@@ -229,7 +240,21 @@ def _write(context: Context, unit: WorkUnit, rows: list[Row], seconds: float) ->
         reasons=Counter(row["reason"] for row in rows if row["reason"]),
         redrawn=sum(row["attempt"] for row in rows),
         seconds=seconds,
+        rewritten=tuple(dict.fromkeys(_rewritten(unit, loaded))),
     )
+
+
+def _rewritten(unit: WorkUnit, loaded: stages.Loaded) -> Iterator[str]:
+    for view, picture in zip(unit.views, loaded, strict=True):
+        if isinstance(picture, Picture) and picture.rewritten:
+            yield view.clean.uri
+
+
+@lru_cache(maxsize=1)
+def _neighbours(root: str, base: Path) -> Neighbours:
+    # Opened once and when it is needed: of a bucket all of it comes here.
+    catalog = cache(lambda: open_dataset(root).plan.catalog)
+    return Neighbours(lambda folder: catalog().there(folder), base)
 
 
 @lru_cache(maxsize=1)

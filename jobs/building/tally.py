@@ -20,6 +20,8 @@ class UnitReport:
     redrawn: int = 0
     seconds: float = 0.0
     """Spent in the engine."""
+    rewritten: tuple[str, ...] = ()
+    """uri of photographs that were written to after they were listed."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class Tally:
     """Of these, shards that were when it began."""
     remade: dict[int, Outcome] = field(default_factory=dict)
     """Shards that were sealed again after `repair` had opened them."""
+    rewritten: list[str] = field(default_factory=list)
+    """uri of photographs that were written to after they were listed."""
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
 
@@ -62,6 +66,7 @@ class Tally:
         self.busy += report.seconds
         self.statuses += report.statuses
         self.reasons += report.reasons
+        self.rewritten += report.rewritten
 
     @property
     def seconds(self) -> float:

@@ -133,7 +133,9 @@ def conclude(out: str, tally: Tally, *, as_json: bool) -> None:
     if as_json:
         made = {"made_now": tally.done, "redrawn_now": tally.redrawn}
         remade = {"remade": {shard_name(shard): what for shard, what in tally.remade.items()}}
-        click.echo(json.dumps({"event": "finished", "root": str(out)} | facts | made | remade))
+        read = {"rewritten": sorted(tally.rewritten)}
+        said = {"event": "finished", "root": str(out)} | facts | made | remade | read
+        click.echo(json.dumps(said))
     else:
         click.echo("\n".join(_summary(out, facts, tally)))
     if facts["lost"] or "other" in tally.remade.values() or not facts["statuses"]["accepted"]:
@@ -157,4 +159,14 @@ def _summary(out: str, facts: dict[str, Any], tally: Tally) -> list[str]:
             first += ", as none was asked for: every photograph shows the degradations asked for"
     counts = ", ".join(f"{facts['statuses'][name]} {name}" for name in STATUSES)
     lines = [f"{out}: {first}", f"  {facts['requests']} requests: {counts}"]
-    return [*lines, *reason_lines(facts), *lost_lines(facts)]
+    return [*lines, *reason_lines(facts), *_rewritten_lines(tally), *lost_lines(facts)]
+
+
+def _rewritten_lines(tally: Tally) -> list[str]:
+    count = len(tally.rewritten)
+    if not count:
+        return []
+    return [
+        f"  {count} photograph{'s' * (count != 1)} written to since the list was made (as "
+        f"{min(tally.rewritten)}): if replaced, the pairs are of what was read now"
+    ]

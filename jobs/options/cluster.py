@@ -64,4 +64,16 @@ _FLAGS = [
         show_default=True,
         help="How long to ask a bucket again that does not answer, before the build stops.",
     ),
+    click.option(
+        "--fail-missing",
+        is_flag=True,
+        help="Make failed rows of photographs whose whole folder is gone or empty, too; without "
+        "this the build stops, as their disk may only not be mounted.",
+    ),
+    click.option(
+        "--mixed-processors",
+        is_flag=True,
+        help="Go on where processors differ among the machines, or from those that the dataset was "
+        "begun with; pairs then differ in last bits.",
+    ),
 ]

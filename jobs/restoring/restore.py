@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from gends.jobs.building.progress import alive
+from gends.jobs.cluster.gpu import gpu_failed
 from gends.jobs.console.count import Count
 from gends.jobs.errors import BuildError
 from gends.jobs.restoring.record import begin_record
@@ -103,6 +104,8 @@ def _restore(
         raise  # no memory for a tile is no fault of this picture
     # RuntimeError is what networks say of sizes that they cannot take.
     except (BadPictureError, PairError, FloatingPointError, RuntimeError) as error:
+        if gpu_failed(error):
+            raise BuildError(f"{error}; the same command resumes") from error
         reason = printable(str(error).strip().partition("\n")[0])
         count.say(f"failed: {picture.name}: {reason}")
         return "failed"

@@ -11,7 +11,7 @@ from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
 
 from gends.models.degrader import Image
-from gends.pictures.decoding_bytes import TooLargeError
+from gends.pictures.decoding_bytes import BYTES_PER_PIXEL, TooLargeError
 from gends.pictures.formats import open_image, unreadable_data
 from gends.pipeline.photographs.encoded import file_of, read_bytes, written_ns
 from gends.pipeline.photographs.metadata import without_broken_metadata
@@ -150,7 +150,7 @@ def _is_short_of_memory(error: Exception, config: BuildConfig) -> bool:
     if not isinstance(error, MemoryError) and "memory" not in str(error):
         return False
     try:
-        bytearray(4 * config.max_pixels)
+        bytearray(BYTES_PER_PIXEL * config.max_pixels)
     except MemoryError:
         return True
     return False
