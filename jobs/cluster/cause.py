@@ -41,7 +41,10 @@ def last_line(error: BaseException) -> str:
 
 def what_is_said(cause: BaseException) -> str:
     """The line of an error's text that tells most: PyTorch goes on about its own build after it."""
-    return last_line(cause) if isinstance(cause, RayError) else str(cause).strip().split("\n")[0]
+    if isinstance(cause, RayError):
+        return last_line(cause)
+    line = str(cause).strip().split("\n")[0]
+    return f"storage failed: {line}" if isinstance(cause, OSError) else line
 
 
 def blame(error: BaseException) -> Blame:
