@@ -17,6 +17,7 @@ import pytest
 from proxy import FAULTS, Choose, Proxy, mixed
 from witness import Witness, published
 
+from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.keeping.dataset import Dataset, open_dataset
 from gends.pipeline.keeping.lease import LeaseHeldError, hold, newest_lease
 from gends.pipeline.keeping.verify import verify
@@ -216,6 +217,7 @@ def test_a_store_that_goes_away_stops_a_build_which_resumes(proxy, founded, whol
 def test_a_store_that_goes_away_is_no_damage(proxy, harmed, whole):
     for name, data in published(whole.store).items():
         put(harmed, name, data)
+    put(harmed, IDENTITY_NAME, whole.store.read(IDENTITY_NAME))
     away = dataclasses.replace(whole, store=harmed.with_timeout(0.5))
     assert not [problem for _, problems in verify(away) for problem in problems]
     for fault in ("error", "cut", "denied"):
