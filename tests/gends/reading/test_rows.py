@@ -34,13 +34,15 @@ def other(photos, build_dataset, tmp_path_factory):
     return path
 
 
-def test_roots_come_in_three_forms():
-    assert listed("a") == [Root("a")]
-    assert listed(["a", "s3://b/c"]) == [Root("a"), Root("s3://b/c")]
+def test_roots_come_in_three_forms(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    a, b, c = (str(tmp_path / name) for name in "abc")
+    assert listed("a") == [Root(a)]
+    assert listed(["a", "s3://b/c"]) == [Root(a), Root("s3://b/c")]
     assert listed({"original": "a", "generated": ["b", "c"]}) == [
-        Root("a", "original"),
-        Root("b", "generated"),
-        Root("c", "generated"),
+        Root(a, "original"),
+        Root(b, "generated"),
+        Root(c, "generated"),
     ]
     for none in ([], {}, {"original": []}):
         with pytest.raises(ValueError, match="no root to read from"):
