@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
         """Load `gends.jobs.<name>` and take its `command`."""
         if name not in COMMANDS:
             return None
-        from gends.jobs.building.progress import alive  # noqa: PLC0415  --help needs none
+        from gends.jobs.console.alive import alive  # noqa: PLC0415  --help needs none
 
         with alive(f"loading gends-build {name}"):
             module: Any = importlib.import_module(f"gends.jobs.commands.{name}")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gends.jobs.building.inputs import Inputs
-from gends.jobs.building.progress import Progress, alive
+from gends.jobs.building.progress import Progress
 from gends.jobs.building.tally import Tally
 from gends.jobs.cluster.stop import Stop
+from gends.jobs.console.alive import alive
 from gends.jobs.console.last_line import PLAIN_SECONDS
 from gends.models.processor import is_mixed
 from gends.pipeline.format.identity import IDENTITY_NAME, read_identity

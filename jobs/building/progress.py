@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from gends.jobs.building.tally import Tally
 from gends.jobs.console.duration import duration
-from gends.jobs.console.last_line import PLAIN_SECONDS, LastLine
+from gends.jobs.console.last_line import LastLine
 
 Style = Literal["auto", "json"]
-FIRST_SECONDS = 1.0
-"""What is over sooner needs no word."""
 
 
 class Progress:
@@ -46,29 +40,6 @@ class Progress:
         """Show where the build is."""
         line = json.dumps(_facts(tally)) if self._json else _line(tally)
         self._line.show(line, final=final)
-
-
-@contextlib.contextmanager
-def alive(what: str | Callable[[], str], first: float = FIRST_SECONDS) -> Iterator[None]:
-    """Say on standard error what a command is at, if the block takes longer than `first` seconds.
-
-    Said again every ten seconds, with how long it has taken; a function is asked anew each time.
-    """
-    over, line, began = threading.Event(), LastLine(), time.monotonic()
-
-    def tell() -> None:
-        pause = first
-        while not over.wait(pause):
-            pause = PLAIN_SECONDS
-            text = what if isinstance(what, str) else what()
-            seconds = time.monotonic() - began
-            line.say(text if seconds < PLAIN_SECONDS else f"{text} ({duration(seconds)} so far)")
-
-    threading.Thread(target=tell, name="alive", daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
 
 
 def _facts(tally: Tally) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.console.streams import print_result
 from gends.jobs.options import listed
 from gends.jobs.options.config import flag, split_of

@@ -16,8 +16,8 @@ import click
 
 from gends.jobs.building.engines import check_model, make_engine
 from gends.jobs.building.inputs import Inputs, gather
-from gends.jobs.building.progress import alive
 from gends.jobs.cluster.cpus import available_cpus
+from gends.jobs.console.alive import alive
 from gends.jobs.console.duration import duration
 from gends.jobs.console.streams import print_result
 from gends.jobs.options.config import ConfigCommand, config_options, nested

@@ -9,8 +9,9 @@ import click
 
 from gends.jobs.building.drive import ClusterOptions, drive
 from gends.jobs.building.inputs import inputs_of
-from gends.jobs.building.progress import Progress, alive
+from gends.jobs.building.progress import Progress
 from gends.jobs.building.tally import Tally
+from gends.jobs.console.alive import alive
 from gends.jobs.options.cluster import cluster_options
 from gends.pipeline.format.manifest import manifest_name, read_facts, sealed_shards
 from gends.pipeline.keeping.dataset import Dataset, open_dataset

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.options.paths import new_or_old_folder
 from gends.jobs.options.restoring import restorer_options
 from gends.pipeline.planning.config import MOST_PIXELS, BuildConfig

@@ -13,9 +13,10 @@ import click
 from gends.jobs.building.drive import ClusterOptions, drive
 from gends.jobs.building.engines import check_model
 from gends.jobs.building.inputs import Inputs, gather, recall
-from gends.jobs.building.progress import Progress, alive
+from gends.jobs.building.progress import Progress
 from gends.jobs.building.tally import Tally
 from gends.jobs.commands.status import lost_lines, reason_lines
+from gends.jobs.console.alive import alive
 from gends.jobs.console.duration import duration
 from gends.jobs.options.cluster import cluster_options
 from gends.jobs.options.config import ConfigCommand, config_options, nested

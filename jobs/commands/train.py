@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from gends.jobs.building.progress import alive
 from gends.jobs.commands.train_restorer import restorer
+from gends.jobs.console.alive import alive
 from gends.jobs.options.config import NumberRange, flag
 from gends.jobs.options.flags import Command, with_flags
 from gends.jobs.options.paths import new_or_old_folder

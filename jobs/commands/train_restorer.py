@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.options.config import NumberRange, flag, split_of
 from gends.jobs.options.flags import with_flags
 from gends.jobs.options.listed import numbers

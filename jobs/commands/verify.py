@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.console.streams import print_result
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.foreign import foreign_files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from gends.jobs.building.progress import FIRST_SECONDS
+from gends.jobs.console.alive import FIRST_SECONDS
 from gends.jobs.console.duration import duration
 from gends.jobs.console.last_line import LastLine
 

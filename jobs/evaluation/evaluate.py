@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.console.count import Count
 from gends.jobs.evaluation.files import check_free, write_evaluation
 from gends.jobs.evaluation.judged import Judged, open_judged

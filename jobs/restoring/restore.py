@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from gends.jobs.building.progress import alive
 from gends.jobs.cluster.gpu import gpu_failed
+from gends.jobs.console.alive import alive
 from gends.jobs.console.count import Count
 from gends.jobs.errors import BuildError
 from gends.jobs.restoring.record import begin_record

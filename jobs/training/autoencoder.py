@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.training.gendeg_training import Options, Run, load_autoencoder
 from gends.jobs.training.inputs import source_of, start_of
 from gends.models.autoencoder import PatchAutoencoder

@@ -12,7 +12,7 @@ import torch
 
 from gends.histograms.profile import Profile, load_profile
 from gends.histograms.severity import measure
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.training.gendeg_training import NAMES
 from gends.jobs.training.inputs import device_of
 from gends.models.degradations import Structure

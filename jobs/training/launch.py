@@ -15,9 +15,9 @@ import ray
 from ray import train as ray_train
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from gends.jobs.building.progress import alive
 from gends.jobs.cluster.cause import last_line
 from gends.jobs.cluster.connect import in_use
+from gends.jobs.console.alive import alive
 from gends.jobs.errors import BuildError
 from gends.jobs.training.mailbox import open_mailbox
 from gends.models.erase import erase

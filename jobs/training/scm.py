@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gends.jobs.building.progress import alive
+from gends.jobs.console.alive import alive
 from gends.jobs.training.gendeg_training import NAMES, Options, Run, load_generator, with_modules
 from gends.jobs.training.inputs import source_of, start_of
 from gends.models.autoencoder import STRIDE, decode_latents, target_latents

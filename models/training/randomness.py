@@ -14,8 +14,8 @@ import torch
 
 def step_seed(seed: int, step: int, purpose: str) -> int:
     """Unsigned 64-bit seed for one purpose within one step; unrelated for any two triples."""
-    # The plan derives seeds of builds otherwise (`draw_seed` in pipeline/planning/plan.py). Neither can take
-    # the other's formula: trained weights, or the bytes of every dataset, would be others.
+    # The plan derives seeds of builds otherwise (`draw_seed` in pipeline/planning/plan.py). Neither
+    # can take the other's formula: trained weights, or every dataset's bytes, would be others.
     digest = blake2b(f"{seed}/{step}/{purpose}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from gends.jobs.building.progress import alive
 from gends.jobs.cluster.connect import Resources, connect
+from gends.jobs.console.alive import alive
 from gends.jobs.training.inputs import device_of, source_of, start_of
 from gends.jobs.training.launch import Launch, LostRankError
 from gends.jobs.training.report import print_step, reporter, stopped

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 import json
-import re
-import time
 from collections import Counter
 
 import pytest
 
-from gends.jobs.building import progress
-from gends.jobs.building.progress import Progress, alive
+from gends.jobs.building.progress import Progress
 from gends.jobs.building.tally import Tally, UnitReport
-from gends.jobs.console.duration import duration
 
 
 @pytest.fixture
@@ -61,22 +57,3 @@ def test_json_lines_go_to_standard_output(tally, capsys):
     assert facts["event"] == "progress"
     assert (facts["resumed"], facts["done"], facts["redrawn"]) == (20, 40, 6)
     assert facts["worker_busy_share"] == pytest.approx(0.6)
-
-
-def test_what_takes_long_is_told_at_first_and_then_now_and_then(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.05)
-    asked = iter(range(1000))
-    with alive(lambda: f"read {next(asked)} photographs", first=0.01):
-        time.sleep(1)
-    with alive("what is over at once"):
-        pass
-    time.sleep(0.2)  # nothing is told of what is over
-    first, *others = capsys.readouterr().err.splitlines()
-    assert first == "read 0 photographs"
-    assert 3 <= len(others) <= 20
-    assert re.fullmatch(r"read 1 photographs \(0:00:0\d so far\)", others[0])
-    assert "over at once" not in "".join(others)
-
-
-def test_durations():
-    assert [duration(s) for s in (0.4, 61, 3723)] == ["0:00:00", "0:01:01", "1:02:03"]
