@@ -1,4 +1,12 @@
-"""gends: read datasets of degraded/clean pairs. What a trainer imports; no Ray, no diffusers."""
+"""gends: read datasets of degraded/clean pairs. What a trainer imports; no Ray, no diffusers.
+
+>>> from gends import Augment, PairLoader, PairStream
+>>> stream = PairStream("dataset/", preset="tensor", augment=Augment(crop=64, flip=True))
+>>> loader = PairLoader(stream, batch_size=4)
+>>> batch = next(iter(loader))
+>>> batch["lq"].shape, batch["gt"].shape
+(torch.Size([4, 3, 64, 64]), torch.Size([4, 3, 64, 64]))
+"""
 
 from __future__ import annotations
 
@@ -10,13 +18,25 @@ from gends._version import __version__
 if TYPE_CHECKING:
     from gends.reading.augment import Augment, WithMove
     from gends.reading.dataset import PairDataset
-    from gends.reading.loader import PairLoader
+    from gends.reading.growing_stream import GrowingStream
+    from gends.reading.loader import GrowingLoader, PairLoader
     from gends.reading.stream import PairStream
 
-__all__ = ["Augment", "PairDataset", "PairLoader", "PairStream", "WithMove", "__version__"]
+__all__ = [
+    "Augment",
+    "GrowingLoader",
+    "GrowingStream",
+    "PairDataset",
+    "PairLoader",
+    "PairStream",
+    "WithMove",
+    "__version__",
+]
 
 _MODULES = {
     "Augment": "gends.reading.augment",
+    "GrowingLoader": "gends.reading.loader",
+    "GrowingStream": "gends.reading.growing_stream",
     "PairDataset": "gends.reading.dataset",
     "PairLoader": "gends.reading.loader",
     "PairStream": "gends.reading.stream",
@@ -29,3 +49,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'gends' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

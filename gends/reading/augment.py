@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from blake3 import blake3
 
 from gends.pipeline.format.png import Window
 
@@ -88,18 +89,31 @@ class Augment:
         Raises:
             ValueError: it is smaller than the crop.
         """
-        rng = np.random.default_rng((self.seed, *(_by_torch() if numbers is None else numbers)))
+        drawn = _drawn(self.seed, *(_by_torch() if numbers is None else numbers))
         tall, wide = self.shape(height, width)
         if tall > height or wide > width:
             raise ValueError(f"crop {wide}x{tall} is larger than {width}x{height} pixels")
-        # Always as many draws, so that one choice does not change another.
-        places = rng.random(2)
-        flip, turns = int(rng.integers(2)), int(rng.integers(4))
-        top, left = (int(places[0] * (height - tall + 1)), int(places[1] * (width - wide + 1)))
+        top, left = _below(height - tall + 1, drawn[0]), _below(width - wide + 1, drawn[1])
+        flip, turns = _below(2, drawn[2]), _below(4, drawn[3])
         window = None if self.crop is None else Window(top, left, tall, wide)
         if tall != wide:
             turns = 2 * (turns // 2)
         return Move(window, self.flip and bool(flip), turns if self.rotate else 0)
+
+
+def _drawn(*numbers: int) -> list[int]:
+    """Four numbers of 64 bits that are a function of these.
+
+    A generator of numpy for each pair would cost a twelfth of reading a crop.
+    """
+    digest = blake3(repr([*map(int, numbers)]).encode()).digest(32)
+    drawn: list[int] = np.frombuffer(digest, "<u8").tolist()
+    return drawn
+
+
+def _below(bound: int, drawn: int) -> int:
+    """A whole number from 0 on below this bound, of one of 64 bits."""
+    return drawn * bound >> 64
 
 
 def _by_torch() -> tuple[int]:

@@ -22,7 +22,7 @@ from torch.utils.data import IterableDataset, default_collate, get_worker_info
 from gends.models.degrader import Image
 from gends.pipeline.format.damage import PairError
 from gends.pipeline.reading.reader import PARTS
-from gends.reading.dataset import PairDataset
+from gends.reading.growing_stream import GrowingStream
 from gends.reading.items import Items
 from gends.reading.order import Indices
 from gends.reading.presets import Item
@@ -95,24 +95,24 @@ class Batches(IterableDataset[Batch]):
 
     def __init__(self, stream: PairStream, batch_size: int, *, drop_last: bool) -> None:
         """Make batches of `batch_size` pairs; the last may be smaller, or left out."""
-        self.stream = stream
+        self.items = stream.items
         self.batch_size = batch_size
         self.drop_last = drop_last
-        self._begun = shared_numbers(0, 0)
+        self._stream = stream
+        self._epoch_and_start = shared_numbers(0, 0)
 
-    def begin(self, epoch: int, start: int) -> None:
-        """Let the next iteration read an epoch from this place of its order on."""
-        self._begun[0], self._begun[1] = epoch, start
+    def begin(self) -> tuple[int, int]:
+        """The epoch that the next iteration reads, and from which place of its order on."""
+        epoch, start = self._stream.begin(self.batch_size if self.drop_last else 1)
+        self._epoch_and_start[0], self._epoch_and_start[1] = epoch, start
+        return epoch, start
 
     def __iter__(self) -> Iterator[Batch]:
         info = get_worker_info()
-        if not isinstance(self.stream.dataset, PairDataset):
-            yield from self._followed(info)
-            return
         worker, num_workers = (0, 1) if info is None else (info.id, info.num_workers)
-        epoch, start = self._begun.tolist()
-        read = self.stream.reader(epoch)
-        places = self.stream.places(start)
+        epoch, start = self._epoch_and_start.tolist()
+        read = self._stream.reader(epoch)
+        places = self._stream.places(start)
         for first in range(worker * self.batch_size, len(places), num_workers * self.batch_size):
             mine = places[first : first + self.batch_size]
             if len(mine) == self.batch_size or not self.drop_last:
@@ -123,40 +123,62 @@ class Batches(IterableDataset[Batch]):
 
         A batch less would leave this rank's trainer waiting for the others' at the end.
         """
-        found, damaged = self._sorted(read(places))
+        found, damaged = _whole_and_damaged(self.items, read(places))
         for place in later if not found else ():
-            found = self._sorted(read(later[later == place]))[0]  # others are counted in turn
+            found = _whole_and_damaged(self.items, read(later[later == place]))[
+                0
+            ]  # others count in turn
             if found:
                 break
         if not found:
             raise PairError(f"no whole pair is left in the epoch: {damaged[0]}")
-        return _assembled(self.stream.dataset.items, found, damaged, len(places))
+        return _assembled(self.items, found, damaged, len(places))
 
-    def _sorted(self, attempts: Iterable[Item | PairError]) -> tuple[list[Item], list[PairError]]:
+
+class GrowingBatches(IterableDataset[Batch]):
+    """The batches of a growing dataset for a rank; inside a loader of each worker's shards."""
+
+    def __init__(self, stream: GrowingStream, batch_size: int, *, drop_last: bool) -> None:
+        """Make batches of `batch_size` pairs; each worker's last may be smaller, or left out."""
+        self.items = stream.items
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self._stream = stream
+        self._epoch = shared_numbers(0)
+
+    def begin(self) -> None:
+        """Let the next iteration read the shards in the order of another epoch."""
+        self._epoch[0] = self._stream.begin()
+
+    def __iter__(self) -> Iterator[Batch]:
         found: list[Item] = []
         damaged: list[PairError] = []
-        for attempt in attempts:
-            if not isinstance(attempt, PairError):
-                found.append(attempt)
-            elif self.stream.dataset.items.skips:
-                damaged.append(attempt)
-            else:
-                raise attempt
-        return found, damaged
-
-    def _followed(self, info: Any) -> Iterator[Batch]:
-        items = self.stream.dataset.items
-        found: list[Item] = []
-        damaged: list[PairError] = []
-        for attempt in self.stream.followed(info):
-            more, broken = self._sorted([attempt])
+        for attempt in self._stream.attempts(int(self._epoch[0]), get_worker_info()):
+            more, broken = _whole_and_damaged(self.items, [attempt])
             found += more
             damaged += broken
             if len(found) == self.batch_size:
-                yield _assembled(items, found, damaged, len(found))
+                yield _assembled(self.items, found, damaged, len(found))
                 found, damaged = [], []
-        if damaged or (found and not self.drop_last):
-            yield _assembled(items, [] if self.drop_last else found, damaged, len(found))
+        rest = [] if self.drop_last else found
+        if damaged or rest:
+            yield _assembled(self.items, rest, damaged, len(rest))
+
+
+def _whole_and_damaged(
+    items: Items, attempts: Iterable[Item | PairError]
+) -> tuple[list[Item], list[PairError]]:
+    """Whole pairs and damaged ones, where these are to be skipped."""
+    found: list[Item] = []
+    damaged: list[PairError] = []
+    for attempt in attempts:
+        if not isinstance(attempt, PairError):
+            found.append(attempt)
+        elif items.skips:
+            damaged.append(attempt)
+        else:
+            raise attempt
+    return found, damaged
 
 
 def _assembled(items: Items, found: list[Item], damaged: list[PairError], count: int) -> Batch:

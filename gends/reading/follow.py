@@ -41,7 +41,7 @@ class Follower:
     """
 
     def __init__(self, root: Roots, *, poll: float, timeout: float | None, **options: Any) -> None:
-        """Name a root; nothing is read yet. See `PairStream` for the arguments.
+        """Name a root; nothing is read yet. See `GrowingStream` for the arguments.
 
         Raises:
             ValueError: `poll` or `timeout` is not above 0, a URL of an unknown kind, several
@@ -52,7 +52,7 @@ class Follower:
                 raise ValueError(f"{name} must be above 0 seconds, got {seconds}")
         roots = listed(root)
         if len(roots) > 1:
-            raise ValueError(f"follow reads one root, got {len(roots)}: make a stream of each")
+            raise ValueError(f"a growing stream reads one root, got {len(roots)}: make one of each")
         self.root = roots[0]
         open_store(self.root.url)
         self.poll = poll

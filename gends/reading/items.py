@@ -135,7 +135,7 @@ class Items:
 
     def finished(self, item: Item) -> Any:
         """The item in the shape of the preset, transformed."""
-        shaped = self.preset.shape(self._tensors(item) if self.preset.is_tensor else _whole(item))
+        shaped = self.preset.shape(self._tensors(item) if self.preset.is_tensor else _arrays(item))
         if isinstance(self.transform, WithMove):
             return self.transform.function(shaped, item["move"])
         return shaped if self.transform is None else self.transform(shaped)
@@ -151,6 +151,6 @@ class Items:
         return {**item, **channels_first}
 
 
-def _whole(item: Item) -> Item:
+def _arrays(item: Item) -> Item:
     """Pictures of their own memory: torch refuses views that count backwards."""
     return {**item, **{part: np.ascontiguousarray(item[part]) for part in PARTS}}

@@ -17,17 +17,19 @@ def shards_of(rows: pa.Table) -> Indices:
     return np.unique(place, return_inverse=True)[1].reshape(-1)
 
 
+def check_sharing(rank: int, num_ranks: int, shards_in_buffer: int) -> None:
+    """Raise ValueError unless `rank` is one of `num_ranks`, and shards can be shuffled."""
+    if not 0 <= rank < num_ranks:
+        raise ValueError(f"rank must be in [0, num_ranks), got {rank} of {num_ranks}")
+    if shards_in_buffer < 1:
+        raise ValueError(f"shards_in_buffer must be at least 1, got {shards_in_buffer}")
+
+
 class Shuffle:
     """Shards in random order, and the pairs within every few shards: reads stay near each other."""
 
     def __init__(self, shards: Indices, shards_in_buffer: int) -> None:
-        """Shuffle rows of `shards`, numbered from 0, within `shards_in_buffer` of them at a time.
-
-        Raises:
-            ValueError: `shards_in_buffer` is below 1.
-        """
-        if shards_in_buffer < 1:
-            raise ValueError(f"shards_in_buffer must be at least 1, got {shards_in_buffer}")
+        """Shuffle rows of `shards`, numbered from 0, within so many of them at a time."""
         self._shards = shards
         self._num_shards = int(shards.max(initial=-1)) + 1
         self._shards_in_buffer = shards_in_buffer

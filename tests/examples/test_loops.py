@@ -63,10 +63,14 @@ def kept(run: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Lightning's own are its own
-def test_lightning(run, root):
+def test_lightning_goes_on_exactly(run, root, tmp_path):
     pytest.importorskip("lightning")
-    said = run("lightning_loop.py", "--data", root, "--steps", 8, "--crop", 32, "--workers", 1)
-    assert re.search(r"step 8: L1 0\.\d{4}\n", said)
+    options = ["--data", root, "--batch-size", 5, "--crop", 32, "--workers"]
+    whole = run("lightning_loop.py", *options, 1, "--run", tmp_path / "a", "--steps", 12)
+    run("lightning_loop.py", *options, 0, "--run", tmp_path / "b", "--steps", 7)
+    rest = run("lightning_loop.py", *options, 1, "--run", tmp_path / "b", "--steps", 12)
+    assert (found := re.search(r"step 12: L1 0\.\d{4}\n", whole))
+    assert found[0] in rest
 
 
 @pytest.mark.slow

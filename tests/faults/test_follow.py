@@ -26,10 +26,10 @@ TRAINER = """
 import sys
 from operator import itemgetter
 from torch.utils.data import DataLoader
-from gends import PairStream
+from gends import GrowingStream
 
-stream = PairStream(
-    sys.argv[1], seed=1, follow=True, poll=0.1, timeout=120, transform=itemgetter("key")
+stream = GrowingStream(
+    sys.argv[1], seed=1, poll=0.1, timeout=120, transform=itemgetter("key")
 )
 for key in DataLoader(stream, batch_size=None, num_workers=2, in_order=False):
     print(key, flush=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,7 +24,7 @@ def check_inputs(settings: RestorerSettings) -> list[str]:
             them, the mix is none of the roots, or the first weights are of another restorer.
         SharedSourcesError: photographs to validate on are trained on, or were before.
     """
-    pairs = cast(PairDataset, open_stream(settings, ALONE).dataset)  # it follows nothing
+    pairs = open_stream(settings, ALONE).dataset
     _check_used(pairs.rows, settings.data)
     validation, data = settings.validation, settings.data
     if settings.model is not None:

@@ -57,15 +57,19 @@ class PairFeed:
         """Begin with the first epoch; batches come to the device as bytes, and are floats there."""
         self._settings, self._ranks = settings, ranks
         self._stream = open_stream(settings, ranks)
-        self._loader = PairLoader(
-            self._stream,
-            batch_size=settings.recipe.batch_size // ranks.count,
-            num_workers=settings.loader_workers,
-            drop_last=True,
-            device=device,
-        )
+        self._loader = self._open_loader(device)
         self._given = 0
         """Pairs, over all ranks."""
+
+    def _open_loader(self, device: torch.device) -> PairLoader | None:
+        """Of the whole batches within epochs; None if an epoch is smaller than a batch."""
+        size = self._settings.recipe.batch_size // self._ranks.count
+        if len(self._stream) < size:
+            return None
+        workers = self._settings.loader_workers
+        return PairLoader(
+            self._stream, batch_size=size, num_workers=workers, drop_last=True, device=device
+        )
 
     def state_dict(self) -> Mapping[str, Any]:
         """How many pairs have been given to all ranks, and of which stream."""
@@ -102,7 +106,8 @@ class PairFeed:
             # The loader leaves out what is no whole batch any more.
             state = {**self._stream.state_dict(), "epoch": epoch, "consumed": place}
             self._stream.load_state_dict(state)
-            for item in self._loader:
+            self._stream.set_epoch(epoch)  # and not the next one, where no whole batch is left
+            for item in self._loader or ():
                 self._given += size
                 yield item
             if self._given < (epoch + 1) * total:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from gends import PairDataset, PairStream
+from gends import GrowingStream, PairDataset, PairStream
 from gends.pipeline.format.damage import DamagedPairWarning
 from gends.pipeline.format.identity import IDENTITY_NAME, IdentityError
 from gends.pipeline.format.manifest import manifest_name, sealed_shards, shard_name
@@ -66,8 +66,8 @@ def put_shard(source, target, shard: int, new: int | None = None) -> None:
             file.write(source.read(name(shard)))
 
 
-def following(root, **options) -> PairStream:
-    return PairStream(root, follow=True, poll=0.01, timeout=60, transform=key_of, **options)
+def following(root, **options) -> GrowingStream:
+    return GrowingStream(root, poll=0.01, timeout=60, transform=key_of, **options)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -153,14 +153,15 @@ def test_filters_apply_and_what_is_not_made_is_named(root):
 
 def test_neither_length_nor_order_is_known(root, keys):
     stream = following(root)
-    for ask in (len, PairStream.order, lambda stream: len(DataLoader(stream))):
-        with pytest.raises(TypeError, match="follow=True has neither length nor order"):
-            ask(stream)
-    assert len(list(DataLoader(stream, batch_size=None))) == len(keys)
+    for sized in (stream, DataLoader(stream, batch_size=None)):
+        with pytest.raises(TypeError, match=r"has no len\(\)"):
+            len(sized)
+        assert len(list(sized)) == len(keys)
+    assert not hasattr(stream, "state_dict")
 
 
 def test_patience_ends(finished, keys, tmp_path):
-    stream = PairStream(tmp_path / "new", follow=True, poll=0.01, timeout=0.1, transform=key_of)
+    stream = GrowingStream(tmp_path / "new", poll=0.01, timeout=0.1, transform=key_of)
     with pytest.raises(TimeoutError, match=r"new: 0 shards sealed, no change for 0 s; .*resume"):
         list(stream)
     target = open_store(tmp_path / "new")
@@ -171,6 +172,7 @@ def test_patience_ends(finished, keys, tmp_path):
         found.extend(stream)
     assert sorted(found) == sorted(PairStream(tmp_path / "new", transform=key_of))
     assert set(found) < set(keys)
+    stream.set_epoch(0)
     with pytest.raises(TimeoutError, match="1 shards sealed"):
         list(DataLoader(stream, batch_size=None, num_workers=1, timeout=60))
 
@@ -183,9 +185,9 @@ def test_shards_that_are_not_of_the_plan_are_not_read(copied, keys):
 def test_bad_arguments_and_roots_are_named(root, tmp_path):
     for name in ("poll", "timeout"):
         with pytest.raises(ValueError, match=f"{name} must be above 0 seconds, got 0"):
-            PairStream(root, follow=True, **{name: 0})
+            GrowingStream(root, **{name: 0})
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
-        PairStream(root, follow=True, colour=1)
+        GrowingStream(root, colour=1)
     (tmp_path / IDENTITY_NAME).write_text("{}")
     with pytest.raises(IdentityError, match="format version None"):
         list(following(tmp_path))
@@ -228,7 +230,7 @@ def test_a_shard_that_is_made_again_while_it_is_read_is_never_read_torn(
     damaged, make_units, seal_shard, late
 ):
     before = read_manifest(damaged.store.url)
-    pairs = iter(PairStream(damaged.store.url, follow=True, poll=0.01, timeout=60, shuffle=False))
+    pairs = iter(GrowingStream(damaged.store.url, poll=0.01, timeout=60, shuffle=False))
     found = [next(pairs)]  # the manifests of both shards are known, and only shard 0 is open
     reopen(damaged, 1, set())
     damaged.store.remove(shard_name(1))
@@ -299,6 +301,7 @@ def test_loader_workers_read_buckets_when_they_are_started_anew(finished, keys, 
     stream, options = following(bucket), {"batch_size": None, "num_workers": 2, "timeout": 120}
     with pytest.raises(RuntimeError, match=r'forked from one .* multiprocessing_context="spawn"'):
         list(DataLoader(stream, multiprocessing_context="fork", **options))
+    stream.set_epoch(0)
     loader = DataLoader(stream, multiprocessing_context="spawn", **options)
     assert sorted(loader) == keys
 
@@ -306,14 +309,14 @@ def test_loader_workers_read_buckets_when_they_are_started_anew(finished, keys, 
 LOADER = """
 import sys
 from torch.utils.data import DataLoader
-from gends import PairStream
+from gends import GrowingStream
 
-class Stream(PairStream):
-    def followed(self, info):
+class Stream(GrowingStream):
+    def attempts(self, epoch, info):
         print("ready", flush=True)  # by a worker
-        yield from super().followed(info)
+        yield from super().attempts(epoch, info)
 
-next(iter(DataLoader(Stream(sys.argv[1], follow=True, poll=0.1), num_workers=2)))
+next(iter(DataLoader(Stream(sys.argv[1], poll=0.1), num_workers=2)))
 """
 
 

@@ -16,7 +16,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gends import Augment, PairDataset, PairLoader, PairStream
+from gends import (
+    Augment,
+    GrowingLoader,
+    GrowingStream,
+    PairDataset,
+    PairLoader,
+    PairStream,
+)
 from gends.pipeline.format.damage import DamagedPairWarning, PairError
 from gends.pipeline.format.manifest import shard_name
 from gends.pipeline.storage.opening import open_store
@@ -50,7 +57,7 @@ def flat(batches) -> list[str]:
 
 def test_batches_are_the_stream_in_pieces(root, keys):
     stream = PairStream(root, seed=4)
-    items = list(stream)
+    items = list(PairStream(root, seed=4))
     loader = PairLoader(stream, batch_size=5)
     found = list(loader)
     assert len(found) == len(loader) == -(-len(keys) // 5)
@@ -141,7 +148,8 @@ def test_any_history_of_stops_sees_each_pair_once(loaders, keys, mix, epoch, run
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_state_counts_what_was_handed_over(root, keys, num_workers):
     loader = PairLoader(PairStream(root, seed=8), batch_size=3, num_workers=num_workers)
-    whole = batches_of(loader)
+    whole, *_ = epochs = [batches_of(loader) for _ in range(3)]
+    loader.set_epoch(0)
     for number, _ in enumerate(loader, 1):
         assert loader.state_dict()["consumed"] == min(3 * number, len(keys))
         if number == 4:
@@ -153,9 +161,12 @@ def test_a_state_counts_what_was_handed_over(root, keys, num_workers):
         assert other.state_dict() == state
         assert batches_of(other) == whole[4:]
         # The next iteration is whole again, and so is one that was broken off.
-        assert batches_of(other) == whole
+        for epoch in (1, 2):
+            assert other.stream.epoch == epoch - 1
+            assert batches_of(other) == epochs[epoch]
+        other.set_epoch(0)
         next(iter(other))
-        assert batches_of(other) == whole
+        assert batches_of(other) == epochs[1]
 
 
 def test_the_state_of_a_finished_epoch_leaves_nothing_of_it(root, keys):
@@ -169,6 +180,53 @@ def test_the_state_of_a_finished_epoch_leaves_nothing_of_it(root, keys):
     other.set_epoch(1)
     assert other.state_dict()["consumed"] == 0
     assert len(flat(batches_of(other))) == len(flat(first)) == len(keys) // 2
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_every_iteration_reads_the_next_epoch(root, num_workers):
+    def orders() -> PairLoader:
+        stream = PairStream(root, seed=3, rank=1, num_ranks=2)
+        return PairLoader(stream, batch_size=4, num_workers=num_workers)
+
+    chosen, loader = orders(), orders()
+    expected = []
+    for epoch in range(4):
+        chosen.set_epoch(epoch)
+        expected.append(batches_of(chosen))
+    assert [batches_of(loader) for _ in range(2)] == expected[:2]
+    for batch in loader:
+        assert batch["key"] == expected[2][0]
+        break
+    assert batches_of(loader) == expected[3]
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_after_the_state_at_the_end_of_an_epoch_comes_the_next_one(root, keys, drop_last):
+    def loader() -> PairLoader:
+        stream = PairStream(root, seed=3, num_ranks=3)
+        return PairLoader(stream, batch_size=4, drop_last=drop_last)
+
+    whole = loader()
+    epochs = [batches_of(whole) for _ in range(2)]
+    stopped = loader()
+    # The last batch was handed over, and nobody asked for one more.
+    _ = list(itertools.islice(stopped, len(epochs[0])))
+    assert stopped.state_dict()["consumed"] < len(keys)
+    resumed = loader()
+    resumed.load_state_dict(stopped.state_dict())
+    assert batches_of(resumed) == epochs[1]
+    resumed.load_state_dict(stopped.state_dict())
+    resumed.set_epoch(0)
+    assert batches_of(resumed) == []
+    assert batches_of(resumed) == epochs[1]
+
+
+def test_a_loader_without_a_single_batch_is_refused(root):
+    stream = PairStream(root, split="test", num_ranks=2)
+    told = rf"each rank reads {len(stream)} pairs of an epoch, less than batch_size 99"
+    with pytest.raises(ValueError, match=told):
+        PairLoader(stream, batch_size=99, drop_last=True)
+    assert len(batches_of(PairLoader(stream, batch_size=99))) == 1
 
 
 def test_crops_go_on_where_they_were(root):
@@ -339,15 +397,15 @@ def test_an_epoch_that_ends_in_nothing_but_damage_is_an_error(copied, keys):
 @pytest.mark.filterwarnings("ignore::gends.pipeline.format.damage.DamagedPairWarning")
 def test_a_growing_dataset_comes_in_batches(copied, keys):
     bad = damage(copied, [1])
-    stream = PairStream(copied.store.root, follow=True, poll=0.05, timeout=60, on_damage="skip")
+    stream = GrowingStream(copied.store.root, poll=0.05, timeout=60, on_damage="skip")
     for num_workers in (0, 2):
-        loader = PairLoader(stream, batch_size=4, num_workers=num_workers)
+        loader = GrowingLoader(stream, batch_size=4, num_workers=num_workers)
         batches = batches_of(loader)
         assert sorted(flat(batches)) == [key for key in keys if key not in bad]
         assert sum(len(batch) < 4 for batch in batches) <= max(num_workers, 1)
-        with pytest.raises(TypeError, match="neither length nor order"):
-            loader.state_dict()
-        with pytest.raises(TypeError, match="neither length nor order"):
+        # Trainers that keep the state of a loader do so where it has one.
+        assert not hasattr(loader, "state_dict")
+        with pytest.raises(TypeError, match=r"has no len\(\)"):
             len(loader)
     assert loader.damaged == 2
 
@@ -358,7 +416,8 @@ def test_spawned_workers_read_a_bucket(finished, keys, bucket, tmp_path):
     stream = PairStream(bucket, seed=1, cache=tmp_path / "cache")
     expected = [keys[index] for index in stream.order()]
     loader = PairLoader(stream, batch_size=8, num_workers=1, timeout=120)
-    assert flat(batches_of(loader)) == flat(batches_of(loader)) == expected
+    assert flat(batches_of(loader)) == expected
+    assert flat(batches_of(loader)) == [keys[index] for index in stream.order()] != expected
     assert flat(batches_of(PairLoader(PairStream(bucket, seed=1)))) == expected
 
 

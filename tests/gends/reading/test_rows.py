@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from gends import PairDataset, PairStream
+from gends import GrowingStream, PairDataset, PairStream
 from gends.pipeline.format.damage import DamagedPairWarning
 from gends.pipeline.format.manifest import ManifestError, manifest_name, sealed_shards
 from gends.pipeline.reading.reader import read_manifest
@@ -180,11 +180,11 @@ def test_following_passes_over_a_damaged_manifest_once(copied):
     wanted = {row["key"] for row in PairDataset(root).rows.to_pylist() if row["shard"] != 1}
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ManifestError, match=r"000001\.parquet"):
-        list(PairStream(root, follow=True, poll=0.01, timeout=60))
-    stream = PairStream(root, follow=True, poll=0.01, timeout=60, on_damage="skip")
+        list(GrowingStream(root, poll=0.01, timeout=60))
+    stream = GrowingStream(root, poll=0.01, timeout=60, on_damage="skip")
     with pytest.warns(DamagedPairWarning, match=r"skipped .*000001\.parquet") as caught:
         found = [item["key"] for item in stream]
-    assert len(caught) == stream.dataset.items.damaged == 1
+    assert len(caught) == stream.damaged == 1
     assert sorted(found) == sorted(wanted)
 
 
@@ -192,7 +192,7 @@ def test_following_reads_one_root_without_a_mix(root, other):
     with pytest.raises(ValueError, match="follow reads one root, got 2"):
         PairStream([root, other], follow=True)
     with pytest.raises(ValueError, match="follow reads what comes"):
-        PairStream(root, follow=True, mix="gends")
+        GrowingStream(root, mix="gends")
 
 
 def test_a_selection_need_not_find_anything_if_it_is_not_strict(root):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from gends import PairDataset, PairStream
+from gends import Augment, PairDataset, PairStream
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-thread:DeprecationWarning"),
@@ -58,9 +58,88 @@ def test_the_order_is_a_function_of_seed_and_epoch(root):
 
     assert order(1, 2) == order(1, 2)
     assert len({tuple(order(*place)) for place in ((0, 0), (0, 1), (1, 0), (1, 1))}) == 4
+
+
+def test_every_iteration_reads_the_next_epoch(root):
+    orders = []
+    for epoch in range(5):
+        stream = PairStream(root, seed=1)
+        stream.set_epoch(epoch)
+        orders.append(stream_keys(stream))
     stream = PairStream(root, seed=1)
-    first = stream_keys(stream)
-    assert stream_keys(stream) == first  # the epoch moves on only when it is told to
+    assert [stream_keys(stream) for _ in range(3)] == orders[:3]
+    assert stream.epoch == 2
+    # One that was broken off counts; one of which nothing was asked does not.
+    assert next(iter(stream))["key"] == orders[3][0]
+    iter(stream)
+    assert stream_keys(stream) == orders[4]
+    # What is chosen holds once, also if it is where the stream is.
+    for epoch in (1, 1, 0):
+        stream.set_epoch(epoch)
+        assert stream.epoch == epoch
+        assert stream_keys(stream) == orders[epoch]
+    assert stream_keys(stream) == orders[1]
+    # Chosen while another is read, it is the next one.
+    for item, key in zip(stream, orders[2], strict=True):
+        assert item["key"] == key
+        stream.set_epoch(4)
+    assert stream_keys(stream) == orders[4]
+
+
+def test_a_dataloader_without_workers_moves_the_stream_on(root):
+    loader = DataLoader(PairStream(root, seed=1, transform=key_of), batch_size=None)
+    stream = PairStream(root, seed=1, transform=key_of)
+    assert [list(loader) for _ in range(3)] == [list(stream) for _ in range(3)]
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_of_a_dataloader_read_an_epoch_once_unless_it_is_chosen_again(root, persistent):
+    stream = PairStream(root, seed=1, transform=key_of)
+    options = {"num_workers": 2, "persistent_workers": persistent, "timeout": 120}
+    loader = DataLoader(stream, batch_size=None, **options)
+    first = list(loader)
+    again = r"epoch 0 was read already.* call set_epoch before every iteration, or take a gends\.P"
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=again):
+            list(loader)
+    loader = DataLoader(stream, batch_size=None, **options)
+    stream.set_epoch(0)
+    assert list(loader) == first
+    assert sorted(stream) == sorted(first)  # here the next epoch comes
+    assert stream.epoch == 1
+    with pytest.raises(RuntimeError, match="epoch 1 was read already"):
+        list(loader)
+    stream.set_epoch(1)
+    next(iter(DataLoader(stream, batch_size=None, num_workers=1)))
+    with pytest.raises(RuntimeError, match="epoch 1 was read already"):
+        next(iter(DataLoader(stream, batch_size=None, num_workers=1)))
+
+
+def test_what_no_epoch_changes_may_be_read_again_by_workers(root, keys):
+    stream = PairStream(root, shuffle=False, transform=key_of)
+    loader = DataLoader(stream, batch_size=None, num_workers=1, timeout=120)
+    assert list(loader) == list(loader) == keys
+    cropped = PairStream(root, shuffle=False, transform=key_of, augment=Augment(crop=16))
+    loader = DataLoader(cropped, batch_size=None, num_workers=1, timeout=120)
+    assert list(loader) == keys
+    with pytest.raises(RuntimeError, match="epoch 0 was read already"):
+        list(loader)
+
+
+def test_more_ranks_than_pairs_are_refused(root):
+    few = {"degradations": ["haze"], "split": "test"}
+    count = len(PairDataset(root, **few))
+    for rank in range(count):
+        assert len(stream_keys(PairStream(root, rank=rank, num_ranks=count, **few))) == 1
+    told = rf"{count} pairs in an epoch are fewer than {count + 1} ranks.*mix=\"gends\" and length="
+    with pytest.raises(ValueError, match=told):
+        PairStream(root, num_ranks=count + 1, **few)
+    drawn = {"mix": "gends", "length": count + 1}
+    parts = [
+        stream_keys(PairStream(root, rank=rank, num_ranks=count + 1, **drawn, **few))
+        for rank in range(count + 1)
+    ]
+    assert [len(part) for part in parts] == [1] * (count + 1)
 
 
 def test_without_shuffling_the_order_is_that_of_the_manifest(root, keys):
@@ -104,6 +183,7 @@ def test_persistent_workers_see_the_next_epoch(root, keys):
     for epoch in (0, 1, 2):
         stream.set_epoch(epoch)
         epochs.append(list(loader))
+        stream.set_epoch(epoch)
         assert epochs[-1] == list(stream)
     assert len(set(map(tuple, epochs))) == 3
     assert all(sorted(epoch) == keys for epoch in epochs)
@@ -116,7 +196,9 @@ def test_spawned_workers_get_the_epoch(root):
     loader = DataLoader(
         stream, batch_size=None, num_workers=1, multiprocessing_context="spawn", timeout=120
     )
-    assert list(loader) == list(stream)
+    found = list(loader)
+    stream.set_epoch(3)
+    assert found == list(stream)
 
 
 def test_bad_arguments_are_named(root):
