@@ -131,7 +131,7 @@ def test_an_expression_over_any_column_chooses_rows(root, rows, where, test):
     expected = [row["key"] for row in rows if test(row)]
     assert PairDataset(root, where=where).rows["key"].to_pylist() == expected
     assert 0 < len(expected) < len(rows)
-    following = PairStream(root, where=where, follow=True, poll=0.01, shuffle=False)
+    following = GrowingStream(root, where=where, poll=0.01, shuffle=False)
     assert [item["key"] for item in following] == expected
 
 
@@ -188,10 +188,10 @@ def test_following_passes_over_a_damaged_manifest_once(copied):
     assert sorted(found) == sorted(wanted)
 
 
-def test_following_reads_one_root_without_a_mix(root, other):
-    with pytest.raises(ValueError, match="follow reads one root, got 2"):
-        PairStream([root, other], follow=True)
-    with pytest.raises(ValueError, match="follow reads what comes"):
+def test_a_growing_stream_reads_one_root_without_a_mix(root, other):
+    with pytest.raises(ValueError, match="a growing stream reads one root, got 2"):
+        GrowingStream([root, other])
+    with pytest.raises(TypeError, match="unexpected keyword argument 'mix'"):
         GrowingStream(root, mix="gends")
 
 
