@@ -1,8 +1,9 @@
 """Readers of the same pairs, side by side: gends and six others, as their own documentation says.
 
-    pip install litdata mosaicml-streaming 'ray[data]' datasets webdataset wids
-    python benchmarks/reading.py --out docs/reading-figures.json
-    python benchmarks/reading.py --data ROOT --workloads crops --workers 2 --rounds 5 --out X.json
+    python -m venv reading-env
+    reading-env/bin/pip install . -r benchmarks/reading-requirements.txt
+    reading-env/bin/python benchmarks/reading.py --out docs/reading-figures.json
+    reading-env/bin/python benchmarks/reading.py --data ROOT --workloads crops --workers 2 --rounds 5 --out X.json
 
 Without --data a small dataset is made of the photographs that ship with gends. Then every reader
 that is installed gets its own format of it, with the bytes of the shards, and reads it in a process
@@ -32,7 +33,7 @@ from typing import Any
 
 import click
 from reading_formats import WRITERS
-from reading_readers import BATCH, READERS, WORKLOADS, refusal
+from reading_readers import BATCH, CROPS, READERS, SAME, WORKLOADS, refusal
 from reading_table import markdown
 
 from gends import PairDataset
@@ -42,8 +43,8 @@ RUN = Path(__file__).with_name("reading_run.py")
 NOTHING = "nothing"
 SECONDS = 300
 """After which a measured process counts as hanging."""
-MAIN = "crops"
-"""The workload of trainers, which is measured in more rounds than the others."""
+MAIN = (CROPS, SAME)
+"""The workloads of trainers, which are measured in more rounds than the others."""
 Cell = tuple[str, int, str]
 """Workload, workers, reader."""
 
@@ -69,21 +70,21 @@ class Names(click.ParamType):
 @click.option("--workloads", type=Names(WORKLOADS), default=",".join(WORKLOADS))
 @click.option("--workers", type=Names("0123456789"), default="0,1,2", show_default=True)
 @click.option("--readers", type=Names(READERS), default=",".join(READERS))
-@click.option("--rounds", default=3, show_default=True, help=f"Of {MAIN}.")
+@click.option("--rounds", default=3, show_default=True, help=f"Of {', '.join(MAIN)}.")
 @click.option("--other-rounds", default=1, show_default=True, help="Of the other workloads.")
 @click.option("--scratch", type=click.Path(path_type=Path), help="Folder for what is made.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep the figures here, as JSON.")
 def main(data: Path | None, scratch: Path | None, out: Path | None, **options: Any) -> None:
     missing = [name for name in options["readers"] if not is_installed(name)]
     present = [name for name in options["readers"] if name not in missing]
-    counts = {name: options["rounds" if name == MAIN else "other_rounds"] for name in WORKLOADS}
+    counts = {name: options["rounds" if name in MAIN else "other_rounds"] for name in WORKLOADS}
     counts = {name: counts[name] for name in options["workloads"]}
     with tempfile.TemporaryDirectory(dir=scratch, prefix="reading-") as folder:
         formats = Path(folder)
         root = data or make_dataset(formats / "data", options["replicas"])
         figures = describe(root, present) | {"rounds": counts}
         write_formats(root, formats, present)
-        figures["torch_mb"] = measure(NOTHING, MAIN, 0, root, formats)["peak_mb"]
+        figures["torch_mb"] = measure(NOTHING, CROPS, 0, root, formats)["peak_mb"]
         runs: dict[Cell, list[dict[str, Any]]] = defaultdict(list)
         for cell in turns(counts, [int(number) for number in options["workers"]], present):
             runs[cell].append(one(cell, root, formats, figures["pairs"]))

@@ -3,7 +3,8 @@
 A reader is opened with a `Task` and returns a function from the number of an epoch to its batches:
 dicts of `key` (a list of texts), `lq` and `gt`. All shuffle. Peers get the encoded pictures from
 their library and decode them whole with Pillow, which is faster on these files than OpenCV and
-torchvision; then they cut, mirror and make floats of them, as the trainers of restorers do.
+torchvision; then they cut, mirror and make floats of them, as the trainers of restorers do. In
+`crops-same-decoder` they are given the decoder of gends instead, and decode the window alone.
 """
 
 # ruff: noqa: PLC0415  a measured process imports its own reader and no other
@@ -25,9 +26,11 @@ BATCH = 8
 CROP = 128
 BUFFER = 100
 """Pairs that webdataset and Ray Data hold to shuffle them; the others shuffle numbers."""
-CROPS, WHOLE, BYTES = "crops", "whole", "bytes"
+CROPS, SAME, WHOLE, BYTES = "crops", "crops-same-decoder", "whole", "bytes"
+CROPPED = (CROPS, SAME)
 WORKLOADS = {
     CROPS: "float batches of aligned 128-pixel crops, mirrored at random",
+    SAME: "the same crops, all readers with the decoder of gends, which decodes the window alone",
     WHOLE: "float batches of whole pictures",
     BYTES: "encoded bytes, not decoded",
 }
@@ -65,23 +68,43 @@ class Shaped:
 
     def __call__(self, key: str, lq: Any, gt: Any) -> Batch:
         pictures = [_bytes(lq), _bytes(gt)]
+        if self.workload == SAME:
+            pictures = _mirrored(_windows(pictures))
+        elif self.workload != BYTES:
+            pictures = [
+                np.asarray(Pillow.open(io.BytesIO(picture), formats=["PNG"]))
+                for picture in pictures
+            ]
+        if self.workload == CROPS:
+            pictures = _mirrored(_cut(pictures))
         if self.workload != BYTES:
-            pictures = self._floats(
-                [np.asarray(Pillow.open(io.BytesIO(p), formats=["PNG"])) for p in pictures]
-            )
+            pictures = [_floats(picture) for picture in pictures]
         return {"key": key, "lq": pictures[0], "gt": pictures[1]}
 
-    def _floats(self, pictures: list[Any]) -> list[Any]:
-        if self.workload == CROPS:
-            height, width, _ = pictures[0].shape
-            top, left = random.randint(0, height - CROP), random.randint(0, width - CROP)
-            pictures = [p[top : top + CROP, left : left + CROP] for p in pictures]
-            if random.random() < 0.5:
-                pictures = [p[:, ::-1] for p in pictures]
-        return [
-            torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1))).float().div_(255)
-            for p in pictures
-        ]
+
+def _windows(encoded: list[Any]) -> list[Any]:
+    """The crop alone, decoded by gends."""
+    from gends.pipeline.format.decode import decode
+    from gends.pipeline.format.png import Window, size_of
+
+    size = size_of(encoded[0])
+    assert size is not None, "not a PNG that fpng wrote"
+    top, left = (random.randint(0, side - CROP) for side in size)
+    return [decode(data, Window(top, left, CROP, CROP)) for data in encoded]
+
+
+def _cut(pictures: list[Any]) -> list[Any]:
+    height, width, _ = pictures[0].shape
+    top, left = random.randint(0, height - CROP), random.randint(0, width - CROP)
+    return [picture[top : top + CROP, left : left + CROP] for picture in pictures]
+
+
+def _mirrored(pictures: list[Any]) -> list[Any]:
+    return [p[:, ::-1] for p in pictures] if random.random() < 0.5 else pictures
+
+
+def _floats(picture: Any) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float().div_(255)
 
 
 class Collated:
@@ -107,7 +130,7 @@ def _options(task: Task) -> dict[str, Any]:
 def _augment(task: Task) -> Any:
     from gends import Augment
 
-    return Augment(crop=CROP, flip=True) if task.workload == CROPS else None
+    return Augment(crop=CROP, flip=True) if task.workload in CROPPED else None
 
 
 def open_pair_loader(task: Task) -> Epochs:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 import torch
-from reading_readers import BATCH, BYTES, CROP, CROPS, READERS, WHOLE, Batch, Task
+from reading_readers import BATCH, BYTES, CROP, CROPPED, READERS, WHOLE, Batch, Task
 
 NOTHING = "nothing"
 SAMPLING_SECONDS = 1.0
@@ -68,7 +68,7 @@ def check(batch: Batch, task: Task) -> None:
         assert pictures.shape[1] == 3
         assert pictures.min() >= 0
         assert 0.1 < pictures.max() <= 1
-        assert task.workload != CROPS or pictures.shape[2:] == (CROP, CROP)
+        assert task.workload not in CROPPED or pictures.shape[2:] == (CROP, CROP)
 
 
 def cpu_seconds() -> float:

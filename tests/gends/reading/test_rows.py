@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from gends import GrowingStream, PairDataset, PairStream
+from gends import GrowingStream, PairDataset
 from gends.pipeline.format.damage import DamagedPairWarning
 from gends.pipeline.format.manifest import ManifestError, manifest_name, sealed_shards
 from gends.pipeline.reading.reader import read_manifest
