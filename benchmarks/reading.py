@@ -3,7 +3,7 @@
     python -m venv reading-env
     reading-env/bin/pip install . -r benchmarks/reading-requirements.txt
     reading-env/bin/python benchmarks/reading.py --out docs/reading-figures.json
-    reading-env/bin/python benchmarks/reading.py --data ROOT --workloads crops --workers 2 --rounds 5 --out X.json
+    reading-env/bin/python benchmarks/reading.py --data ROOT --workloads crops --out X
 
 Without --data a small dataset is made of the photographs that ship with gends. Then every reader
 that is installed gets its own format of it, with the bytes of the shards, and reads it in a process
