@@ -113,7 +113,7 @@ def _drawn(*numbers: int) -> list[int]:
 
 def _below(bound: int, drawn: int) -> int:
     """A whole number from 0 on below this bound, of one of 64 bits."""
-    return drawn * bound >> 64
+    return drawn * int(bound) >> 64  # which numpy's numbers would overflow
 
 
 def _by_torch() -> tuple[int]:
