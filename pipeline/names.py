@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+import reprlib
 import unicodedata
+from collections.abc import Iterable
 
 from blake3 import blake3
 
@@ -63,3 +66,15 @@ def hidden_name(name: str, ending: str) -> str:
 def own_id(uri: str) -> str | None:
     """The `source_id` of a name that has to be spelled out: two may be spelled out alike."""
     return None if printable(uri) == uri else source_id(uri)
+
+
+def unknown(name: str, known: Iterable[str], what: str = "key") -> str:
+    """That `name` is none, with the nearest that is one, or with all."""
+    hint = nearest(name, known) or f"known: {', '.join(known)}"
+    return f"unknown {what} {reprlib.repr(name)}; {hint}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Which of the known ones `name` may have meant, as a question; None if no one is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else None

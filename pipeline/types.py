@@ -11,6 +11,8 @@ IMAGE_SUFFIXES = SUFFIXES
 """Files that end so are taken for photographs."""
 MOST_TEXT = 1 << 20
 """Bytes of a caption or of the facts about a photograph."""
+MOST_PATH, MOST_TEXT_OF_ROW = 4096, 1 << 14
+"""Characters of a photograph's path, and of anything else that a catalog says of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from gends.histograms.profile import Profile, load_profile
 from gends.pipeline.format.identity import IDENTITY_NAME, read_identity, write_identity
 from gends.pipeline.keeping.dataset import Dataset, make_identity, open_dataset
 from gends.pipeline.keeping.parts import CATALOG_NAME, write_parts
-from gends.pipeline.photographs.catalog import Catalog, write_catalog
+from gends.pipeline.photographs.catalog import Catalog, NoPhotographsError, write_catalog
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.planning.plan import Plan
+from gends.pipeline.sources.passed_over import PassedOver
 from gends.pipeline.sources.source import SourceError, base_folder, read_source
 from gends.pipeline.storage.store import Store
 
@@ -27,6 +28,8 @@ class Inputs:
     """Folder that the catalog's relative paths start from."""
     catalog: Catalog
     profile: Profile
+    passed_over: PassedOver = field(default_factory=PassedOver)
+    """What the source holds beside photographs, where it was read."""
 
     @cached_property
     def plan(self) -> Plan:
@@ -61,11 +64,16 @@ def gather(config: BuildConfig, scratch: Path, root: Store | None = None) -> Inp
     source = Path(config.clean)
     config = _settled(config, source, root)
     profile = load_profile(config.profile)
-    path = scratch / CATALOG_NAME
+    path, passed_over = scratch / CATALOG_NAME, PassedOver()
     base = base_folder(source).absolute()
     try:
         write_catalog(
-            read_source(source, outside=config.outside),
+            read_source(
+                source,
+                outside=config.outside,
+                member=config.member,
+                passed_over=passed_over,
+            ),
             path,
             base=base,
             default_dataset=config.clean_dataset or "",
@@ -73,11 +81,21 @@ def gather(config: BuildConfig, scratch: Path, root: Store | None = None) -> Inp
             dedupe=config.dedupe,
             limit=config.limit,
         )
+    except NoPhotographsError as error:
+        raise SourceError(
+            "; ".join(filter(None, (f"{source}: {error}", passed_over.text())))
+        ) from error
     except SourceError as error:
         if str(error).startswith(str(source)):
             raise
         raise SourceError(f"{source}: {error}") from error
-    return Inputs(config=config, base=base, catalog=Catalog(path), profile=profile)
+    return Inputs(
+        config=config,
+        base=base,
+        catalog=Catalog(path),
+        profile=profile,
+        passed_over=passed_over,
+    )
 
 
 def _settled(config: BuildConfig, source: Path, root: Store | None) -> BuildConfig:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from gends.jobs.building.tally import Tally
 from gends.jobs.console.duration import duration
 from gends.jobs.console.last_line import LastLine
+from gends.pipeline.sources.passed_over import PassedOver
 
 Style = Literal["auto", "json"]
 
@@ -35,6 +36,14 @@ class Progress:
         """Tell a person, in a line that stays."""
         if not self._json:
             self._line.say(what)
+
+    def say_passed_over(self, passed_over: PassedOver) -> None:
+        """Tell what a source holds beside photographs."""
+        if self._json:
+            facts = {"event": "source", "passed_over": passed_over.facts()}
+            self._line.say(json.dumps(facts))
+        elif passed_over.text():
+            self._line.say(passed_over.text())
 
     def __call__(self, tally: Tally, *, final: bool = False) -> None:
         """Show where the build is."""

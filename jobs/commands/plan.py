@@ -71,7 +71,8 @@ def command(
             workers = workers or max(1, available_cpus() // inputs.config.generator.threads)
             with alive("making a few pairs, to measure size and time"):
                 facts |= measure(inputs, judge, facts["requests"], workers)
-    click.echo(json.dumps(facts) if as_json else _text(facts))
+    lines = filter(None, (_text(facts), inputs.passed_over.text()))
+    click.echo(json.dumps(facts) if as_json else "\n".join(lines))
     if "trial" in facts or facts["unusable"] == facts["images"]:
         sys.exit(2)
 
@@ -95,6 +96,7 @@ def count(inputs: Inputs) -> dict[str, Any]:
         "shards": plan.num_shards,
         "images_per_shard": plan.images_per_shard,
         "images_per_unit": plan.images_per_unit,
+        "passed_over": inputs.passed_over.facts(),
     }
 
 

@@ -97,6 +97,7 @@ def build(
         else:
             with alive("reading photographs"):
                 inputs = gather(load_config(path, settings), Path(scratch), store)
+            progress.say_passed_over(inputs.passed_over)
         if store.exists(IDENTITY_NAME):
             finished = not open_shards(store, inputs.plan.num_shards)
             check_identity(

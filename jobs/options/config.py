@@ -23,6 +23,7 @@ METAVARS = {
     "clean": "SRC",
     "clean_dataset": "NAME",
     "clean_degradation": "NAME",
+    "member": "NAME,NAME…",
     "model": "NAME|PATH",
     "profile": "NAME|FILE",
     "resolution": "R",

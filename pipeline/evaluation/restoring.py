@@ -72,8 +72,13 @@ def restorables(
         found = list(_of_dataset(source, suffix))
     else:
         config = BuildConfig(min_side=1, max_pixels=max_pixels)
-        single, base = _is_picture(source), base_folder(source)
-        rows = [_single(source)] if single else list(read_source(source, outside=outside))
+        base = base_folder(source)
+        rows = (
+            [_single(source)]
+            if _is_picture(source)
+            # All pictures of a tar, and degraded ones, are there to be restored.
+            else list(read_source(source, outside=outside, member=("*",), own_output=True))
+        )
         near = Neighbours(functools.partial(_below, rows), base)
         found = [_of_row(row, base, config, suffix, near) for row in rows]
     if not found:

@@ -14,10 +14,11 @@ from gends.pipeline.export.diffplugin import write_diffplugin
 from gends.pipeline.export.folder import write_folder
 from gends.pipeline.export.huggingface import write_huggingface
 from gends.pipeline.export.pair import Pair, read_pairs
-from gends.pipeline.export.place import FACTS_NAME, earlier_export, new_folder, write_facts
+from gends.pipeline.export.place import earlier_export, new_folder, write_facts
 from gends.pipeline.export.selection import Census, Selection, take_census
 from gends.pipeline.format.damage import PairError
 from gends.pipeline.format.identity import read_identity
+from gends.pipeline.sources.own_output import EXPORT_NAME
 from gends.pipeline.storage.opening import open_store
 
 Writer = Callable[[Iterable[Pair], Path, Path], list[str]]
@@ -124,7 +125,7 @@ def _repeated(
     if not earlier.items() >= facts.items():
         differing = ", ".join(name for name in facts if earlier.get(name) != facts[name])
         raise FileExistsError(
-            f"{out} holds another export (its {FACTS_NAME} differs in {differing}); "
+            f"{out} holds another export (its {EXPORT_NAME} differs in {differing}); "
             "remove it, or name a new folder"
         )
     damaged = int(earlier["num_damaged"])

@@ -12,10 +12,8 @@ from typing import Any
 
 from gends.models.erase import erase
 from gends.pipeline.names import hidden_name
+from gends.pipeline.sources.own_output import EXPORT_NAME
 from gends.pipeline.storage.store import room_in
-
-FACTS_NAME = "export.json"
-"""What an export is of; its presence says that the folder is ours."""
 
 
 def earlier_export(out: Path) -> dict[str, Any] | None:
@@ -27,7 +25,7 @@ def earlier_export(out: Path) -> dict[str, Any] | None:
     if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
         return None
     with contextlib.suppress(OSError, ValueError):
-        facts = json.loads((out / FACTS_NAME).read_text("utf-8"))
+        facts = json.loads((out / EXPORT_NAME).read_text("utf-8"))
         if isinstance(facts, dict):
             return facts
     raise FileExistsError(f"{out} is there, and no export of gends; name a new folder")
@@ -60,7 +58,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Say what an export is of; to be read by `earlier_export`."""
-    (folder / FACTS_NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (folder / EXPORT_NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

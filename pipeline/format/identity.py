@@ -15,8 +15,10 @@ from gends.pipeline.format.manifest import FORMAT_VERSION
 from gends.pipeline.storage.store import StorageError, Store
 
 IDENTITY_NAME = "dataset.json"
-PLACES = ("clean", "model", "profile")
+PLACES = ("clean", "member", "model", "profile")
 """Settings that say where something lies; its content has a digest of its own."""
+IN_CATALOG = ("clean", "member")
+"""Those of `PLACES` whose outcome stands in the catalog, and which nothing asks for again."""
 
 _WAY_OUT = "bring the file back from a copy, or make the dataset again under another --out"
 

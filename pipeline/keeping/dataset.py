@@ -12,6 +12,7 @@ from gends.models.identity import compare
 from gends.models.processor import PROCESSOR, of_processor
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.format.identity import (
+    IN_CATALOG,
     PLACES,
     IdentityError,
     identity_digest,
@@ -58,7 +59,7 @@ def make_identity(
     identity = {
         "format_version": FORMAT_VERSION,
         "clean": str(base),
-        "config": config.model_dump(mode="json", exclude={"clean"}),
+        "config": config.model_dump(mode="json", exclude=set(IN_CATALOG)),
         "config_digest": config_digest(config),
         "catalog_digest": catalog.digest,
         "num_shards": count_shards(len(catalog), config),

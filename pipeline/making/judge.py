@@ -10,7 +10,8 @@ from gends.models.degrader import Degraded
 from gends.models.pixels import to_unit_tensor
 from gends.pipeline.making.stray_colour import stray_colour
 from gends.pipeline.making.structure import structure_score
-from gends.pipeline.planning.config import ConfigError, FilterConfig, nearest
+from gends.pipeline.names import nearest
+from gends.pipeline.planning.config import ConfigError, FilterConfig
 from gends.pipeline.types import Request
 
 

@@ -43,6 +43,10 @@ _KNOWN_SCHEMAS = tuple(pa.schema(list(SCHEMA)[:count]) for count in (len(SCHEMA)
 _values = attrgetter(*SCHEMA.names)
 
 
+class NoPhotographsError(SourceError):
+    """A source in which there is nothing that counts as a photograph."""
+
+
 class Catalog:
     """A catalog on disk. Memory holds one group of rows at a time."""
 
@@ -144,15 +148,14 @@ def write_catalog(
     """Sort, name and deduplicate photographs and write them as a catalog; returns their number.
 
     Sorting goes through SQLite on disk, so memory does not grow with the number of photographs.
-    Only files of equal size are hashed to find duplicates. A path that is listed again, without a
-    source_id of its own, is a duplicate too. A row of unknown degradation becomes one
-    with a `problem`. Nothing is written when no photograph can be used. The catalog's digest covers
-    its rows and, so that a photograph which was replaced is noticed, the size of each file and a
-    checksum of its ends (see `ends_digest`).
+    Only files of equal size are hashed to find duplicates. A path that is listed again is a
+    duplicate too. A row of unknown degradation, or of a source_id that is not allowed or taken,
+    becomes one with a `problem`. Nothing is written when no photograph can be used. The catalog's
+    digest covers its rows and, so that a photograph which was replaced is noticed, the size of each
+    file and a checksum of its ends (see `ends_digest`).
 
     Raises:
-        SourceError: two rows were given one source_id, a source_id is not allowed, or there is no
-            photograph that can be used.
+        SourceError: there is no photograph that can be used.
         StorageError: the temporary folder has no room for sorting.
     """
     defaults = (default_dataset, default_degradation)
@@ -193,27 +196,20 @@ def _fill(
         verb = "INSERT" if row.offset is None else "INSERT OR REPLACE"
         try:
             database.execute(f"{verb} {values}", _values(image))
-        except sqlite3.IntegrityError as error:
-            if not _listed_again(database, row, image):
-                raise SourceError(
-                    f"{row.uri}: source_id {image.source_id!r} occurs twice; give distinct "
-                    "source_id values"
-                ) from error
+        except sqlite3.IntegrityError:
             again[image.source_id] += 1
-            repeated = replace(
-                image,
-                # No path holds the zero.
-                source_id=source_id(f"{row.uri}\0{again[image.source_id]}"),
-                duplicate_of=row.uri if dedupe else None,
-            )
+            known = "SELECT uri FROM images WHERE source_id = ?"
+            ((uri,),) = database.execute(known, (image.source_id,))
+            # No path holds the zero.
+            renamed = replace(image, source_id=source_id(f"{row.uri}\0{again[image.source_id]}"))
+            if uri == row.uri:
+                repeated = replace(renamed, duplicate_of=row.uri if dedupe else None)
+            else:
+                taken = (
+                    f"its source_id {image.source_id!r} is that of {uri}; give it one of its own"
+                )
+                repeated = replace(renamed, problem=image.problem or taken, ends_blake3=None)
             database.execute(f"INSERT {values}", _values(repeated))
-
-
-def _listed_again(database: sqlite3.Connection, row: SourceRow, image: CleanImage) -> bool:
-    """Whether a source_id that is taken was made from the same path, and not chosen."""
-    known = "SELECT uri FROM images WHERE source_id = ?"
-    ((uri,),) = database.execute(known, (image.source_id,))
-    return bool(uri == row.uri) and (row.source_id is None or row.problem is not None)
 
 
 def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -> CleanImage:
@@ -222,7 +218,7 @@ def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -
     known = row.degradation in DEGRADATIONS
     size = num_bytes(base, row)
     return CleanImage(
-        source_id=_checked_id(row),
+        source_id=_chosen_id(row) or source_id(row.uri),
         uri=row.uri,
         dataset=printable(row.dataset or dataset),
         degradation=row.degradation if known else None if row.degradation else degradation,
@@ -236,25 +232,23 @@ def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -
     )
 
 
+def _chosen_id(row: SourceRow) -> str | None:
+    """The id that a row brings, if it is one: keys and names of tar members are made from it."""
+    fits = row.source_id is not None and re.fullmatch(r"[A-Za-z0-9_]{1,64}", row.source_id)
+    return row.source_id if fits else None
+
+
 def _problem(row: SourceRow) -> str | None:
     """Why a row cannot be used for what it says of its photograph."""
+    if row.source_id is not None and _chosen_id(row) is None:
+        shown = printable(row.source_id)
+        return f"its source_id {shown!r:.70} must be 1 to 64 letters, digits and underscores"
     if row.degradation is not None and row.degradation not in DEGRADATIONS:
         return f"unknown degradation {row.degradation!r:.60}; known: {', '.join(DEGRADATIONS)}"
     for what, name in (("dataset", row.dataset), ("split", row.split)):
         if name is not None and printable(name) != name:
             return f"the name of its {what} holds control characters: {printable(name):.60}"
     return None
-
-
-def _checked_id(row: SourceRow) -> str:
-    if row.source_id is None:
-        return source_id(row.uri)
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", row.source_id):
-        raise SourceError(
-            f"{row.uri}: source_id {row.source_id!r} must be 1 to 64 letters, digits and "
-            "underscores, because keys and tar member names are made from it"
-        )
-    return row.source_id
 
 
 def _mark_duplicates(database: sqlite3.Connection, base: Path) -> None:
@@ -290,7 +284,7 @@ def _check_usable(database: sqlite3.Connection, limit: int | None) -> None:
     counted = f"SELECT SUM(problem IS NULL), COUNT(*) FROM {listed}"
     usable, count = database.execute(counted, most).fetchone()
     if count == 0:
-        raise SourceError(
+        raise NoPhotographsError(
             f"no photographs found; files count as such that end in "
             f"{', '.join(sorted(IMAGE_SUFFIXES))}, also inside .tar files"
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
-from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 from pydantic import (
@@ -17,6 +15,7 @@ from pydantic import (
 )
 
 from gends.models.degradations import DEGRADATIONS, Structure, check_structures
+from gends.pipeline.names import unknown
 from gends.pipeline.storage.paths import check_path
 
 MOST_PIXELS = 178_000_000
@@ -179,7 +178,13 @@ class BuildConfig(_Section):
 
     clean: str = Field(
         default="",
-        description="Folder, list (one path a line, no comments), table or tar of photographs.",
+        description="Folder, list (one path a line), table or tar of photographs.",
+    )
+    member: tuple[str, ...] = Field(
+        default=(),
+        description="Which images of a tar sample are photographs, by what follows the first dot "
+        "of their names, as target.jpg or '*.jpg'; the first of several that a sample has counts. "
+        "Empty: a single image, or the only one without a second dot.",
     )
     outside: bool = Field(
         default=False,
@@ -265,7 +270,7 @@ class BuildConfig(_Section):
     filter: FilterConfig = FilterConfig()
     generator: EngineConfig = EngineConfig()
 
-    @field_validator("degradations", mode="before")
+    @field_validator("degradations", "member", mode="before")
     @classmethod
     def _one_or_several(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",")] if isinstance(names, str) else names
@@ -310,15 +315,3 @@ def check_degradation(name: str) -> None:
     """Raise ValueError, with the nearest or all that are known, unless it is one."""
     if name not in DEGRADATIONS:
         raise ValueError(unknown(name, DEGRADATIONS, "degradation"))
-
-
-def unknown(name: str, known: Iterable[str], what: str = "key") -> str:
-    """That `name` is none, with the nearest that is one, or with all."""
-    hint = nearest(name, known) or f"known: {', '.join(known)}"
-    return f"unknown {what} {reprlib.repr(name)}; {hint}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Which of the known ones `name` may have meant, as a question; None if no one is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else None

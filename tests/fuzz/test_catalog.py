@@ -13,7 +13,8 @@ import pytest
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.names import printable
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
-from gends.pipeline.sources.source import COLUMNS, SourceError, read_source
+from gends.pipeline.sources.columns import COLUMNS
+from gends.pipeline.sources.source import SourceError, read_source
 from gends.pipeline.types import SourceRow
 
 PATHS = ("a.png", "b.jpg", "deep/c.png", "../up.png", "/etc/passwd", "a\nb.png", "x\0.png", "a\\n")

@@ -70,9 +70,10 @@ def test_photographs_that_will_fail_are_counted(cli, photos, tmp_path):
     (tmp_path / "words.tar").write_text("no tar")
     ended = cli("plan", "--clean", tmp_path, "--no-trial")
     assert "2 photographs (0 duplicates, 1 unusable), 12 requested pairs" in ended.out
-    (tmp_path / "list.txt").write_text("rocket left.png\nmissing.jpg\n# no comment.png\n")
+    (tmp_path / "list.txt").write_text("rocket left.png\nmissing.jpg\n# old.png\n./#.png\n")
     ended = cli("plan", "--clean", tmp_path / "list.txt", "--no-trial")
     assert "3 photographs (0 duplicates, 2 unusable)" in ended.out
+    assert "passed over: comment lines 1 (line 3)" in ended.out
 
 
 def test_where_no_photograph_can_be_used_the_reasons_and_2_are_the_end(cli, tmp_path):

@@ -238,20 +238,32 @@ def test_limit_keeps_the_first_by_name(tmp_path):
     assert [i.source_id for i in catalog(tmp_path, _named("dbca"), limit=2)] == ["a", "b"]
 
 
+def test_without_a_photograph_there_is_no_catalog(tmp_path):
+    with pytest.raises(SourceError, match=r"no photographs found; .*\.png"):
+        catalog(tmp_path, [])
+
+
 @pytest.mark.parametrize(
-    ("rows", "says"),
+    ("name", "says"),
     [
-        ([], r"no photographs found; .*\.png"),
-        (_named(["a", "b", "a"]), "source_id 'a' occurs twice"),
-        ([SourceRow(uri="a.png", source_id="a")] * 2, r"a\.png: source_id 'a' occurs twice"),
-        ([SourceRow(uri="a.png", source_id="a-b")], "'a-b' must be 1 to 64 letters"),
-        ([SourceRow(uri="a.png", source_id="a\n")], "must be 1 to 64 letters"),
-        ([SourceRow(uri="a.png", source_id="a" * 65)], "must be 1 to 64 letters"),
+        ("a-b", "its source_id 'a-b' must be 1 to 64 letters"),
+        ("a\n", "must be 1 to 64 letters"),
+        ("a" * 65, "must be 1 to 64 letters"),
+        ("z", "its source_id 'z' is that of z.png; give it one of its own"),
     ],
 )
-def test_what_cannot_be_catalogued_is_named(tmp_path, rows, says):
-    with pytest.raises(SourceError, match=says):
-        catalog(tmp_path, rows)
+@pytest.mark.parametrize("dedupe", [False, True])
+def test_a_source_id_that_cannot_be_used_fails_alone(tmp_path, name, says, dedupe):
+    rows = [SourceRow(uri="z.png", source_id="z"), SourceRow(uri="a.png", source_id=name)]
+    bad, good = catalog(tmp_path, rows, dedupe=dedupe)
+    assert (good.source_id, good.problem) == ("z", None)
+    assert says in bad.problem
+    assert (bad.uri, bad.duplicate_of) == ("a.png", None)
+
+
+def test_a_path_listed_again_under_its_own_id_is_a_duplicate(tmp_path):
+    one, other = catalog(tmp_path, [SourceRow(uri="a.png", source_id="a")] * 2)
+    assert {one.duplicate_of, other.duplicate_of} == {None, "a.png"}
 
 
 # What cannot be used is catalogued with the reason, and fails alone
