@@ -39,8 +39,8 @@ def find_columns(path: Path, names: Sequence[str], passed_over: PassedOver) -> d
             continue
         if near := near_column(name, missing):
             raise ValueError(
-                f"column {printable(name)!r:.60} is not known; did you mean {near!r}? Rename it, or "
-                "drop it if not"
+                f"column {printable(name)!r:.60} is not known; did you mean {near!r}? "
+                "Rename it, or drop it if not"
             )
         hint = nearest(name, missing)
         passed_over.add("unused columns", f"{name}, {hint}" if hint else name)
@@ -65,8 +65,8 @@ def _letters(name: str) -> str:
 def _no_uri(path: Path, names: Sequence[str]) -> str:
     if len(names) == 1 and "uri" in re.split(r"[\W]+", names[0]):
         return (
-            f"its first line, {printable(names[0])!r:.90}, names one column; what separates columns "
-            "is a comma in .csv, a tab in .tsv"
+            f"its first line, {printable(names[0])!r:.90}, names one column; what separates "
+            "columns is a comma in .csv, a tab in .tsv"
         )
     shown = printable(", ".join(names[:20])) + ", …" * (len(names) > 20)
     return f"no column 'uri' among {shown or 'no columns'}; known columns: {', '.join(COLUMNS)}"
