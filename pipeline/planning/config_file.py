@@ -9,13 +9,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from gends.pipeline.names import printable
+from gends.pipeline.names import printable, unknown
 from gends.pipeline.planning.config import (
     BuildConfig,
     ConfigError,
     EngineConfig,
     FilterConfig,
-    unknown,
 )
 
 MOST_BYTES = 1 << 18

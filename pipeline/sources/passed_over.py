@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from gends.pictures.formats import unreadable_suffix
 from gends.pipeline.names import printable
-from gends.pipeline.types import HEIF_SUFFIXES, IMAGE_SUFFIXES
 
 MOST_KINDS = 100
 MOST_EXAMPLES = 3
@@ -50,9 +50,8 @@ class PassedOver:
         ]
         if not parts:
             return ""
-        unread = (HEIF_SUFFIXES - IMAGE_SUFFIXES) & self._counts.keys()
-        hint = f"; pillow-heif, once installed, reads {', '.join(sorted(unread))}" if unread else ""
-        return f"passed over: {', '.join(parts)}{hint}"
+        hints = {hint for kind in self._counts if (hint := unreadable_suffix(kind))}
+        return "; ".join([f"passed over: {', '.join(parts)}", *sorted(hints)])
 
 
 def _more(of: dict[str, Any]) -> bool:
