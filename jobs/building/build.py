@@ -18,7 +18,13 @@ from gends.jobs.building.progress import Progress
 from gends.jobs.building.remade import remade_line
 from gends.jobs.building.sameness import compare_machines
 from gends.jobs.building.shortage import Shortage
-from gends.jobs.building.stages import Context, fail_unit, make_carefully, seal_shard
+from gends.jobs.building.stages import (
+    Context,
+    fail_unit,
+    make_carefully,
+    seal_shard,
+    start_unit,
+)
 from gends.jobs.building.tally import Tally
 from gends.jobs.cluster.cause import Blame, blame, last_line, origin, what_is_said
 from gends.jobs.cluster.connect import Resources
@@ -197,7 +203,7 @@ class Build:
             unit = self._again.popleft() if self._again else next(units, None)
             if unit is None:
                 return
-            sent = queue.send(self._context, unit)
+            sent = queue.add(unit, start_unit(self._context, unit, queue.worker))
             self._in_flight[sent.done] = sent
 
     def _most(self) -> int:

@@ -8,15 +8,8 @@ from typing import Any
 
 import ray
 
-from gends.jobs.building.stages import finish_unit, load_unit
+from gends.jobs.building.stages import Started
 from gends.pipeline.types import WorkUnit
-
-MOST_ALONG = 200
-"""Requests of a unit that is sent along with each call, as Ray does with arguments under 100 kB.
-
-Bigger units go through the object store, once and not once per stage; that costs the driver and its
-machine's raylet some 3 ms each.
-"""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -73,15 +66,17 @@ class WorkerQueue:
         """Units on their way."""
         return len(self.in_flight)
 
-    def send(self, context: Any, unit: WorkUnit) -> UnitInFlight:
-        """Send a unit through load, degrade and finish."""
+    def add(self, unit: WorkUnit, started: Started) -> UnitInFlight:
+        """A unit was sent to the worker."""
         if not self.in_flight:
             self._moved = time.monotonic()
-        shared = unit if unit.num_requests <= MOST_ALONG else ray.put(unit)
-        loaded = load_unit.remote(context, shared)
-        degraded = self.worker.degrade.remote(shared, loaded)
-        done = finish_unit.remote(context, shared, loaded, degraded, self.worker)
-        sent = UnitInFlight(unit=unit, done=done, loaded=loaded, degraded=degraded, queue=self)
+        sent = UnitInFlight(
+            unit=unit,
+            done=started.done,
+            loaded=started.loaded,
+            degraded=started.degraded,
+            queue=self,
+        )
         self.in_flight.append(sent)
         return sent
 

@@ -21,7 +21,7 @@ LOOK_SECONDS = 5.0
 
 
 class WorkerPool:
-    """Lanes, one for each worker whose engine is known to be the same as the others'."""
+    """Queues, one for each worker whose engine is known to be the same as the others'."""
 
     def __init__(self, context: Context, resources: Resources) -> None:
         """Start workers; they load their engines while the driver goes on."""

@@ -36,6 +36,12 @@ from gends.pipeline.storage.faults import fault_point
 from gends.pipeline.storage.store import StorageError, Store
 from gends.pipeline.types import CleanImage, Failure, Picture, Request, WorkUnit
 
+MOST_ALONG = 200
+"""Requests of a unit that is sent along with each call, as Ray does with arguments under 100 kB.
+
+Bigger units go through the object store, once and not once per stage; that costs the driver and its
+machine's raylet some 3 ms each.
+"""
 RETURN_SECONDS = 300.0
 """For a worker to be back whose process or machine is gone."""
 
@@ -108,8 +114,29 @@ class Worker:
             batch = stages.first_batch(unit, loaded)
         for _, request in batch.requests:
             fault_point(f"degrade.{request.key}")
-        pairs = stages.degrade_batch(self._load(), unit, loaded, batch)
+        cleans, instructions = stages.engine_arguments(unit, loaded, batch)
+        made = self._load().degrade(cleans, instructions) if cleans else []
+        pairs = list(itertools.chain.from_iterable(made))
         return Drawn(pairs=pairs, seconds=time.monotonic() - start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """References of what a unit's stages will give."""
+
+    loaded: Any
+    degraded: Any
+    done: Any
+    """Of the unit's report."""
+
+
+def start_unit(context: Any, unit: WorkUnit, worker: Any) -> Started:
+    """Send a unit through load, degrade and finish; `context` is a reference."""
+    shared = unit if unit.num_requests <= MOST_ALONG else ray.put(unit)
+    loaded = load_unit.remote(context, shared)
+    degraded = worker.degrade.remote(shared, loaded)
+    done = finish_unit.remote(context, shared, loaded, degraded, worker)
+    return Started(loaded=loaded, degraded=degraded, done=done)
 
 
 @ray.remote(max_retries=0)  # the driver counts what breaks

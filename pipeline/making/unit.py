@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gends.models.degrader import Degraded, Degrader
+from gends.models.degrader import Degraded, Degrader, Image, Instruction
 from gends.pipeline.format.manifest import Row
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.pack import Packer
@@ -38,18 +38,25 @@ def first_batch(unit: WorkUnit, loaded: Loaded) -> Batch:
     return Batch(attempt=0, requests=tuple(requests))
 
 
-def degrade_batch(
-    degrader: Degrader, unit: WorkUnit, loaded: Loaded, batch: Batch
-) -> list[Degraded]:
-    """Run the engine on one batch; results are in the order of the batch's requests."""
+def engine_arguments(
+    unit: WorkUnit, loaded: Loaded, batch: Batch
+) -> tuple[list[Image], list[list[Instruction]]]:
+    """What `Degrader.degrade` is called with; its results are in the order of the requests."""
     cleans, instructions = [], []
     for index, group in itertools.groupby(batch.requests, key=lambda item: item[0]):
         cleans.append(_picture(loaded, index).pixels)
         caption = unit.views[index].clean.caption
         instructions.append([r.instruction(batch.attempt, caption) for _, r in group])
-    if not cleans:
-        return []
-    return list(itertools.chain.from_iterable(degrader.degrade(cleans, instructions)))
+    return cleans, instructions
+
+
+def degrade_batch(
+    degrader: Degrader, unit: WorkUnit, loaded: Loaded, batch: Batch
+) -> list[Degraded]:
+    """Run the engine on one batch; results are in the order of the batch's requests."""
+    cleans, instructions = engine_arguments(unit, loaded, batch)
+    pairs = degrader.degrade(cleans, instructions) if cleans else []
+    return list(itertools.chain.from_iterable(pairs))
 
 
 def finish_unit(
