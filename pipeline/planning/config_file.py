@@ -23,7 +23,10 @@ MOST_DEPTH = 20
 """Of lists and sections within each other."""
 MOST_ERRORS = 20
 """Named in one message."""
-FLAGS = ("address", "grace", "json", "out", "store_timeout", "unit_timeout", "workers")
+FLAGS = (
+    *("address", "fail_missing", "grace", "json", "mixed_processors", "out", "store_timeout"),
+    *("unit_timeout", "workers"),
+)
 """What a command may be told and changes no byte, and so is no key."""
 SECTIONS: dict[str, type[BaseModel]] = {
     "": BuildConfig,

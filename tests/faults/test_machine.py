@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from witness import published
 
-from gends.jobs.commands.status import collect
 from gends.models.processor import processor
+from gends.pipeline.keeping.counts import count_dataset
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.storage.faults import VARIABLE
 from gends.pipeline.storage.opening import open_store
@@ -66,7 +66,7 @@ def test_memory_that_is_short_for_a_while_costs_time_and_no_byte(photos, whole, 
     command = ["run", "--clean", photos, "--out", root, *SETTINGS.split()]
     said = run(*command, **{VARIABLE: ";".join(faults)})
     assert "memory is short, which is no fault of a photograph: waiting 2 s" in said
-    assert collect(open_dataset(root))["statuses"]["failed"] == 0
+    assert count_dataset(open_dataset(root))["statuses"]["failed"] == 0
     assert files(root) == whole
 
 
@@ -103,4 +103,4 @@ def test_photographs_that_are_written_to_while_a_build_runs_are_named(photos, tm
     os.utime(replaced, ns=(1, 1))
     said = run("run", "--out", root, "--workers", 1)
     assert "1 photograph written to since the list was made (as 7.png)" in said
-    assert collect(open_dataset(root))["statuses"]["failed"] == 0
+    assert count_dataset(open_dataset(root))["statuses"]["failed"] == 0

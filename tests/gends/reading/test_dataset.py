@@ -171,6 +171,8 @@ def test_the_public_names():
     assert gends.PairDataset is PairDataset
     assert set(gends.__all__) == {
         "Augment",
+        "GrowingLoader",
+        "GrowingStream",
         "PairDataset",
         "PairLoader",
         "PairStream",
