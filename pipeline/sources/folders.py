@@ -66,7 +66,7 @@ def read_folder(root: Path, bounds: Bounds, options: SourceOptions) -> Iterator[
                         yield _file_row(path, root, problem)
                     elif (real := os.path.realpath(path)) not in above:  # or round for ever
                         pending.append((path, above | {real}))
-            texts.count(root, options)
+                texts.count(root, options)
         except StorageError:
             raise  # it says nothing of the folder
         except OSError as error:
@@ -129,7 +129,10 @@ class _Texts:
     def caption(self, path: Path, name: str, options: SourceOptions) -> str | None:
         """The text of a caption; one that cannot be read is counted."""
         try:
-            facts = path.stat()
+            with usable(path):
+                facts = path.stat()
+        except StorageError:
+            raise
         except OSError:
             return None
         self._used += 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from gends.pipeline.format.identity import IDENTITY_NAME
 from gends.pipeline.format.manifest import METADATA_KEYS
+from gends.pipeline.storage.store import StorageError, usable
 
 EXPORT_NAME = "export.json"
 """What an export is of; its presence says that the folder is ours."""
@@ -36,12 +37,19 @@ def refusal(place: str, what: str) -> str:
 
 
 def made_in(folder: str) -> str | None:
-    """What gends made in just this folder; None where it made nothing."""
+    """What gends made in just this folder; None where it made nothing.
+
+    Raises:
+        StorageError: this machine or its disk cannot say.
+    """
     for name, (mark, what) in _RECORDS.items():
+        place = os.path.join(folder, name)
         try:
-            with open(os.path.join(folder, name), "rb") as file:
+            with usable(place), open(place, "rb") as file:
                 if mark in file.read(_MOST_RECORD):
                     return what
+        except StorageError:
+            raise
         except OSError:
             continue
     return None

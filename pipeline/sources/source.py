@@ -62,6 +62,7 @@ def read_source(
     Raises:
         SourceError: the source is missing, unreadable, of a kind that is not known, or made by
             gends; or it has to be said how it is meant.
+        StorageError: this machine or its disk cannot read it.
     """
     options = SourceOptions(
         outside=outside,
@@ -72,9 +73,10 @@ def read_source(
     if not source.exists():
         raise SourceError(f"{source}: no such file or folder")
     try:
-        _check_not_own(source, options)
-        for row in _read(source, options):
-            yield _usable(row)
+        with usable(source):
+            _check_not_own(source, options)
+            for row in _read(source, options):
+                yield _usable(row)
     except (SourceError, StorageError):
         raise  # the latter says nothing of the source
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
@@ -160,7 +162,7 @@ def _text_problem(text: str | None) -> str | None:
 
 def _read_only_tar(path: Path, options: SourceOptions) -> Iterator[SourceRow]:
     try:
-        with usable(path), open(path, "rb") as file:
+        with open(path, "rb") as file:
             next(members(file), None)
     except tarfile.TarError as error:
         raise SourceError(f"{path}: no tar ({error}); repair it or name another source") from error

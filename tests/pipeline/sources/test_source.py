@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 
 from gends.pipeline.sources.columns import COLUMNS
 from gends.pipeline.sources.source import SourceError, base_folder, read_source
+from gends.pipeline.storage.store import StorageError
 from gends.pipeline.types import SourceRow
 
 
@@ -447,3 +449,41 @@ def test_headers_that_would_fill_the_memory_are_not_read(tmp_path):
 
 def test_every_column_is_a_field_of_a_row():
     assert set(COLUMNS) <= set(SourceRow.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv", "a.tar", "dataset.json", "p.txt"])
+def test_a_disk_that_fails_is_no_fault_of_a_source(tmp_path, name):
+    touch(tmp_path / "p.png")
+    (tmp_path / name).symlink_to("/proc/self/mem")  # reading its beginning gives EIO
+    source = tmp_path if name in ("dataset.json", "p.txt") else tmp_path / name
+    with pytest.raises(StorageError, match=rf"{name}: Input/output error; see whether its disk"):
+        list(read_source(source, outside=True))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.ESTALE])
+def test_a_caption_is_not_dropped_where_the_machine_cannot_look_for_it(
+    tmp_path, monkeypatch, number
+):
+    touch(tmp_path / "p.png")
+    touch(tmp_path / "p.txt", b"a harbour")
+    look = Path.stat
+
+    def fail(path: Path, **how: Any) -> os.stat_result:
+        if path.name == "p.txt" and how.get("follow_symlinks", True):
+            raise OSError(number, os.strerror(number), str(path))
+        return look(path, **how)
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(StorageError, match=rf"p\.txt: {os.strerror(number)}; "):
+        rows(tmp_path)
+
+
+def test_a_table_that_fills_the_memory_says_nothing_of_the_table(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"uri": ["p.png"]}), tmp_path / "t.parquet")
+
+    def fail(*_: object, **__: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 64 failed")
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", fail)
+    with pytest.raises(StorageError, match=r"t\.parquet: Cannot allocate memory; free some"):
+        list(read_source(tmp_path / "t.parquet"))
