@@ -33,7 +33,8 @@ from typing import Any
 
 import click
 from reading_formats import WRITERS
-from reading_readers import BATCH, CROPS, READERS, SAME, WORKLOADS, refusal
+from reading_readers import READERS, refusal
+from reading_shapes import BATCH, CROPS, SAME, WORKLOADS
 from reading_table import markdown
 
 from gends import PairDataset

@@ -1,40 +1,25 @@
 """How each reader that `reading.py` compares is asked for the same batches, as its users ask it.
 
 A reader is opened with a `Task` and returns a function from the number of an epoch to its batches:
-dicts of `key` (a list of texts), `lq` and `gt`. All shuffle. Peers get the encoded pictures from
-their library and decode them whole with Pillow, which is faster on these files than OpenCV and
-torchvision; then they cut, mirror and make floats of them, as the trainers of restorers do. In
-`crops-same-decoder` they are given the decoder of gends instead, and decode the window alone.
+dicts of `key` (a list of texts), `lq` and `gt`. All shuffle. `reading_shapes.py` decodes what peers
+read.
 """
 
 # ruff: noqa: PLC0415  a measured process imports its own reader and no other
 
 from __future__ import annotations
 
-import io
-import random
-from collections.abc import Callable, Iterable, Sequence
+import tarfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image as Pillow
+from reading_shapes import BATCH, BYTES, CROP, CROPPED, Batch, Collated, Shaped
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-BATCH = 8
-CROP = 128
 BUFFER = 100
 """Pairs that webdataset and Ray Data hold to shuffle them; the others shuffle numbers."""
-CROPS, SAME, WHOLE, BYTES = "crops", "crops-same-decoder", "whole", "bytes"
-CROPPED = (CROPS, SAME)
-WORKLOADS = {
-    CROPS: "float batches of aligned 128-pixel crops, mirrored at random",
-    SAME: "the same crops, all readers with the decoder of gends, which decodes the window alone",
-    WHOLE: "float batches of whole pictures",
-    BYTES: "encoded bytes, not decoded",
-}
-Batch = dict[str, Any]
 Epochs = Callable[[int], Iterable[Batch]]
 
 
@@ -58,69 +43,6 @@ class Reader(NamedTuple):
     way: str
     """What it reads and through which loader, for the table's legend."""
     open: Callable[[Task], Epochs]
-
-
-class Shaped:
-    """Makes of an encoded pair what a workload wants of it; picklable."""
-
-    def __init__(self, workload: str) -> None:
-        self.workload = workload
-
-    def __call__(self, key: str, lq: Any, gt: Any) -> Batch:
-        pictures = [_bytes(lq), _bytes(gt)]
-        if self.workload == SAME:
-            pictures = _mirrored(_windows(pictures))
-        elif self.workload != BYTES:
-            pictures = [
-                np.asarray(Pillow.open(io.BytesIO(picture), formats=["PNG"]))
-                for picture in pictures
-            ]
-        if self.workload == CROPS:
-            pictures = _mirrored(_cut(pictures))
-        if self.workload != BYTES:
-            pictures = [_floats(picture) for picture in pictures]
-        return {"key": key, "lq": pictures[0], "gt": pictures[1]}
-
-
-def _windows(encoded: list[Any]) -> list[Any]:
-    """The crop alone, decoded by gends."""
-    from gends.pipeline.format.decode import decode
-    from gends.pipeline.format.png import Window, size_of
-
-    size = size_of(encoded[0])
-    assert size is not None, "not a PNG that fpng wrote"
-    top, left = (random.randint(0, side - CROP) for side in size)
-    return [decode(data, Window(top, left, CROP, CROP)) for data in encoded]
-
-
-def _cut(pictures: list[Any]) -> list[Any]:
-    height, width, _ = pictures[0].shape
-    top, left = random.randint(0, height - CROP), random.randint(0, width - CROP)
-    return [picture[top : top + CROP, left : left + CROP] for picture in pictures]
-
-
-def _mirrored(pictures: list[Any]) -> list[Any]:
-    return [p[:, ::-1] for p in pictures] if random.random() < 0.5 else pictures
-
-
-def _floats(picture: Any) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float().div_(255)
-
-
-class Collated:
-    """Makes a batch of what a peer returns of its pairs, in the process that read them."""
-
-    def __init__(self, workload: str, names: Sequence[str] = ("key", "lq", "gt")) -> None:
-        self.shaped, self.names = Shaped(workload), names
-
-    def __call__(self, samples: list[Any]) -> Batch:
-        return dict(default_collate([self.shaped(*map(s.get, self.names)) for s in samples]))
-
-
-def _bytes(picture: Any) -> bytes:
-    if isinstance(picture, dict):  # Hugging Face, not decoded
-        return bytes(picture["bytes"])
-    return picture.read() if isinstance(picture, io.BytesIO) else bytes(picture)
 
 
 def _options(task: Task) -> dict[str, Any]:
@@ -186,15 +108,26 @@ def _loaded(dataset: Any, task: Task, **options: Any) -> DataLoader[Batch]:
     return DataLoader(dataset, BATCH, shuffle=True, **_options(task), **options)
 
 
+def _tars(task: Task) -> list[str]:
+    return sorted(map(str, (task.root / "shards").glob("*.tar")))
+
+
+def _members(tars: list[str]) -> list[str]:
+    """What the pictures of a pair are called behind its key, as in `lq.png`: first lq, then gt."""
+    with tarfile.open(tars[0]) as tar:
+        names = [name.partition(".")[2] for name in tar.getnames()]
+    return [next(name for name in names if name.startswith(part)) for part in ("lq.", "gt.")]
+
+
 def open_webdataset(task: Task) -> Epochs:
     import webdataset
 
     shaped = Shaped(task.workload)
-    tars = sorted(map(str, (task.root / "shards").glob("*.tar")))
+    tars = _tars(task)
     pairs = (
         webdataset.WebDataset(tars, shardshuffle=len(tars))
         .shuffle(BUFFER)
-        .to_tuple("__key__", "lq.png", "gt.png")
+        .to_tuple("__key__", *_members(tars))
         .map(lambda sample: shaped(*sample))
         .batched(BATCH, collation_fn=default_collate)
     )
@@ -209,7 +142,8 @@ def open_wids(task: Task) -> Epochs:
         str(task.formats / "wids.json"), transformations=[], localname=str
     )
     sampler = wids.ShardedSampler(pairs, shufflefirst=True)
-    collated = Collated(task.workload, ("__key__", ".lq.png", ".gt.png"))
+    members = [f".{name}" for name in _members(_tars(task))]
+    collated = Collated(task.workload, ("__key__", *members))
     loader = DataLoader(pairs, BATCH, sampler=sampler, collate_fn=collated, **_options(task))
     return lambda number: loader
 
@@ -245,10 +179,11 @@ def open_ray_data(task: Task) -> Epochs:
 
     ray.init(num_cpus=task.workers, include_dashboard=False, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    tars, shaped = sorted(map(str, (task.root / "shards").glob("*.tar"))), Shaped(task.workload)
+    tars, shaped = _tars(task), Shaped(task.workload)
+    lq, gt = _members(tars)
 
     def shape(row: dict[str, Any]) -> dict[str, Any]:
-        made = shaped(row["__key__"], row["lq.png"], row["gt.png"])
+        made = shaped(row["__key__"], row[lq], row[gt])
         return {n: v.numpy() if isinstance(v, torch.Tensor) else v for n, v in made.items()}
 
     pairs = ray.data.read_webdataset(tars, decoder=None, shuffle="files").map(shape)

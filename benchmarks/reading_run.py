@@ -22,7 +22,8 @@ from pathlib import Path
 
 import psutil
 import torch
-from reading_readers import BATCH, BYTES, CROP, CROPPED, READERS, WHOLE, Batch, Task
+from reading_readers import READERS, Task
+from reading_shapes import BATCH, BYTES, CROP, CROPPED, WHOLE, Batch
 
 NOTHING = "nothing"
 SAMPLING_SECONDS = 1.0

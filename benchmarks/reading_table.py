@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reading_readers import READERS, WORKLOADS
+from reading_readers import READERS
+from reading_shapes import WORKLOADS
 
 OURS = "gends-loader", "gends-dataset"
 SPEED, CPU, MEMORY = "second_pairs_per_second", "second_cpu_ms_per_pair", "peak_mb"

@@ -224,15 +224,14 @@ class ShardReader:
             raise
 
     def _check(self, data: Bytes, shard: int, offset: int, size: int, checksum: str | None) -> None:
-        where = self._store.where(shard_name(shard))
         if len(data) != size:
             raise OSError(
-                f"{where}: {len(data)} of {size} bytes at {offset}; "
+                f"{self._store.where(shard_name(shard))}: {len(data)} of {size} bytes at {offset}; "
                 "the shard is shorter than its manifest says: run gends-build verify"
             )
         if checksum is not None and blake3(data).hexdigest() != checksum:
             raise OSError(
-                f"{where}: {size} bytes at {offset} are not those "
+                f"{self._store.where(shard_name(shard))}: {size} bytes at {offset} are not those "
                 "that the manifest recorded: run gends-build verify"
             )
 

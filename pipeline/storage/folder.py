@@ -77,14 +77,15 @@ class LocalStore(Store):
 
     def read_range(self, name: str, offset: int, size: int) -> bytes:
         """See `Store`; the files read last are kept open."""
-        with usable(self.path(name)):
-            file = self._files.pop(name, None) or OpenFile(self.path(name))
+        path = self.path(name)
+        with usable(path):
+            file = self._files.pop(name, None) or OpenFile(path)
         self._files[name] = file  # at the end: the least recently read comes first
         # Another thread may be at the same: then it, or the next read, closes what is too many.
         with contextlib.suppress(RuntimeError, StopIteration):
             while len(self._files) > MOST_OPEN:
                 self._files.pop(next(iter(self._files)), None)
-        with usable(self.path(name)):
+        with usable(path):
             return os.pread(file.descriptor, size, offset)
 
     @contextlib.contextmanager

@@ -1,14 +1,20 @@
-"""The page about reading shows what runs."""
+"""The pages about reading and trainers, and the package itself, show what runs."""
 
 from __future__ import annotations
 
+import doctest
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "reading.md"
+import gends
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, TRAINERS = DOCS / "reading.md", DOCS / "trainers.md"
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-thread:DeprecationWarning"),
@@ -29,3 +35,23 @@ def test_the_snippets_run_one_after_the_other(photos, build_dataset, tmp_path, m
         exec(local.replace("/scratch/gends", "cache"), names)
     assert names["batch"]["lq"].shape[1:] == (3, 128, 128)
     assert names["pair"]["lq"].shape == (128, 128, 3)
+
+
+def test_the_snippet_for_promptir_runs(photos, build_dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    build_dataset(photos, tmp_path / "dataset", resolution=64, min_side=16, limit=3)
+    (snippet,) = re.findall(r"```python\n(.*?)```", TRAINERS.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {"opt": SimpleNamespace(patch_size=32)}
+    exec(snippet.replace("/data/", ""), names)
+    (name, de_id), lq, gt = names["trainset"][0]
+    assert isinstance(name, str)
+    assert 3 <= de_id <= 8
+    assert lq.shape == gt.shape == (3, 32, 32)
+
+
+def test_the_example_of_the_package_prints_what_it_says(
+    photos, build_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    build_dataset(photos, tmp_path / "dataset", resolution=64, min_side=16, limit=3)
+    assert doctest.testmod(gends) == (0, 5)
