@@ -89,9 +89,9 @@ class EncodedPairs(Dataset[Batch]):
 
     def __init__(self, root: Path) -> None:
         from gends.pipeline.reading.reader import ShardReader
-        from gends.reading.rows import Selection, columns_of, listed
+        from gends.reading.rows import RowFilter, columns_of, listed
 
-        self.columns = columns_of(Selection().read(listed(root)).combine_chunks())
+        self.columns = columns_of(RowFilter().read(listed(root)).combine_chunks())
         self.reader = ShardReader(root)
 
     def __len__(self) -> int:

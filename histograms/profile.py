@@ -13,7 +13,7 @@ import numpy as np
 from gends.histograms import storage
 from gends.histograms.bins import MU_BINS, SIGMA_BINS, Bins
 from gends.histograms.names import check_degradation
-from gends.histograms.sampler import Draw, Sampler
+from gends.histograms.sampler import Draw, SeveritySampler
 from gends.histograms.summary import SummaryRow, summarize
 from gends.histograms.tables import SeverityTable
 
@@ -34,7 +34,7 @@ class Profile:
     sigma_bins: Bins = SIGMA_BINS
     source: str = ""
     """Where the figures come from, for people."""
-    _samplers: dict[str, Sampler] = field(default_factory=dict, init=False, repr=False)
+    _samplers: dict[str, SeveritySampler] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.degradations:
@@ -128,13 +128,13 @@ class Profile:
     def _content(self) -> storage.Json:
         return storage.encode(self.degradations, self.mu_bins, self.sigma_bins, self.source)
 
-    def _sampler(self, degradation: str) -> Sampler:
+    def _sampler(self, degradation: str) -> SeveritySampler:
         if degradation not in self.degradations:
             raise ValueError(
                 f"the profile knows no degradation {degradation!r}, "
                 f"only {', '.join(self.degradations)}"
             )
-        sampler = Sampler(self.degradations[degradation], self.mu_bins, self.sigma_bins)
+        sampler = SeveritySampler(self.degradations[degradation], self.mu_bins, self.sigma_bins)
         return self._samplers.setdefault(degradation, sampler)
 
     def _check_shapes(self, degradation: str, table: SeverityTable) -> None:

@@ -24,7 +24,7 @@ class Draw:
     """Whether it was drawn uniformly over that dataset's range rather than from the counts."""
 
 
-class Sampler:
+class SeveritySampler:
     """Draws severities from one table, everything that can be summed up beforehand summed up.
 
     Cumulative counts are tuples searched with bisect: for one draw at a time that is several times

@@ -36,7 +36,7 @@ Reader = Callable[[Indices], Iterator[Item | PairError]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Batch:
+class WorkerBatch:
     """Pairs on their way from a worker."""
 
     count: int
@@ -51,7 +51,7 @@ class Batch:
     items: Any = None
     """Instead of names and pictures the transformed items, collated, where there is a transform."""
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self) -> WorkerBatch:
         """The batch in pinned memory: torch calls this."""
         tensors = (self.pictures, self.views, self.items)
         pictures, views, items = (mapped(_pinned, part) for part in tensors)
@@ -86,7 +86,7 @@ def mapped(function: Callable[[torch.Tensor], torch.Tensor], items: Any) -> Any:
     return items
 
 
-class Batches(IterableDataset[Batch]):
+class Batches(IterableDataset[WorkerBatch]):
     """The batches of a stream for its rank; inside a loader each worker's turn of them.
 
     Batch number n is made by worker n modulo their number, and a loader of torch takes turns in
@@ -107,7 +107,7 @@ class Batches(IterableDataset[Batch]):
         self._epoch_and_start[0], self._epoch_and_start[1] = epoch, start
         return epoch, start
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[WorkerBatch]:
         info = get_worker_info()
         worker, num_workers = (0, 1) if info is None else (info.id, info.num_workers)
         epoch, start = self._epoch_and_start.tolist()
@@ -118,7 +118,7 @@ class Batches(IterableDataset[Batch]):
             if len(mine) == self.batch_size or not self.drop_last:
                 yield self._read(mine, places[first + len(mine) :], read)
 
-    def _read(self, places: Indices, later: Indices, read: Reader) -> Batch:
+    def _read(self, places: Indices, later: Indices, read: Reader) -> WorkerBatch:
         """The batch of these places; if all its pairs are damaged, of the next one that is whole.
 
         A batch less would leave this rank's trainer waiting for the others' at the end.
@@ -135,7 +135,7 @@ class Batches(IterableDataset[Batch]):
         return _assembled(self.items, found, damaged, len(places))
 
 
-class GrowingBatches(IterableDataset[Batch]):
+class GrowingBatches(IterableDataset[WorkerBatch]):
     """The batches of a growing dataset for a rank; inside a loader of each worker's shards."""
 
     def __init__(self, stream: GrowingStream, batch_size: int, *, drop_last: bool) -> None:
@@ -150,7 +150,7 @@ class GrowingBatches(IterableDataset[Batch]):
         """Let the next iteration read the shards in the order of another epoch."""
         self._epoch[0] = self._stream.begin()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[WorkerBatch]:
         found: list[Item] = []
         damaged: list[PairError] = []
         for attempt in self._stream.attempts(int(self._epoch[0]), get_worker_info()):
@@ -181,8 +181,10 @@ def _whole_and_damaged(
     return found, damaged
 
 
-def _assembled(items: Items, found: list[Item], damaged: list[PairError], count: int) -> Batch:
-    batch = Batch(count=count, damaged=damaged)
+def _assembled(
+    items: Items, found: list[Item], damaged: list[PairError], count: int
+) -> WorkerBatch:
+    batch = WorkerBatch(count=count, damaged=damaged)
     if not found:
         return batch
     if items.transform is not None:

@@ -15,7 +15,7 @@ from gends.pipeline.format.manifest import ManifestError, Row
 from gends.reading.augment import Augment, WithMove
 from gends.reading.items import CACHE_BYTES, Items, Numbers
 from gends.reading.presets import Item
-from gends.reading.rows import Columns, Roots, Selection, columns_of, listed, row_at
+from gends.reading.rows import Columns, Roots, RowFilter, columns_of, listed, row_at
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +79,7 @@ class PairDataset:
             ValueError: a value that no pair has, or another argument that is none.
         """
         roots = listed(root)
-        selection = Selection(
+        selection = RowFilter(
             degradations=degradations, severity=severity, origins=origins, split=split, where=where
         )
         self.items = Items(

@@ -23,10 +23,10 @@ from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import Store
 from gends.reading.items import Items
 from gends.reading.presets import Item
-from gends.reading.rows import Root, Roots, Selection, check_known, columns_of, listed, row_at
+from gends.reading.rows import Root, Roots, RowFilter, check_known, columns_of, listed, row_at
 
 Found = TypeVar("Found")
-SELECTORS = [field.name for field in dataclasses.fields(Selection)]
+SELECTORS = [field.name for field in dataclasses.fields(RowFilter)]
 Order = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.int64]]
 
 
@@ -58,7 +58,7 @@ class Follower:
         self.poll = poll
         self.timeout = timeout
         chosen = {name: options.pop(name) for name in SELECTORS if name in options}
-        self.selection = Selection(**chosen)
+        self.selection = RowFilter(**chosen)
         self.items = Items([self.root], **options)
 
     def attempts(
@@ -142,7 +142,7 @@ class _Source:
         def look(sealed: frozenset[int]) -> pa.Table | None:
             if shard not in sealed:
                 return None
-            return Selection().read([self._root], shards=[shard], strict=False)
+            return RowFilter().read([self._root], shards=[shard], strict=False)
 
         try:
             self._renewed[shard] = self._watch.until(look)

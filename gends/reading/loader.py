@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from gends.reading.batches import Batch, Batches, GrowingBatches, mapped
+from gends.reading.batches import Batches, GrowingBatches, WorkerBatch, mapped
 from gends.reading.growing_stream import GrowingStream
 from gends.reading.stream import PairStream
 
@@ -38,7 +38,7 @@ class _Loader:
             options["worker_init_fn"] = begin
             if batches.items.is_remote:
                 options.setdefault("multiprocessing_context", "spawn")
-        self._loader: DataLoader[Batch] = DataLoader(
+        self._loader: DataLoader[WorkerBatch] = DataLoader(
             batches,
             batch_size=None,
             num_workers=num_workers,
@@ -52,21 +52,21 @@ class _Loader:
         """How many damaged pairs were passed over, in all workers."""
         return self._items.damaged
 
-    def _received(self) -> Iterator[Batch]:
+    def _received(self) -> Iterator[WorkerBatch]:
         """Batches as they come, each damaged pair of them warned of and counted."""
         for batch in self._loader:
             for error in batch.damaged:
                 self._items.pass_over(error)
             yield batch
 
-    def _finished(self, batch: Batch) -> Iterator[Any]:
+    def _finished(self, batch: WorkerBatch) -> Iterator[Any]:
         """The batch in the shape of the preset; nothing if all its pairs were damaged."""
         if batch.items is not None:
             yield self._moved(batch.items)
         elif batch.pictures is not None:
             yield self._shaped(batch, batch.pictures)
 
-    def _shaped(self, batch: Batch, pictures: torch.Tensor) -> Any:
+    def _shaped(self, batch: WorkerBatch, pictures: torch.Tensor) -> Any:
         gt, lq = self._moved(pictures)
         item = {**batch.names, "gt": gt, "lq": lq}
         for name in ("mu", "sigma"):

@@ -30,7 +30,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Of the RGB channels in [0, 1]: Radford et al. 2021, arXiv 2103.00020, and its published code."""
 
 
-class Preset(NamedTuple):
+class ItemFormat(NamedTuple):
     """How to shape pairs."""
 
     shape: Callable[[Item], Any]
@@ -40,7 +40,7 @@ class Preset(NamedTuple):
     """A picture made of `lq`, uint8 (H, W, 3) to the same, which the shape finds as `view`."""
 
 
-def preset_of(name: str) -> Preset:
+def preset_of(name: str) -> ItemFormat:
     """The preset of a name.
 
     Raises:
@@ -131,10 +131,10 @@ def _known(words: Mapping[str, Any], whose: str) -> Callable[[str], Any]:
 
 
 PRESETS = {
-    "plain": Preset(_plain, is_tensor=False),
-    "tensor": Preset(_tensor),
-    "basicsr": Preset(_basicsr),
-    "promptir": Preset(_promptir),
-    "daclip": Preset(_daclip, view=clip_view),
-    "diffplugin": Preset(_diffplugin),
+    "plain": ItemFormat(_plain, is_tensor=False),
+    "tensor": ItemFormat(_tensor),
+    "basicsr": ItemFormat(_basicsr),
+    "promptir": ItemFormat(_promptir),
+    "daclip": ItemFormat(_daclip, view=clip_view),
+    "diffplugin": ItemFormat(_diffplugin),
 }

@@ -74,7 +74,7 @@ def _several(group: Place | Sequence[Place]) -> Sequence[Place]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class RowFilter:
     """Which rows to keep; None keeps all. See `PairDataset`."""
 
     degradations: Sequence[str] | None = None

@@ -20,7 +20,7 @@ from gends.models.json_object import read_object
 from gends.models.module_folder import DIFFUSERS, load_module
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import OtherRunError, train
-from gends.models.training.progress import Progress
+from gends.models.training.progress import StepReport
 from gends.models.training.schedule import Schedule
 from gends.models.training.task import LoopSettings, Task, Trained
 from gends.reading.dataset import PairDataset
@@ -102,7 +102,7 @@ class Run:
         report = reporter(self.folder if flags["tensorboard"] else None)
         teller = StepTeller(lambda step: print_step(step, flags["steps"]))
 
-        def on_progress(progress: Progress) -> None:
+        def on_progress(progress: StepReport) -> None:
             report(progress)
             teller.told()
 

@@ -13,7 +13,7 @@ import click
 from gends.jobs.cluster import sigterm
 from gends.jobs.console.duration import duration
 from gends.jobs.console.last_line import PLAIN_SECONDS
-from gends.models.training.progress import Progress
+from gends.models.training.progress import StepReport
 
 
 class StepTeller:
@@ -40,7 +40,7 @@ def print_step(step: int, steps: int) -> None:
     click.echo(f"step {step}/{steps}", err=True)
 
 
-def reporter(tensorboard: Path | None) -> Callable[[Progress], None]:
+def reporter(tensorboard: Path | None) -> Callable[[StepReport], None]:
     """Prints progress; also writes it to the folder `tensorboard` in the run's, if one is given.
 
     Raises:
@@ -57,7 +57,7 @@ def reporter(tensorboard: Path | None) -> Callable[[Progress], None]:
     # A resumed run writes a new file; steps that run again replace those of the lost process.
     writer = SummaryWriter(tensorboard / "tensorboard")
 
-    def report(progress: Progress) -> None:
+    def report(progress: StepReport) -> None:
         _print(progress)
         figures = {
             "loss": progress.loss,
@@ -72,7 +72,7 @@ def reporter(tensorboard: Path | None) -> Callable[[Progress], None]:
     return report
 
 
-def _print(progress: Progress) -> None:
+def _print(progress: StepReport) -> None:
     """One line."""
     metrics = "  ".join(f"{name} {value:.4g}" for name, value in progress.metrics.items())
     click.echo(

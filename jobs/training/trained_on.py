@@ -20,7 +20,7 @@ SHARDS = "shards"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
+class TrainingData:
     """A dataset that was trained on."""
 
     root: str
@@ -37,7 +37,7 @@ class Trained:
 class History:
     """What a restorer was trained on, from its first weights on."""
 
-    data: tuple[Trained, ...] = ()
+    data: tuple[TrainingData, ...] = ()
     unknown: str | None = None
     """A model that has no record and is, or was gone on from: it may have been trained on anything.
     """
@@ -56,7 +56,7 @@ class History:
             unknown=self.unknown or other.unknown,
         )
 
-    def then(self, data: Iterable[Trained]) -> History:
+    def then(self, data: Iterable[TrainingData]) -> History:
         """The same, and then trained on `data`."""
         return History(data=(*self.data, *data), unknown=self.unknown)
 

@@ -31,7 +31,7 @@ from gends.models.training.checkpoint import (
 )
 from gends.models.training.ema import Ema
 from gends.models.training.prefetch import fed, prefetched
-from gends.models.training.progress import Meter, Progress
+from gends.models.training.progress import Meter, StepReport
 from gends.models.training.ranks import ALONE, Ranks
 from gends.models.training.step_log import StepLog
 from gends.models.training.task import Batch, LoopSettings, Task, Trained
@@ -45,7 +45,7 @@ def train(
     task: Task,
     settings: LoopSettings,
     *,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[StepReport], None] | None = None,
     on_step: Callable[[int], None] = lambda step: None,
     should_stop: Callable[[], bool] = lambda: False,
     ranks: Ranks = ALONE,
@@ -104,7 +104,7 @@ class _Run:
         self,
         task: Task,
         settings: LoopSettings,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: Callable[[StepReport], None] | None,
         ranks: Ranks,
     ) -> None:
         self.task, self.settings, self.on_progress = task, settings, on_progress

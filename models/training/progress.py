@@ -14,7 +14,7 @@ from gends.models.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class StepReport:
     """One line of a training run.
 
     Loss and metrics are means over the steps since the last one, and over all ranks.
@@ -32,7 +32,7 @@ class Progress:
 
 
 class Meter:
-    """Collects losses on their device and turns them into `Progress`, waiting for it only then."""
+    """Collects losses on their device; waits for it only to make a `StepReport`."""
 
     def __init__(self) -> None:
         """Start an empty window."""
@@ -44,7 +44,9 @@ class Meter:
         for name, value in {**metrics, "loss": loss}.items():
             self._values.setdefault(name, []).append(torch.as_tensor(value).detach())
 
-    def report(self, step: int, steps: int, learning_rate: float, ranks: Ranks = ALONE) -> Progress:
+    def report(
+        self, step: int, steps: int, learning_rate: float, ranks: Ranks = ALONE
+    ) -> StepReport:
         """Close the window, on all ranks at once.
 
         Raises:
@@ -53,7 +55,7 @@ class Meter:
         means = _means(self._values, ranks)
         elapsed = max(time.monotonic() - self._since, 1e-9)
         done = len(self._values["loss"])
-        progress = Progress(
+        progress = StepReport(
             step=step,
             steps=steps,
             loss=means.pop("loss"),

@@ -19,7 +19,7 @@ from gends.jobs.training.restorer.settings import RestorerSettings
 from gends.jobs.training.restorer.task import loop_settings, restorer_task
 from gends.jobs.training.restorer.validation import Figures
 from gends.models.training.loop import newest_step, train
-from gends.models.training.progress import Progress
+from gends.models.training.progress import StepReport
 from gends.models.training.ranks import Ranks
 from gends.models.training.step_log import StepLog
 
@@ -28,7 +28,7 @@ def train_rank(config: Mapping[str, Any]) -> None:
     """Train until the end, or until the mailbox says stop; the first rank reports to the mailbox.
 
     `config` has `settings` (RestorerSettings), `identity` (what the run is, as JSON values) and the
-    `mailbox`. Notes are {"step": {"step": S, "steps": N}}, {"progress": fields of Progress},
+    `mailbox`. Notes are {"step": {"step": S, "steps": N}}, {"progress": fields of StepReport},
     {"figures": Figures}, and at last {"ended": {"step": S, "finished": F}}.
     """
     settings: RestorerSettings = config["settings"]
@@ -43,7 +43,7 @@ def train_rank(config: Mapping[str, Any]) -> None:
         device, steps = torch.device(get_device()), settings.recipe.steps
         teller = StepTeller(lambda n: mailbox.tell.remote({"step": {"step": n, "steps": steps}}))
 
-        def on_progress(progress: Progress) -> None:
+        def on_progress(progress: StepReport) -> None:
             mailbox.tell.remote({"progress": asdict(progress)})
             teller.told()
 

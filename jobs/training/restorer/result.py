@@ -11,7 +11,7 @@ from torch import nn
 
 from gends._version import __version__
 from gends.jobs.training.restorer.settings import RestorerSettings
-from gends.jobs.training.trained_on import RECORD, History, Trained
+from gends.jobs.training.trained_on import RECORD, History, TrainingData
 from gends.models.erase import erase
 from gends.models.restorers.architectures import Restorer, save
 
@@ -42,7 +42,7 @@ def write_result(
 def _history(settings: RestorerSettings, identity: Mapping[str, Any]) -> History:
     data = settings.data
     return settings.history.then(
-        Trained(root=root, split=data.split, source=identity["data"][str(number)])
+        TrainingData(root=root, split=data.split, source=identity["data"][str(number)])
         for number, root in enumerate(data.all_roots)
     )
 

@@ -19,7 +19,7 @@ from gends.jobs.training.restorer.checks import check_inputs
 from gends.jobs.training.restorer.rank import train_rank
 from gends.jobs.training.restorer.settings import RestorerSettings
 from gends.models.training.loop import newest_step
-from gends.models.training.progress import Progress
+from gends.models.training.progress import StepReport
 
 WORDS = ("source", "note")
 """Of a recipe: what people read."""
@@ -135,7 +135,7 @@ class _Listener:
         if kind == "step":
             print_step(facts["step"], facts["steps"])
         elif kind == "progress":
-            self._report(Progress(**facts))
+            self._report(StepReport(**facts))
         elif kind == "figures":
             click.echo(f"step {facts['step']} validated  {_decibels(facts)}", err=True)
         else:

@@ -27,7 +27,7 @@ from gends import (
 from gends.pipeline.format.damage import DamagedPairWarning, PairError
 from gends.pipeline.format.manifest import shard_name
 from gends.pipeline.storage.opening import open_store
-from gends.reading.batches import Batch
+from gends.reading.batches import WorkerBatch
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-thread:DeprecationWarning"),
@@ -309,7 +309,9 @@ def test_what_a_transform_makes_goes_to_the_device_and_into_pinned_memory(root, 
     assert [tensor.shape for tensor in tensors] == [(3, 3, 64, 64), (3, 3, 64, 64), (3,), gt.shape]
     # Memory can be pinned only where there is a GPU.
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor + 1)
-    batch = Batch(count=1, damaged=[], items=[{"lq": torch.zeros(1), "key": "a"}]).pin_memory()
+    batch = WorkerBatch(
+        count=1, damaged=[], items=[{"lq": torch.zeros(1), "key": "a"}]
+    ).pin_memory()
     assert batch.items == [{"lq": torch.ones(1), "key": "a"}]
 
 

@@ -13,7 +13,7 @@ from gends import GrowingStream, PairDataset
 from gends.pipeline.format.damage import DamagedPairWarning
 from gends.pipeline.format.manifest import ManifestError, manifest_name, sealed_shards
 from gends.pipeline.reading.reader import read_manifest
-from gends.reading.rows import Root, Selection, listed
+from gends.reading.rows import Root, RowFilter, listed
 
 
 @pytest.fixture(scope="module")
@@ -196,5 +196,5 @@ def test_a_growing_stream_reads_one_root_without_a_mix(root, other):
 
 
 def test_a_selection_need_not_find_anything_if_it_is_not_strict(root):
-    selection = Selection(severity=(2, 3), degradations=["fog"])
+    selection = RowFilter(severity=(2, 3), degradations=["fog"])
     assert len(selection.read([Root(root)], strict=False)) == 0

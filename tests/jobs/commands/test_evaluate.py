@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gends.jobs.training.inputs import source_of
-from gends.jobs.training.trained_on import RECORD, History, Trained
+from gends.jobs.training.trained_on import RECORD, History, TrainingData
 from gends.models.restorers.architectures import create, save
 
 
@@ -132,7 +132,7 @@ def write_record(folder, root, split=None, *, trained_on=None):
     """As a training on `root` leaves it, which then held what `trained_on` holds now."""
     save(create("nafnet", "tiny", seed=0), folder)
     source = source_of(trained_on or root)
-    history = History().then([Trained(root=str(root), split=split, source=source)])
+    history = History().then([TrainingData(root=str(root), split=split, source=source)])
     (folder / RECORD).write_text(json.dumps({"trained_on": history.to_json()}))
 
 
