@@ -13,9 +13,9 @@ from gends.jobs.options.flags import with_flags
 from gends.jobs.options.listed import numbers
 from gends.jobs.options.paths import new_or_old_folder
 from gends.models.degradations import DEGRADATIONS
-from gends.models.restorers.hyperparameters import RECIPES
+from gends.models.restorers.hyperparameters import HYPERPARAMETERS
 
-ARCHITECTURES = tuple(dict.fromkeys(arch for arch, _ in RECIPES))
+ARCHITECTURES = tuple(dict.fromkeys(arch for arch, _ in HYPERPARAMETERS))
 POSITIVE = click.IntRange(min=1)
 
 

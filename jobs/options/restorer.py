@@ -13,16 +13,16 @@ from gends.jobs.cluster.cpus import available_cpus
 from gends.jobs.training.restorer.settings import Data, RestorerSettings, Validation
 from gends.jobs.training.restorer.train import Place
 from gends.jobs.training.trained_on import History, history_of
-from gends.models.restorers.hyperparameters import Recipe, find_recipe
+from gends.models.restorers.hyperparameters import Hyperparameters, find_hyperparameters
 
-RECIPE_FLAGS = {
+HYPERPARAMETER_FLAGS = {
     "steps": "steps",
     "batch_size": "batch_size",
     "crop": "crop",
     "rate": "rate",
     "ema": "ema_decay",
 }
-"""Flag → field of the recipe that it replaces."""
+"""Flag → hyperparameter that it replaces."""
 
 
 def settings_of(flags: Mapping[str, Any]) -> RestorerSettings:
@@ -42,7 +42,7 @@ def settings_of(flags: Mapping[str, Any]) -> RestorerSettings:
         folder=flags["run_folder"].absolute(),
         model=model,
         history=History() if model is None else history_of(model),
-        recipe=_recipe(flags),
+        hyperparameters=_hyperparameters(flags),
         data=_data(flags),
         validation=_validation(flags),
         threads=flags["threads"] or max(1, available_cpus() // (flags["workers"] or 1)),
@@ -55,14 +55,18 @@ def place_of(flags: Mapping[str, Any]) -> Place:
     return Place(address=flags["address"], workers=flags["workers"], device=flags["device"])
 
 
-def _recipe(flags: Mapping[str, Any]) -> Recipe:
-    given = {field: flags[flag] for flag, field in RECIPE_FLAGS.items() if flags[flag] is not None}
-    recipe = find_recipe(flags["arch"], flags["preset"])
-    if flags["rate"] is not None and flags["rate"] < recipe.final_rate:
+def _hyperparameters(flags: Mapping[str, Any]) -> Hyperparameters:
+    given = {
+        field: flags[flag]
+        for flag, field in HYPERPARAMETER_FLAGS.items()
+        if flags[flag] is not None
+    }
+    chosen = find_hyperparameters(flags["arch"], flags["preset"])
+    if flags["rate"] is not None and flags["rate"] < chosen.final_rate:
         raise click.UsageError(
-            f"--rate {flags['rate']:g} is below {recipe.final_rate:g}, which the schedule ends at"
+            f"--rate {flags['rate']:g} is below {chosen.final_rate:g}, which the schedule ends at"
         )
-    return replace(recipe, **given)
+    return replace(chosen, **given)
 
 
 def _data(flags: Mapping[str, Any]) -> Data:

@@ -11,7 +11,7 @@ from gends.models.training.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Hyperparameters:
     """One training. The optimizer is AdamW and the schedule a cosine for all of them."""
 
     loss: LossName
@@ -53,7 +53,7 @@ class Recipe:
         )
 
 
-_NAFNET_W32 = Recipe(
+_NAFNET_W32 = Hyperparameters(
     loss="psnr",
     rate=1e-3,
     betas=(0.9, 0.9),
@@ -77,7 +77,7 @@ _NAFNET_W64 = replace(
 )
 _GOPRO: dict[str, Any] = {"weight_decay": 1e-3, "flips": True, "rotations": True}
 
-_PROMPTIR = Recipe(
+_PROMPTIR = Hyperparameters(
     loss="l1",
     rate=2e-4,
     betas=(0.9, 0.999),
@@ -97,7 +97,7 @@ _PROMPTIR = Recipe(
     "never leaves a crop as it is: one of the seven other flips and rotations is drawn.",
 )
 
-_SWIN = Recipe(
+_SWIN = Hyperparameters(
     loss="l1",
     rate=2e-4,
     betas=(0.9, 0.999),
@@ -124,7 +124,7 @@ _TINY: dict[str, Any] = {
 }
 _TINY_SOURCE = "ours: the large one's loss and optimizer, for minutes on two processor cores"
 
-RECIPES: dict[tuple[str, str], Recipe] = {
+HYPERPARAMETERS: dict[tuple[str, str], Hyperparameters] = {
     ("nafnet", "w32"): _NAFNET_W32,
     ("nafnet", "w64"): _NAFNET_W64,
     ("nafnet", "w32-gopro"): replace(
@@ -158,9 +158,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
 """(architecture, preset) → how to train it."""
 
 
-def find_recipe(arch: str, preset: str) -> Recipe:
-    """The recipe of a restorer. Raises ValueError where there is none."""
-    if (arch, preset) not in RECIPES:
-        known = ", ".join(" ".join(names) for names in RECIPES)
-        raise ValueError(f"no recipe for {arch} {preset}; known are {known}")
-    return RECIPES[arch, preset]
+def find_hyperparameters(arch: str, preset: str) -> Hyperparameters:
+    """The hyperparameters of a restorer. Raises ValueError where there is none."""
+    if (arch, preset) not in HYPERPARAMETERS:
+        known = ", ".join(" ".join(names) for names in HYPERPARAMETERS)
+        raise ValueError(f"no hyperparameters for {arch} {preset}; known are {known}")
+    return HYPERPARAMETERS[arch, preset]

@@ -63,7 +63,7 @@ class PairFeed:
 
     def _open_loader(self, device: torch.device) -> PairLoader | None:
         """Of the whole batches within epochs; None if an epoch is smaller than a batch."""
-        size = self._settings.recipe.batch_size // self._ranks.count
+        size = self._settings.hyperparameters.batch_size // self._ranks.count
         if len(self._stream) < size:
             return None
         workers = self._settings.loader_workers
@@ -100,7 +100,7 @@ class PairFeed:
             yield {part: item[part] for part in PARTS}
 
     def _endless(self) -> Generator[dict[str, Any], None, None]:
-        total, size = self._stream.epochs.total, self._settings.recipe.batch_size
+        total, size = self._stream.epochs.total, self._settings.hyperparameters.batch_size
         while True:
             epoch, place = divmod(self._given, total)
             # The loader leaves out what is no whole batch any more.
@@ -120,7 +120,7 @@ class PairFeed:
 
         Read in this process: one batch of an epoch costs less than workers that know of the next.
         """
-        stop = first + self._settings.recipe.batch_size
+        stop = first + self._settings.hyperparameters.batch_size
         numbers = np.arange(first + self._ranks.rank, stop, self._ranks.count)
         epochs, places = np.divmod(numbers, self._stream.epochs.total)
         items: list[dict[str, Any]] = []

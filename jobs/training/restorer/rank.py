@@ -40,7 +40,7 @@ def train_rank(config: Mapping[str, Any]) -> None:
             stack.enter_context(held(settings.folder))
             should_stop = stack.enter_context(watching(mailbox))
         on_figures = _teller(settings, identity, mailbox) if ranks.first else lambda figures: None
-        device, steps = torch.device(get_device()), settings.recipe.steps
+        device, steps = torch.device(get_device()), settings.hyperparameters.steps
         teller = StepTeller(lambda n: mailbox.tell.remote({"step": {"step": n, "steps": steps}}))
 
         def on_progress(progress: StepReport) -> None:

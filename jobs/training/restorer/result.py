@@ -98,15 +98,15 @@ def _words(values: Iterable[str] | None) -> str:
 
 
 def _settings(run: Mapping[str, Any]) -> Iterable[str]:
-    recipe = run["recipe"]
+    values = run["hyperparameters"]
     yield (
-        f"{recipe['steps']} steps of {recipe['batch_size']} crops of {recipe['crop']} pixels, seed "
+        f"{values['steps']} steps of {values['batch_size']} crops of {values['crop']} pixels, seed "
         f"{run['seed']}, {'bfloat16' if run['bf16'] else 'float32'}"
     )
-    ema = f"averaged with decay {recipe['ema_decay']}" if recipe["ema_decay"] else "not averaged"
-    yield f"{recipe['loss']} loss, AdamW at {recipe['rate']:g}; weights {ema}"
+    ema = f"averaged with decay {values['ema_decay']}" if values["ema_decay"] else "not averaged"
+    yield f"{values['loss']} loss, AdamW at {values['rate']:g}; weights {ema}"
     said = ("steps", "batch_size", "crop", "loss", "rate", "ema_decay")
-    yield ", ".join(f"{name} {value}" for name, value in recipe.items() if name not in said)
+    yield ", ".join(f"{name} {value}" for name, value in values.items() if name not in said)
 
 
 def _figures(figures: Mapping[str, Any] | None) -> list[str]:

@@ -34,7 +34,7 @@ class Samples:
         )
         chosen = spread(np.array(pairs.rows["degradation"].to_pylist()), SHOWN)
         items = [pairs[index] for index in chosen.tolist()]
-        side = min(settings.recipe.crop, *(min(item["gt"].shape[1:]) for item in items))
+        side = min(settings.hyperparameters.crop, *(min(item["gt"].shape[1:]) for item in items))
         self._device = device
         self._lq, self._gt = (
             torch.stack([middle(item[part], side) for item in items]) for part in ("lq", "gt")

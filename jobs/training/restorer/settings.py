@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gends.jobs.training.trained_on import History
-from gends.models.restorers.hyperparameters import Recipe
+from gends.models.restorers.hyperparameters import Hyperparameters
 from gends.reading.augment import Augment
 
 Mix = Literal["gends"] | tuple[float, ...] | None
@@ -71,7 +71,7 @@ class RestorerSettings:
     """Folder or file whose weights it begins with; None draws them."""
     history: History
     """What the weights of `model` were trained on."""
-    recipe: Recipe
+    hyperparameters: Hyperparameters
     """Its batches are those of one step over all ranks."""
     data: Data
     validation: Validation | None
@@ -93,5 +93,5 @@ class RestorerSettings:
     @property
     def augment(self) -> Augment:
         """What becomes of a pair that is trained on."""
-        recipe = self.recipe
-        return Augment(crop=recipe.crop, flip=recipe.flips, rotate=recipe.rotations)
+        chosen = self.hyperparameters
+        return Augment(crop=chosen.crop, flip=chosen.flips, rotate=chosen.rotations)

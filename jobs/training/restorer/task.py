@@ -31,13 +31,13 @@ def restorer_task(
     on_figures: Callable[[Figures], None],
 ) -> Task:
     """What one rank does; `on_figures` gets those of every validation, on the first rank."""
-    recipe = settings.recipe
+    chosen = settings.hyperparameters
     restorer = cast(nn.Module, _first(settings)).to(device)
-    parallel, criterion = ranks.wrap(restorer), LOSSES[recipe.loss]
+    parallel, criterion = ranks.wrap(restorer), LOSSES[chosen.loss]
     return Task(
         modules={NAME: restorer},
         optimizer=torch.optim.AdamW(
-            restorer.parameters(), recipe.rate, recipe.betas, weight_decay=recipe.weight_decay
+            restorer.parameters(), chosen.rate, chosen.betas, weight_decay=chosen.weight_decay
         ),
         loss=lambda step, batch: restorer_loss(parallel, criterion, batch),
         batches=PairFeed(settings, ranks, device),
@@ -56,13 +56,13 @@ def _first(settings: RestorerSettings) -> Restorer:
 
 def loop_settings(settings: RestorerSettings, identity: Mapping[str, Any]) -> LoopSettings:
     """How long, how fast, and what is written when."""
-    recipe, validation = settings.recipe, settings.validation
+    chosen, validation = settings.hyperparameters, settings.validation
     return LoopSettings(
         directory=settings.folder,
-        steps=recipe.steps,
-        schedule=recipe.schedule(recipe.steps),
-        ema_decay=recipe.ema_decay,
-        clip_norm=recipe.clip_norm,
+        steps=chosen.steps,
+        schedule=chosen.schedule(chosen.steps),
+        ema_decay=chosen.ema_decay,
+        clip_norm=chosen.clip_norm,
         bf16=settings.bf16,
         report_every=settings.report_every,
         checkpoint_every=settings.checkpoint_every,

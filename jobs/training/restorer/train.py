@@ -22,7 +22,7 @@ from gends.models.training.loop import newest_step
 from gends.models.training.progress import StepReport
 
 WORDS = ("source", "note")
-"""Of a recipe: what people read."""
+"""Of hyperparameters: what people read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,10 @@ def train_restorer(settings: RestorerSettings, place: Place, *, tensorboard: boo
     for why in unchecked:
         click.echo(f"NOT checked whether --validation was trained on before: {why}", err=True)
     identity = identity_of(settings)
-    if newest_step(settings.folder, identity) == settings.recipe.steps and settings.result.exists():
+    if (
+        newest_step(settings.folder, identity) == settings.hyperparameters.steps
+        and settings.result.exists()
+    ):
         click.echo("trained to its end already", err=True)
         return settings.result
     listener = _Listener(settings.folder if tensorboard else None)
@@ -77,12 +80,12 @@ def train_restorer(settings: RestorerSettings, place: Place, *, tensorboard: boo
 
 def identity_of(settings: RestorerSettings) -> dict[str, Any]:
     """What decides the weights, as JSON values: going on with a run under others is refused."""
-    data, recipe = settings.data, asdict(settings.recipe)
+    data, chosen = settings.data, asdict(settings.hyperparameters)
     names = ("arch", "preset", "pretrained", "seed", "bf16")
     return {
         **{name: getattr(settings, name) for name in names},
         **start_of(settings.model),
-        "recipe": {name: value for name, value in recipe.items() if name not in WORDS},
+        "hyperparameters": {name: value for name, value in chosen.items() if name not in WORDS},
         "data": {str(number): source_of(root) for number, root in enumerate(data.all_roots)},
         "originals": len(data.original),
         "mix": data.mix,
@@ -101,7 +104,7 @@ def _ranks(settings: RestorerSettings, place: Place, resources: Resources) -> in
 
 
 def _check_divides(settings: RestorerSettings, ranks: int) -> None:
-    batch_size = settings.recipe.batch_size
+    batch_size = settings.hyperparameters.batch_size
     if batch_size % ranks:
         raise ValueError(
             f"--batch-size {batch_size} cannot be divided among {ranks} workers: give a multiple, "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from torch import Tensor  # recipes name losses, and are read where torch is not
+    from torch import Tensor  # hyperparameters name losses, and are read where torch is not
 
 LossName = Literal["psnr", "l1"]
 

@@ -11,17 +11,17 @@ import pytest
 
 from gends.jobs.training.restorer.settings import Data, RestorerSettings
 from gends.jobs.training.trained_on import History, history_of
-from gends.models.restorers.hyperparameters import find_recipe
+from gends.models.restorers.hyperparameters import find_hyperparameters
 
 
 @pytest.fixture
 def make_settings(finished, tmp_path) -> Callable[..., RestorerSettings]:
-    """(**changes) -> settings of a training of 7 steps of 6 crops; of a recipe's fields, too."""
-    tiny = replace(find_recipe("nafnet", "tiny"), steps=7, batch_size=6, crop=32)
+    """(**changes) -> settings of a training of 7 steps of 6 crops; of hyperparameters, too."""
+    tiny = replace(find_hyperparameters("nafnet", "tiny"), steps=7, batch_size=6, crop=32)
     fields = set(RestorerSettings.__dataclass_fields__)
 
     def make(folder: Path = tmp_path / "run", **changes: Any) -> RestorerSettings:
-        of_recipe = {name: value for name, value in changes.items() if name not in fields}
+        of_hyperparameters = {name: value for name, value in changes.items() if name not in fields}
         values: dict[str, Any] = {
             "folder": folder,
             "arch": "nafnet",
@@ -29,7 +29,7 @@ def make_settings(finished, tmp_path) -> Callable[..., RestorerSettings]:
             "pretrained": False,
             "model": None,
             "history": History(),
-            "recipe": replace(tiny, **of_recipe),
+            "hyperparameters": replace(tiny, **of_hyperparameters),
             "data": Data(roots=(str(finished.store.root),)),
             "validation": None,
             "seed": 0,

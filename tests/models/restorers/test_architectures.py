@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gends.models.restorers.architectures import ARCHITECTURES, create, load, save
-from gends.models.restorers.hyperparameters import RECIPES
+from gends.models.restorers.hyperparameters import HYPERPARAMETERS
 
 EVERY = pytest.mark.parametrize("arch", ARCHITECTURES)
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -132,7 +132,7 @@ def test_unknown_names_say_what_may_be_given():
         create("swin", "tiny", 0, pretrained=True)
 
 
-def test_every_preset_has_a_recipe():
-    assert set(RECIPES) == {
+def test_every_preset_has_hyperparameters():
+    assert set(HYPERPARAMETERS) == {
         (arch, preset) for arch, (_, presets) in ARCHITECTURES.items() for preset in presets
     }

@@ -83,11 +83,14 @@ def test_it_learns_what_it_is_judged_by(make_settings, finished):
     facts = json.loads((settings.result / RECORD).read_text())
     assert history_of(settings.result).find([]) == ({"train": [root]}, [])
     assert facts["validation"] == figures
-    assert facts["run"]["recipe"]["steps"] == 40
+    assert facts["run"]["hyperparameters"]["steps"] == 40
 
 
 def test_an_identity_is_json_and_names_what_decides_the_weights(make_settings):
     identity = identity_of(make_settings())
     assert json.loads(json.dumps(identity)).keys() == identity.keys()
     changed = identity_of(make_settings(seed=1, rate=0.5, threads=2, loader_workers=3))
-    assert {name for name in identity if identity[name] != changed[name]} == {"seed", "recipe"}
+    assert {name for name in identity if identity[name] != changed[name]} == {
+        "seed",
+        "hyperparameters",
+    }

@@ -144,7 +144,7 @@ def test_wrong_settings_are_refused_before_ray_starts(refused, finished, tmp_pat
     data = ["--data", finished.store.root]
     for flags, words in (
         ([], "give --data or --original"),
-        ([*data, "--preset", "huge"], "no recipe for nafnet huge; known are nafnet w32"),
+        ([*data, "--preset", "huge"], "no hyperparameters for nafnet huge; known are nafnet w32"),
         ([*data, "--mix", "often"], "'often' is neither gends nor weights"),
         ([*data, "--mix", "1,2"], "mix has 2 weights, and there are 1 roots"),
         ([*data, "--epoch-pairs", 9], "length=9 needs a mix"),
@@ -177,7 +177,7 @@ def test_a_run_is_not_gone_on_with_under_other_settings(refused, finished, make_
     state = {"identity": identity_of(settings)}
     write_checkpoint(settings.folder, Checkpoint(step=2, tensors={}, state=state))
     said = refused("--data", finished.store.root, "--seed", 4, "--steps", 7, "--rate", 0.5)
-    for change in ("seed was 3 and is now 4", "recipe.rate was 0.001 and is now 0.5"):
+    for change in ("seed was 3 and is now 4", "hyperparameters.rate was 0.001 and is now 0.5"):
         assert change in said
     assert "workers" not in said
 
