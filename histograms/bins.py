@@ -36,7 +36,7 @@ class Bins:
         return np.array(_edges(self))
 
     @property
-    def centres(self) -> npt.NDArray[np.float64]:
+    def centers(self) -> npt.NDArray[np.float64]:
         """The middle of each bin."""
         edges = self.edges
         return (edges[:-1] + edges[1:]) / 2

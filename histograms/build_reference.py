@@ -136,7 +136,7 @@ def _sigma_given_mu(
 
 def _prior(pooled: Counts, ends: Sequence[Sequence[int]], targets: Sequence[Counts]) -> Counts:
     """A normal distribution of sigma per mu row, mean and spread interpolated between ranges."""
-    mu, sigma = MU_BINS.centres, SIGMA_BINS.centres
+    mu, sigma = MU_BINS.centers, SIGMA_BINS.centers
     middles = [np.average(mu[a:b], weights=pooled[a:b]) for a, b in ends]
     means = [np.average(sigma, weights=target) for target in targets]
     mean = _lines(mu, middles, means)

@@ -69,7 +69,7 @@ def _joint(name: str, table: SeverityTable, profile: Profile) -> Figure:
     rows = np.flatnonzero(counts.any(axis=1))
     medians = [quantiles(counts[row], profile.sigma_bins, [0.5])[0] for row in rows]
     axes.plot(
-        profile.mu_bins.centres[rows], medians, color=ACCENT, linewidth=1.6, label="median of σ"
+        profile.mu_bins.centers[rows], medians, color=ACCENT, linewidth=1.6, label="median of σ"
     )
     axes.set_xlim(*_limits(counts.sum(axis=1), profile.mu_bins))
     axes.set_ylim(*_limits(counts.sum(axis=0), profile.sigma_bins))

@@ -67,5 +67,5 @@ def smooth_rows(table: Counts) -> Counts:
 
 def _gaussian(h: float, radius: int) -> Counts:
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / h) ** 2)
-    normalised: Counts = kernel / kernel.sum()
-    return normalised
+    normalized: Counts = kernel / kernel.sum()
+    return normalized

@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 # Not functools.lru_cache: what is made depends on more than its key, which stands for a picture.
 # And cachetools would be one more package that a build needs, for the dozen lines below.
-class Recent(Generic[Value]):
+class Cache(Generic[Value]):
     """The `size` values that were asked for last, by key."""
 
     def __init__(self, size: int) -> None:

@@ -111,10 +111,10 @@ def degradations(rows: Sequence[Row]) -> list[str]:
 
 def find(rows: Sequence[Row], **wanted: str | None) -> Row | None:
     """The row with these values, if there is one."""
-    return next(_those(rows, wanted), None)
+    return next(_matching(rows, wanted), None)
 
 
-def _those(rows: Sequence[Row], wanted: dict[str, str | None]) -> Iterator[Row]:
+def _matching(rows: Sequence[Row], wanted: dict[str, str | None]) -> Iterator[Row]:
     return (row for row in rows if all(row[name] == value for name, value in wanted.items()))
 
 

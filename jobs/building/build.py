@@ -41,7 +41,7 @@ from gends.pipeline.keeping.reopened import (
     remember_tar,
     settle,
 )
-from gends.pipeline.keeping.retry import narrowed
+from gends.pipeline.keeping.retry import without_kept
 from gends.pipeline.planning.plan import Plan
 from gends.pipeline.storage.store import Store
 from gends.pipeline.types import WorkUnit
@@ -186,7 +186,7 @@ class Build:
         if not partly:
             return unit
         try:
-            missing = narrowed(self.store, unit)
+            missing = without_kept(self.store, unit)
         except UnitError as error:
             self._say(error)
             return unit

@@ -82,7 +82,7 @@ class Tally:
     def busy_share(self) -> float | None:
         """Part of the workers' time that went into the engine, once a unit says how long it took.
 
-        Of the units on their way it is not known yet: the share is a little low until they land.
+        Of the units on their way it is not known yet: the share is a little low until then.
         """
         if not self.done:
             return None

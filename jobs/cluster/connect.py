@@ -125,7 +125,7 @@ def _start(address: str | None, cpus: int) -> None:
         "job_config": JobConfig(_client_job=True),
     }
     if address is not None:
-        _knock(address)
+        _check_answers(address)
         _join(address, options)
         return
     options |= {
@@ -167,18 +167,18 @@ def _say(what: str) -> None:
     click.echo(f"gends-build: {what}", err=True)
 
 
-def _knock(address: str) -> None:
-    """Ray itself would knock for many minutes where nobody is."""
+def _check_answers(address: str) -> None:
+    """Ray itself would try for many minutes where nothing listens."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
-        raise _nobody(address, error.strerror or str(error)) from error
+        raise _no_cluster(address, error.strerror or str(error)) from error
 
 
-def _nobody(address: str, why: str) -> ConnectionError:
+def _no_cluster(address: str, why: str) -> ConnectionError:
     return ConnectionError(
         f"no Ray cluster answers at {address} ({why}); start one with 'ray start --head', or "
         "leave --address out for a Ray of the build's own"
@@ -187,10 +187,10 @@ def _nobody(address: str, why: str) -> ConnectionError:
 
 def _join(address: str, options: dict[str, Any]) -> None:
     try:
-        with _silent_stderr():  # Ray writes a line each time it knocks in vain
+        with _silent_stderr():  # Ray writes a line for each try that fails
             ray.init(address, **options)
     except ConnectionError as error:
-        raise _nobody(address, str(error)) from error
+        raise _no_cluster(address, str(error)) from error
 
 
 def _stop() -> None:

@@ -41,7 +41,7 @@ class Stop:
 
         SIGTERM arrives as `sigterm.interrupt_on_sigterm` makes it.
 
-        An exception raised by a signal's handler is lost when it strikes inside a callback of
+        An exception raised by a signal's handler is lost inside a callback of
         Ray's, so handlers only take note, and the driver's loop asks.
         """
 

@@ -95,7 +95,7 @@ from gends.pipeline.evaluation.groups import SEVERITIES
     metavar="X,X…",
     default=",".join(f"{edge:g}" for edge in SEVERITIES),
     show_default=True,
-    type=listed.numbers,
+    type=listed.floats,
     help="Edges of the bins of measured mu.",
 )
 @flag(

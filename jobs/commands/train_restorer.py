@@ -10,7 +10,7 @@ import click
 from gends.jobs.console.alive import alive
 from gends.jobs.options.config import NumberRange, flag, split_of
 from gends.jobs.options.flags import with_flags
-from gends.jobs.options.listed import numbers
+from gends.jobs.options.listed import floats
 from gends.jobs.options.paths import new_or_old_folder
 from gends.models.degradations import DEGRADATIONS
 from gends.models.restorers.hyperparameters import HYPERPARAMETERS
@@ -24,7 +24,7 @@ def mix_of(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     if text is None or text == "gends":
         return text
     try:
-        weights = numbers(text)
+        weights = floats(text)
     except click.BadParameter:
         weights = ()
     if not weights or min(weights) < 0 or sum(weights) <= 0:

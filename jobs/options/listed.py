@@ -29,7 +29,7 @@ def degradations(text: str) -> tuple[str, ...]:
     return found
 
 
-def numbers(text: str) -> tuple[float, ...]:
+def floats(text: str) -> tuple[float, ...]:
     """Parse `0,0.1,1`.
 
     Raises:

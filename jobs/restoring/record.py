@@ -35,12 +35,12 @@ def begin_record(store: Store, dataset: Path | None, model: Path, targets: Itera
     found = read_record(store)
     if dataset is None:
         if found is not None:
-            raise ValueError(f"{_holds(store)} of a dataset, and IN is none; name another OUT")
+            raise ValueError(f"{_pictures(store)} of a dataset, and IN is none; name another OUT")
         return
     wanted = {"data": source_of(dataset), "model_digest": digest_folder(model)}
     if found is not None:
         if differs := list(_differences(found, wanted)):
-            raise ValueError(f"{_holds(store)} {' and '.join(differs)}; name another OUT")
+            raise ValueError(f"{_pictures(store)} {' and '.join(differs)}; name another OUT")
         return
     if any(map(store.exists, targets)):
         raise ValueError(
@@ -101,7 +101,7 @@ def _history(model: Path) -> History:
         return History(unknown=str(model))
 
 
-def _holds(store: Store) -> str:
+def _pictures(store: Store) -> str:
     return f"{store.url} holds restored pictures"
 
 

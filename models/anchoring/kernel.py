@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gends.models.parametric.fourier import centred
+from gends.models.parametric.fourier import centered
 from gends.models.pixels import Photo
 
 REACH = 0.05
@@ -46,7 +46,7 @@ def fit_kernel(photograph: Photo, painted: Photo) -> Weights:
     kernel[radius, radius] = 1
     ahead, momentum = kernel, 1.0
     for _ in range(STEPS):
-        error = power * np.fft.rfft2(centred(ahead, shape)) - wanted
+        error = power * np.fft.rfft2(centered(ahead, shape)) - wanted
         moved = _simplex(ahead - _around(np.fft.irfft2(error, shape), radius))
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = moved + (momentum - 1) / following * (moved - kernel)
@@ -69,6 +69,6 @@ def _transformed(picture: Photo) -> npt.NDArray[np.complex128]:
 
 
 def _around(laid: Weights, radius: int) -> Weights:
-    """The inverse of `centred`."""
+    """The inverse of `centered`."""
     side = 2 * radius + 1
     return np.roll(laid, (radius, radius), (0, 1))[:side, :side]

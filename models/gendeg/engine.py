@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gends.models.anchoring.anchor import VERSION, anchor
 from gends.models.autoencoder import STRIDE
-from gends.models.cache import Recent
+from gends.models.cache import Cache
 from gends.models.degradations import DEGRADATIONS, Structure, check_structures
 from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.digest import digest_folder
@@ -96,7 +96,7 @@ class GenDegDegrader:
         self.anchored = frozenset(name for name, kept in chosen.items() if kept == "photograph")
         """Degradations that are laid over the photograph's structure."""
         self._fingerprint: dict[str, str] | None = None
-        self._encoded: Recent[_Encoded] = Recent(KEPT)
+        self._encoded: Cache[_Encoded] = Cache(KEPT)
 
     def fingerprint(self) -> dict[str, str]:
         """Digests of the model's files, versions, and every setting that decides the bytes."""

@@ -26,10 +26,10 @@ def spectrum(plane: Plane) -> Plane:
 
 def transfer(kernel: Plane, size: Size) -> Plane:
     """Spectrum, on planes of `size`, of a kernel with odd sides about its middle."""
-    return spectrum(centred(kernel, size))
+    return spectrum(centered(kernel, size))
 
 
-def centred(kernel: Kernel, size: Size) -> Kernel:
+def centered(kernel: Kernel, size: Size) -> Kernel:
     """A kernel with odd sides on a plane of `size` of zeros, its middle at the origin."""
     if kernel.shape[0] > size[0] or kernel.shape[1] > size[1]:
         raise ValueError(f"a kernel of {kernel.shape} does not fit a plane of {size}")

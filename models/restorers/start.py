@@ -14,7 +14,7 @@ def load_start(arch: str, preset: str, path: Path) -> Restorer:
     """A restorer of a size that is named, with weights from elsewhere; float32, on the CPU.
 
     Args:
-        arch: A name in `catalogue.ARCHITECTURES`.
+        arch: A name in `architectures.ARCHITECTURES`.
         preset: A name in that architecture's presets.
         path: The folder of a trained restorer, or a checkpoint of its authors.
 

@@ -75,7 +75,7 @@ def reopen(dataset: Dataset, shard: int, reasons: set[str], check: Check = lambd
     take_away(store, shard, same=False, check=check)
 
 
-def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:
+def without_kept(store: Store, unit: WorkUnit) -> WorkUnit:
     """The unit without the requests whose rows were kept.
 
     Raises:
@@ -87,7 +87,7 @@ def narrowed(store: Store, unit: WorkUnit) -> WorkUnit:
 
 
 def completed(store: Store, unit: WorkUnit, rows: list[Row]) -> list[Row]:
-    """Rows of a unit with those that were kept beside them, if it was `narrowed`.
+    """Rows of a unit with those that were kept beside them, if it came from `without_kept`.
 
     Raises:
         UnitError: the file of kept rows is damaged, or that of another `retry` by now.

@@ -158,7 +158,7 @@ def _verify_pair(
 ) -> Iterator[str]:
     """What is wrong with a pair; its members are taken out of `members`."""
     facts = members.pop(f"{row['key']}.json", None)
-    if facts is None or not _holds(reader, shard, facts, row):
+    if facts is None or not _is_row_of(reader, shard, facts, row):
         yield ".json missing or unlike its manifest row"
     images = {}
     for part in ("gt", "lq"):
@@ -174,7 +174,7 @@ def _verify_pair(
         yield from _verify_severity(row, images)
 
 
-def _holds(reader: ShardReader, shard: int, facts: tarfile.TarInfo, row: Row) -> bool:
+def _is_row_of(reader: ShardReader, shard: int, facts: tarfile.TarInfo, row: Row) -> bool:
     """Whether a member is the row in JSON; a row that no build writes has none."""
     try:
         return reader.read(shard, facts.offset_data, facts.size) == member_json(row)

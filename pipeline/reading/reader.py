@@ -88,7 +88,7 @@ def read_manifest(
             return error
         if status is not None:
             table = table.filter(pc.equal(table["status"], texts(status)[0]))
-        return (table if where is None else _those(table, where)).select(names)
+        return (table if where is None else _filtered(table, where)).select(names)
 
     with ThreadPoolExecutor(PARALLEL) as threads:
         found = list(threads.map(read, numbers))
@@ -98,7 +98,7 @@ def read_manifest(
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(names)
 
 
-def _those(table: pa.Table, where: pc.Expression) -> pa.Table:
+def _filtered(table: pa.Table, where: pc.Expression) -> pa.Table:
     """Rows of which an expression is true, in their order."""
     from pyarrow import acero  # noqa: PLC0415  imports pandas, which reading needs for nothing else
 

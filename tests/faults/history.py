@@ -6,7 +6,8 @@ of it has ended:
     {"root": URL, "workers": N, "order": SEED, "faults": "POINT:COUNT:kill:FOLDER;..."}
 
 A driver holds the lease, deals the missing units to N workers in a shuffled order, deals again what
-killed workers left, and seals shards in another shuffled order. A fault strikes whoever passes it.
+killed workers left, and seals shards in another shuffled order. A fault happens to whoever passes
+it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from gends.pipeline.keeping.commit import begun_shards, begun_units, read_kept, 
 from gends.pipeline.keeping.dataset import Dataset, open_dataset
 from gends.pipeline.keeping.lease import hold
 from gends.pipeline.keeping.reopened import close, settle
-from gends.pipeline.keeping.retry import failed_shards, narrowed, reopen
+from gends.pipeline.keeping.retry import failed_shards, reopen, without_kept
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
 from gends.pipeline.making.unit import in_order, make_unit
@@ -79,7 +79,7 @@ def make(dataset: Dataset, store: Store, shard: int, index: int, partly: bool) -
     config, unit = dataset.config, dataset.plan.unit(shard, index)
     rows = read_kept(store, shard, index) if partly else []
     if partly:
-        unit = narrowed(store, unit)
+        unit = without_kept(store, unit)
     loaded = load_views(unit.views, dataset.base, config)
     rows += make_unit(unit, loaded, DryDegrader(), Judge(config.filter), config)
     write_unit(store, shard, index, in_order(rows))

@@ -31,7 +31,7 @@ from gends.pipeline.keeping.commit import (
     write_unit,
 )
 from gends.pipeline.keeping.dataset import Dataset
-from gends.pipeline.keeping.retry import completed, failed_shards, narrowed, reopen
+from gends.pipeline.keeping.retry import completed, failed_shards, reopen, without_kept
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
 from gends.pipeline.making.unit import make_unit
@@ -152,7 +152,7 @@ def test_a_unit_that_is_not_what_the_plan_asks_for_is_not_sealed(
 def test_what_was_narrowed_by_one_retry_is_not_completed_by_another(begun):
     store, rows = begun.store, rows_of(begun, begun.plan.unit(0, 0))
     write_reopened(store, 0, 0, rows[:2], whole=False, check=lambda: None)
-    unit = narrowed(store, begun.plan.unit(0, 0))
+    unit = without_kept(store, begun.plan.unit(0, 0))
     assert unit.num_requests == len(rows) - 2
     assert len(completed(store, unit, rows[2:])) == len(rows)
     write_reopened(store, 0, 0, rows[:1], whole=False, check=lambda: None)

@@ -83,7 +83,7 @@ def test_any_history_ends_in_the_same_bytes(run_session, whole, founded, history
         killed = open_dataset(root)
         calls = Path(scratch) / "calls"
         calls.mkdir()
-        counting = f"degrade:0:kill:{calls}"  # never strikes
+        counting = f"degrade:0:kill:{calls}"  # never happens
         for number, session in enumerate(history):
             passes = Path(scratch) / f"passes-{number}"
             passes.mkdir()

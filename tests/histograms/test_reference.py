@@ -100,7 +100,7 @@ def test_draws_reproduce_sigma_given_mu(degradation):
 @pytest.mark.parametrize(("degradation", "mu", "mean"), MEANS)
 def test_sigma_follows_mu_inside_the_ranges_too(degradation, mu, mean):
     row = PROFILE.degradations[degradation].sigma_given_mu[PROFILE.mu_bins.index(mu)]
-    assert np.average(PROFILE.sigma_bins.centres, weights=row) == pytest.approx(mean, abs=0.01)
+    assert np.average(PROFILE.sigma_bins.centers, weights=row) == pytest.approx(mean, abs=0.01)
 
 
 @pytest.mark.parametrize("degradation", PUBLISHED["degradations"])

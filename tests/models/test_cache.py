@@ -1,8 +1,8 @@
-from gends.models.cache import Recent
+from gends.models.cache import Cache
 
 
 def test_the_one_that_was_not_asked_for_longest_is_forgotten():
-    memory: Recent[str] = Recent(2)
+    memory: Cache[str] = Cache(2)
     made: list[str] = []
 
     def get(key: str) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from gends.models.cache import Recent
+from gends.models.cache import Cache
 from gends.models.degradations import DEGRADATIONS
 
 KEPT = 256
@@ -84,8 +84,8 @@ class PromptEncoder:
         """Begin with nothing encoded."""
         self.tokenizer = tokenizer
         self.text_encoder = text_encoder
-        self._always: Recent[Tensor] = Recent(len(_ALWAYS_KEPT))
-        self._recent: Recent[Tensor] = Recent(KEPT)
+        self._always: Cache[Tensor] = Cache(len(_ALWAYS_KEPT))
+        self._recent: Cache[Tensor] = Cache(KEPT)
 
     @torch.inference_mode()
     def states(self, prompts: Sequence[str]) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from gends.jobs.options.flags import with_flags
-from gends.jobs.options.listed import degradations, names, numbers
+from gends.jobs.options.listed import degradations, floats, names
 from gends.models.metrics.default import DEFAULT
 from gends.models.restorers.architectures import ARCHITECTURES
 from gends.pipeline.evaluation.groups import SEVERITIES
@@ -27,9 +27,9 @@ def test_a_degradation_that_is_none_is_refused_with_those_that_are():
 
 @pytest.mark.parametrize("text", ["", "1,", "a", "1;2", "nan,1", "1,inf"])
 def test_numbers_are_numbers(text):
-    assert numbers("0, 0.5,1") == (0.0, 0.5, 1.0)
+    assert floats("0, 0.5,1") == (0.0, 0.5, 1.0)
     with pytest.raises(click.BadParameter, match="is not numbers with commas between"):
-        numbers(text)
+        floats(text)
 
 
 def test_flags_stand_in_the_help_as_in_the_list():

@@ -127,8 +127,8 @@ def test_a_random_crop_for_each_replica_and_none_otherwise():
     assert len(views) == len(set(crops)) == 6
     assert all(0 <= value <= 1 for c in crops for value in (c.zoom, c.x, c.y))
     assert all(len({r.key[-1] for r in view.requests}) == 1 for view in views)
-    centred = all_views(make_plan(2, fit="center", replicas=3))
-    assert [view.crop for view in centred] == [None, None]
+    centered = all_views(make_plan(2, fit="center", replicas=3))
+    assert [view.crop for view in centered] == [None, None]
 
 
 def test_seeds_are_distinct_for_every_request_and_attempt():
