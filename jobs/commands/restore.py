@@ -60,7 +60,7 @@ def command(ctx: click.Context, /, source: Path, out: Path, kind: str, **flags: 
     single = source.is_file() and source.suffix.lower() in IMAGE_SUFFIXES
     folder, target = _place(out, single=single)
     new_or_old_folder(ctx, ctx.command.params[2], folder)
-    _check_apart(source, folder)
+    _check_outside(source, folder)
     with alive("loading torch"):
         from gends.jobs.restoring.restore import restore_all  # noqa: PLC0415
 
@@ -92,7 +92,7 @@ def _place(out: Path, *, single: bool) -> tuple[Path, str | None]:
     return out.parent, out.name
 
 
-def _check_apart(source: Path, folder: Path) -> None:
+def _check_outside(source: Path, folder: Path) -> None:
     """Results among what is to be restored would be restored by the next command."""
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise click.BadParameter(f"{folder} lies in {source}; name a place outside of it")

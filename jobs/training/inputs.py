@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from blake3 import blake3
 
 from gends.models.digest import digest_folder
-from gends.pipeline.format.identity import IDENTITY_NAME
+from gends.pipeline.format.identity import read_identity
 from gends.pipeline.format.manifest import read_facts
 from gends.pipeline.format.shard import checksum_of
 from gends.pipeline.reading.reader import readable_shards
@@ -41,10 +40,10 @@ def source_of(root: Path | str) -> dict[str, Any]:
     """Names the data of a run: what a dataset was founded with, and the bytes of its shards.
 
     Raises:
-        OSError: there is no dataset.json.
+        IdentityError, DamageError: as `read_identity`.
     """
     store = open_store(root)
-    identity = json.loads(store.read(IDENTITY_NAME))
+    identity = read_identity(store)
     shards = blake3()
     for shard in readable_shards(store):
         shards.update(f"{shard} {read_facts(store, shard)['shard_blake3']}\n".encode())

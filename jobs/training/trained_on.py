@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gends.jobs.training.inputs import source_of
+from gends.pipeline.format.identity import IDENTITY_NAME
+from gends.pipeline.storage.opening import open_store
 
 RECORD = "training.json"
 """In the folder that a restorer's training ends with: which data and settings made the weights."""
@@ -130,8 +132,8 @@ def _check(history: History, facts: Mapping[str, Any]) -> None:
 def _look(root: str) -> tuple[Mapping[str, Any], str | None]:
     """What names a dataset, or why there is none to be read."""
     try:
+        if not open_store(root).exists(IDENTITY_NAME):
+            return {}, f"{root} is not there any more"
         return source_of(root), None
-    except FileNotFoundError:
-        return {}, f"{root} is not there any more"
     except (OSError, ValueError, KeyError) as error:
         return {}, f"{root} cannot be read ({error})"

@@ -8,7 +8,6 @@ whatever bears the final name is whole.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gends.models.erase import erase
+from gends.models.flush import flush
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{9})")
@@ -47,9 +47,9 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint, *, keep: int = 2) 
     record = {"format": FORMAT, "step": checkpoint.step, "state": checkpoint.state}
     (partial / "state.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     for path in (*partial.iterdir(), partial):
-        _flush(path)
+        flush(path)
     partial.rename(final)
-    _flush(directory)
+    flush(directory)
     for old in _checkpoints(directory)[:-keep]:
         erase(old)
     return final
@@ -81,11 +81,3 @@ def read_state(path: Path) -> tuple[int, dict[str, Any]]:
 
 def _checkpoints(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("step-*") if _NAME.fullmatch(path.name))
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from gends.models.erase import erase
+from gends.models.flush import flush
 from gends.pipeline.names import hidden_name
 from gends.pipeline.storage.faults import fault_point
 from gends.pipeline.storage.rename import rename_to_free
@@ -115,7 +116,7 @@ class LocalStore(Store):
                 else:
                     os.replace(temporary, final)
                 fault_point(f"{folder}.named")
-                _sync_folder(final.parent)
+                flush(final.parent)
         except FileNotFoundError as error:
             if temporary.exists():
                 raise
@@ -250,12 +251,4 @@ def _make_folder(folder: Path) -> None:
     above = [path.parent for path in missing]
     folder.mkdir(parents=True, exist_ok=True)
     for parent in above:
-        _sync_folder(parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(parent)

@@ -31,6 +31,8 @@ from gends.models.gendeg.presets import GENDEG_MINI
 from gends.models.gendeg.target import Target
 from gends.models.parametric.engine import ParametricDegrader
 from gends.models.scm import PRESETS
+from gends.pipeline.format.damage import DamageError
+from gends.pipeline.format.identity import IdentityError
 
 SMALL = ["--batch-size", "4", "--crop", "64", "--threads", "1", "--checkpoint-every", "2"]
 
@@ -241,8 +243,15 @@ def test_data_are_named_by_what_is_in_them(finished, copied, other):
 
 
 def test_a_folder_without_a_dataset_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="dataset"):
+    with pytest.raises(IdentityError, match=f"{tmp_path}: no dataset.json here"):
         source_of(tmp_path)
+
+
+def test_a_dataset_whose_identity_was_edited_is_refused(copied):
+    identity = copied.store.root / "dataset.json"
+    identity.write_text(identity.read_text().replace('"seed": 3', '"seed": 5'))
+    with pytest.raises(DamageError, match=r"dataset\.json: damaged, or edited by hand"):
+        source_of(copied.store.root)
 
 
 def test_a_run_is_not_gone_on_with_on_other_data_or_from_another_model(
