@@ -93,7 +93,7 @@ class Launch:
     def _trainer(self, mailbox: Any) -> TorchTrainer:
         # Ray would work in a folder of its own: what this one opens by a relative path moved.
         os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
-        # A machine that goes away is a rank that is lost; to be told before takes a process more.
+        # A machine that is lost is a rank that is lost; to be told before takes a process more.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         gpu = {"GPU": 1} if self.on_gpu else {}
         return TorchTrainer(

@@ -29,7 +29,7 @@ SHRINK = 4
 MOST = 240
 """Drops tried on one image at most."""
 
-Numbers = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
 
 FAR = 9.0
 """Squared distance, in radii, where there is no water."""
@@ -146,7 +146,7 @@ def lay(size: Size, parameters: Parameters, rng: np.random.Generator) -> Drops:
 
 def _scattered(
     size: Size, parameters: Parameters, rng: np.random.Generator
-) -> tuple[Numbers, Numbers, Numbers]:
+) -> tuple[Array, Array, Array]:
     """Centres, radii and ranks of drops, added until their discs have the wanted area.
 
     A drop that touches others takes their rank; one that would join two bodies is left out.
@@ -194,9 +194,9 @@ def _flow_together(one: Plane, other: Plane) -> Plane:
 def _planes(
     distance2: Plane,
     owner: npt.NDArray[np.intp],
-    centres: Numbers,
-    radii: Numbers,
-    ranks: Numbers,
+    centres: Array,
+    radii: Array,
+    ranks: Array,
 ) -> Drops:
     height, width = distance2.shape
     # The entry behind the last drop is the dry glass, which index -1 finds.
