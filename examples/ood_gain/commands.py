@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiment import ARMS, NARROW, REST, SEEN, TESTS, UNSEEN, Experiment, Model
 
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 from gends.pipeline.format.identity import read_identity
 from gends.pipeline.reading.reader import readable_shards
 from gends.pipeline.storage.opening import open_store

@@ -14,7 +14,7 @@ from gends.jobs.restoring.record import Record, check_record
 from gends.jobs.restoring.trained_restorer import Restorer
 from gends.jobs.training.trained_on import History, history_of
 from gends.models.degrader import Image
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 from gends.pipeline.evaluation.restored import RestoredFolder
 from gends.pipeline.evaluation.score import Restore
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from gends.jobs.training.inputs import source_of
 from gends.jobs.training.trained_on import History, history_of
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 from gends.pipeline.sources.own_output import RESTORED_NAME as RECORD
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import Store

@@ -15,9 +15,9 @@ from gends.jobs.training.inputs import device_of
 from gends.jobs.training.report import StepTeller, print_step, reporter, stopped
 from gends.models.autoencoder import PatchAutoencoder
 from gends.models.degradations import DEGRADATIONS
+from gends.models.files.json_object import read_object
+from gends.models.files.module_folder import DIFFUSERS, load_module
 from gends.models.gendeg.model import GenDeg
-from gends.models.json_object import read_object
-from gends.models.module_folder import DIFFUSERS, load_module
 from gends.models.training.interruption import stop_on_signals
 from gends.models.training.loop import OtherRunError, train
 from gends.models.training.progress import StepReport

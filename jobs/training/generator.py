@@ -20,7 +20,7 @@ from gends.jobs.training.gendeg_training import (
 from gends.jobs.training.inputs import source_of, start_of
 from gends.models.autoencoder import STRIDE, Autoencoder, target_latents
 from gends.models.degrader import Image, Instruction
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.target import Target
 from gends.models.pixels import grid, to_images

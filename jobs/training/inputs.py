@@ -9,7 +9,7 @@ import click
 import torch
 from blake3 import blake3
 
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 from gends.pipeline.format.identity import read_identity
 from gends.pipeline.format.manifest import read_facts
 from gends.pipeline.format.shard import checksum_of

@@ -20,7 +20,7 @@ from gends.jobs.cluster.connect import in_use
 from gends.jobs.console.alive import alive
 from gends.jobs.errors import BuildError
 from gends.jobs.training.mailbox import open_mailbox
-from gends.models.erase import erase
+from gends.models.files.erase import erase
 from gends.models.training.interruption import stop_on_signals
 from gends.pipeline.format.damage import PairError
 from gends.pipeline.storage.store import StorageError

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gends.models.degradations import DEGRADATIONS
-from gends.models.json_object import read_object
+from gends.models.files.json_object import read_object
 
 Values = npt.NDArray[np.float64]
 

@@ -21,7 +21,7 @@ from gends.models.autoencoder import STRIDE
 from gends.models.cache import Cache
 from gends.models.degradations import DEGRADATIONS, Structure, check_structures
 from gends.models.degrader import Degraded, Image, Instruction
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 from gends.models.gendeg.instruction.prompt import phrase_of
 from gends.models.gendeg.model import GenDeg
 from gends.models.gendeg.sampling.settings import SamplingSettings

@@ -18,7 +18,15 @@ from torch import nn
 from transformers import CLIPTextModel
 
 from gends.models.degradations import Structure, check_structures
-from gends.models.erase import erase
+from gends.models.files.erase import erase
+from gends.models.files.json_object import construct, read_object
+from gends.models.files.module_folder import (
+    DIFFUSERS,
+    load_module,
+    make_readable,
+    save_module,
+    to_json,
+)
 from gends.models.gendeg.calibration import Calibration
 from gends.models.gendeg.fit import misfit
 from gends.models.gendeg.instruction.conditioning import SeverityConditioner
@@ -28,8 +36,6 @@ from gends.models.gendeg.parts import Parts
 from gends.models.gendeg.sampling.noise_schedule import NoiseSchedule
 from gends.models.gendeg.sampling.settings import SamplingSettings
 from gends.models.gendeg.target import Target
-from gends.models.json_object import construct, read_object
-from gends.models.module_folder import DIFFUSERS, load_module, make_readable, save_module, to_json
 from gends.models.scm import StructureCorrection
 
 INDEX, CALIBRATION = "model_index.json", "calibration.json"

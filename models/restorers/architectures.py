@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from gends.models.module_folder import DIFFUSERS, load_module, save_module
+from gends.models.files.module_folder import DIFFUSERS, load_module, save_module
 from gends.models.restorers import nafnet, promptir, swin
 from gends.models.restorers.nafnet import NAFNet
 from gends.models.restorers.promptir import PromptIR

@@ -17,8 +17,8 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gends.models.erase import erase
-from gends.models.flush import flush
+from gends.models.files.erase import erase
+from gends.models.files.flush import flush
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d{9})")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gends.models.erase import erase
+from gends.models.files.erase import erase
 
 
 class StepLog:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gends.models.erase import erase
+from gends.models.files.erase import erase
 from gends.pipeline.names import hidden_name
 from gends.pipeline.sources.own_output import EXPORT_NAME
 from gends.pipeline.storage.store import room_in

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
-from gends.models.erase import erase
-from gends.models.flush import flush
+from gends.models.files.erase import erase
+from gends.models.files.flush import flush
 from gends.pipeline.names import hidden_name
 from gends.pipeline.storage.faults import fault_point
 from gends.pipeline.storage.rename import rename_to_free

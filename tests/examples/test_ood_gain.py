@@ -19,7 +19,7 @@ import pytest
 
 from gends import PairDataset
 from gends.jobs.cli import group
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.verify import verify
 from gends.pipeline.reading.reader import read_manifest

@@ -12,7 +12,7 @@ from torch import nn
 from gends._version import __version__
 from gends.jobs.training.restorer.settings import RestorerSettings
 from gends.jobs.training.trained_on import RECORD, History, TrainingData
-from gends.models.erase import erase
+from gends.models.files.erase import erase
 from gends.models.restorers.architectures import Restorer, save
 
 VALIDATIONS = "validation.jsonl"

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast, get_args, get_type_hints
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
-from gends.models.json_object import construct
+from gends.models.files.json_object import construct
 
 ALWAYS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
 """Keys of every published scheduler_config.json; those of Stable Diffusion 1 hold no more."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gends.models.erase import erase
+from gends.models.files.erase import erase
 from gends.models.identity import differences
 from gends.models.training.objectives.latent_writer import (
     FORMAT,

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gends.models.json_object import construct, read_object
+from gends.models.files.json_object import construct, read_object
 
 
 @dataclass

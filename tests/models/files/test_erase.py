@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gends.models.erase import erase
+from gends.models.files.erase import erase
 
 
 def test_what_a_link_leads_to_stays(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from gends.models.digest import digest_folder
+from gends.models.files.digest import digest_folder
 
 
 @pytest.fixture

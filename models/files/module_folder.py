@@ -18,8 +18,8 @@ from diffusers.configuration_utils import ConfigMixin
 from torch import nn
 from transformers.utils import logging as transformers_logging
 
-from gends.models.erase import erase
-from gends.models.json_object import read_object
+from gends.models.files.erase import erase
+from gends.models.files.json_object import read_object
 
 DIFFUSERS = {"low_cpu_mem_usage": False}
 """Of diffusers' from_pretrained: without accelerate, True logs advice to install it."""
