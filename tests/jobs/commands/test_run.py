@@ -198,7 +198,8 @@ def test_an_interrupted_build_leaves_nothing_running_and_resumes(photos, tmp_pat
         assert err.strip().splitlines()[-1].startswith(words)
         _, alive = psutil.wait_procs(started, timeout=20)
         assert not alive
-        assert json.loads(out.splitlines()[0])["resumed"] == made
+        told = [json.loads(line) for line in out.splitlines()]
+        assert next(f for f in told if f["event"] == "progress")["resumed"] == made
         facts = count_dataset(open_dataset(root))
         made = facts["in_shards"] + facts["in_durable_units"]
     assert made > 0
