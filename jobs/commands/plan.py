@@ -109,14 +109,14 @@ def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[s
     """Make the first usable views' pairs once and scale up; sizes are those of accepted pairs."""
     from gends.pipeline.making.unit import make_unit  # noqa: PLC0415
 
-    unit, failures = _trial_unit(inputs)
-    if unit is None:
+    views, loaded, failures = _trial(inputs)
+    if not views:
         return {
             "trial": f"none of the first {len(failures)} photographs can be used",
             "trial_failures": [f"{one.code}: {one.detail}" for one in failures[:MOST_FAILURES]],
         }
     engine = make_engine(inputs.config)
-    loaded = load_views(unit.views, inputs.base, inputs.config)
+    unit = WorkUnit(shard=0, index=0, views=tuple(views))
     start = time.perf_counter()
     rows = make_unit(unit, loaded, engine, judge, inputs.config.model_copy(update={"redraws": 0}))
     seconds = (time.perf_counter() - start) / len(rows)
@@ -133,21 +133,22 @@ def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[s
     }
 
 
-def _trial_unit(inputs: Inputs) -> tuple[WorkUnit | None, list[Failure]]:
-    """Views of the first photographs that can be used, and what is wrong with those before."""
-    plan, views, failures = inputs.plan, list[View](), list[Failure]()
+def _trial(inputs: Inputs) -> tuple[list[View], list[Picture], list[Failure]]:
+    """Views of the first photographs that can be used, loaded; and what is wrong with others."""
+    plan, views, loaded, failures = inputs.plan, list[View](), list[Picture](), list[Failure]()
     near = Neighbours(inputs.catalog.there, inputs.base)
     for clean in plan.catalog.rows(0, 100):
         for view in plan.views(clean):
             (picture,) = load_views([view], inputs.base, inputs.config, near)
             if isinstance(picture, Picture):
                 views.append(replace(view, requests=_one_of_each(view)))
+                loaded.append(picture)
             else:
                 failures.append(picture)
             break
         if len(views) == TRIAL_VIEWS:
             break
-    return (WorkUnit(shard=0, index=0, views=tuple(views)) if views else None), failures
+    return views, loaded, failures
 
 
 def _one_of_each(view: View) -> tuple[Request, ...]:
