@@ -23,9 +23,9 @@ from gends.jobs.building.stages import (
     fail_unit,
     make_carefully,
     seal_shard,
-    start_unit,
 )
 from gends.jobs.building.tally import Tally
+from gends.jobs.building.worker import start_unit
 from gends.jobs.cluster.cause import Blame, blame, last_line, origin, what_is_said
 from gends.jobs.cluster.connect import Resources
 from gends.jobs.cluster.losses import Losses

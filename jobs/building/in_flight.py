@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from gends.jobs.building.stages import Started
+from gends.jobs.building.worker import Started
 from gends.pipeline.types import WorkUnit
 
 

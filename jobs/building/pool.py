@@ -10,7 +10,8 @@ from ray.exceptions import RayError
 
 from gends.jobs.building.in_flight import WorkerQueue
 from gends.jobs.building.sameness import compare
-from gends.jobs.building.stages import Context, Worker
+from gends.jobs.building.stages import Context
+from gends.jobs.building.worker import Worker
 from gends.jobs.cluster.cause import last_line, origin
 from gends.jobs.cluster.connect import Resources, in_use
 from gends.jobs.errors import BuildError
