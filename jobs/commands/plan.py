@@ -170,9 +170,9 @@ def _text(facts: dict[str, Any]) -> str:
     ]
     if "estimated_seconds" in facts:
         lines.append(
-            f"{_time(facts['estimated_seconds'])} with {facts['workers']} workers "
-            f"like this machine's ({facts['seconds_per_pair']:.3f} s per pair each), "
-            f"{_size(facts)}; redraws and the start of Ray and the engine not counted"
+            f"{_time(facts['estimated_seconds'])} with {facts['workers']} workers of this "
+            f"machine's speed ({facts['seconds_per_pair']:.3f} s per pair and worker), "
+            f"{_size(facts)}; the start of Ray and the engine, and pairs drawn again, come on top"
         )
     elif "trial" in facts:
         lines.append(f"no estimate: {facts['trial']}")
@@ -181,7 +181,7 @@ def _text(facts: dict[str, Any]) -> str:
 
 
 def _time(seconds: float) -> str:
-    return f"about {duration(seconds)} h:m:s" if seconds >= 1 else "less than a second"
+    return f"about {duration(seconds)} hours" if seconds >= 1 else "less than a second"
 
 
 def _size(facts: dict[str, Any]) -> str:

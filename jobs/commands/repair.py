@@ -90,5 +90,6 @@ def _report(dataset: Dataset, tally: Tally, deep: bool) -> int:
     unlike = sum(what == "other" for what in tally.remade.values())
     unsealed = len(open_shards(dataset.store, dataset.plan.num_shards))
     wrong = foreign + len(found) + unlike + unsealed
-    click.echo(f"{len(tally.remade)} shards repaired, {wrong or 'no'} problems left")
+    shards = f"{len(tally.remade)} shard{'s' * (len(tally.remade) != 1)}"
+    click.echo(f"{shards} repaired, {wrong or 'no'} problems left")
     return 1 if wrong else 0

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from gends.jobs.evaluation.settings import Settings
 from gends.models.metrics.catalog import Metrics
-from gends.pipeline.evaluation.bootstrap import CONFIDENCE
+from gends.pipeline.evaluation.bootstrap import CONFIDENCE, FEWEST
 from gends.pipeline.evaluation.score import Scores
 
 
@@ -24,7 +24,8 @@ def notes(
     yield (
         "degraded is the input as it is, restored what became of it, gain the second minus the "
         f"first, pair by pair. Figures are means; in brackets {CONFIDENCE:.0%} bootstrap intervals "
-        f"over photographs ({settings.resamples} resamples, seed {settings.seed})."
+        f"over photographs ({settings.resamples} resamples, seed {settings.seed}), "
+        f"given from {FEWEST} photographs on."
     )
     yield "Restored pictures are rounded to 8 bits first. PSNR and SSIM are of RGB."
     if metrics.features is not None:

@@ -28,6 +28,10 @@ from gends.pipeline.planning.plan import Plan, count_shards
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import Store
 
+_OTHER_PHOTOGRAPHS = (
+    "\nTo finish it with the photographs that it was begun with, give --out alone: those that are "
+    "gone get failed rows, and what was added is left out."
+)
 _ON_ANOTHER_PROCESSOR = (
     " Another processor rounds in another way: --mixed-processors goes on with it, and the pairs "
     "that are made now then differ in last bits from those that the root's own would make."
@@ -111,7 +115,8 @@ def check_identity(
         if name not in ignored and (processors or not of_processor(name.removeprefix("engine.")))
     ]
     other_processor = any(line.startswith(f"  engine.{PROCESSOR}") for line in differences)
-    if catalog is not None and catalog.digest != known["catalog_digest"]:
+    changed = catalog is not None and catalog.digest != known["catalog_digest"]
+    if catalog is not None and changed:
         changes = _changes(store, known, catalog)
         differences.append(f"  photographs were added, removed or changed: {changes}")
     if differences:
@@ -119,6 +124,7 @@ def check_identity(
             f"{store.url} holds another dataset:\n"
             + "\n".join(differences)
             + "\nRepeat the root's own settings to resume it, or name a new --out folder."
+            + _OTHER_PHOTOGRAPHS * changed
             + _ON_ANOTHER_PROCESSOR * other_processor
         )
 
