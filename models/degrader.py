@@ -7,8 +7,8 @@ encoding processes stay light.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,16 +22,21 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """What to paint on one clean image. Everything random about it is in `seed`."""
+    """What to do to one image. Everything random about it is in `seed`."""
 
     degradation: str
-    """A key of `gends.models.degradations.DEGRADATIONS`."""
-    mu: float
-    """Wanted mean of |lq - gt|, RGB in [0, 1]."""
-    sigma: float
-    """Wanted population standard deviation of |lq - gt|, RGB in [0, 1]."""
+    """What the engine knows it by: a key of `gends.models.degradations.DEGRADATIONS`, or of
+    `gends.models.parametric.OPERATIONS`."""
+    mu: float | None = None
+    """Wanted mean of |lq - gt|, RGB in [0, 1]; None where `strength` is given."""
+    sigma: float | None = None
+    """Wanted population standard deviation of |lq - gt|, RGB in [0, 1]; None: any."""
     seed: int
     """Unsigned 64-bit; equal instructions on equal images give equal bytes."""
+    strength: float | None = None
+    """Of an operation, in [0, 1], instead of a severity."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Of an operation: those that are given, and so not drawn."""
     caption: str | None = None
     """Description of the clean image, put before the degradation's phrase."""
 
@@ -44,8 +49,9 @@ class Degraded:
     gt: Image
     target_kind: TargetKind
     scm_applied: bool
-    recipe: list[dict[str, Any]] | None = None
-    """Ordered operations as JSON values {op, version, parameters, seed}; None where learnt."""
+    step: dict[str, Any] = field(default_factory=dict)
+    """What the engine knows about how it was made, as JSON values: of an operation its version and
+    parameters, which are enough to make it again."""
     note: str | None = None
     """What was out of the ordinary about making it; the manifest records it."""
 

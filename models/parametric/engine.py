@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
 from gends.models.degrader import Degraded, Image, Instruction
-from gends.models.parametric.haze import HAZE
-from gends.models.parametric.low_light import LOW_LIGHT
-from gends.models.parametric.motion_blur import MOTION_BLUR
+from gends.models.parametric.catalog import OPERATIONS, operation_named
 from gends.models.parametric.operation import Operation, Parameters
-from gends.models.parametric.rain import RAIN
-from gends.models.parametric.raindrop import RAINDROP
-from gends.models.parametric.snow import SNOW
-from gends.models.parametric.solver import Solution, solve
-from gends.models.pixels import Photo, to_float, to_uint8
-
-OPERATIONS: dict[str, Operation] = {
-    o.degradation: o for o in (HAZE, RAIN, SNOW, MOTION_BLUR, LOW_LIGHT, RAINDROP)
-}
+from gends.models.parametric.solver import Solution, rendered, solve
+from gends.models.pixels import Photo, to_float
 
 MU_TOLERANCE = 0.7 / 128 / 4
 """A quarter of a severity profile's bin: the requested bin is hit with room to spare."""
@@ -66,7 +57,7 @@ class ParametricDegrader:
 
     def fingerprint(self) -> dict[str, str]:
         """Versions of the operations and of the libraries whose arithmetic they use."""
-        versions = {f"operation.{o.degradation}": str(o.version) for o in OPERATIONS.values()}
+        versions = {f"operation.{o.name}": str(o.version) for o in OPERATIONS.values()}
         return {
             "engine": self.engine,
             "candidates": str(self.candidates),
@@ -87,33 +78,36 @@ class ParametricDegrader:
         ]
 
     def _degrade(self, clean: Image, photo: Photo, wanted: Instruction) -> Degraded:
-        operation = _operation(wanted.degradation)
+        operation = operation_named(wanted.degradation)
+        if wanted.strength is not None:
+            drawn = self._drawn(operation, wanted, 0)
+            render = operation.renderer(photo, *drawn)
+            return _made(clean, operation, *drawn, rendered(render, clean, wanted.strength))
+        if wanted.mu is None:
+            raise ValueError(f"{wanted.degradation}: neither a strength nor a severity is wanted")
         best: tuple[float, Solution, Parameters, int] | None = None
         for candidate in range(max(self.candidates, TRIES)):
-            if candidate >= self.candidates and best and _missed(best[1], wanted) == 0:
+            if candidate >= self.candidates and best and _missed(best[1], wanted.mu) == 0:
                 break
-            rng = np.random.default_rng((wanted.seed, candidate))
-            parameters, seed = self._parameters(operation, rng), int(rng.integers(2**63))
-            render = operation.prepare(photo, parameters, seed)
+            parameters, seed = self._drawn(operation, wanted, candidate)
+            render = operation.renderer(photo, parameters, seed)
             solution = solve(render, clean, wanted.mu, tolerance=_tolerance(wanted.mu))
-            distance = _distance(solution, wanted)
+            distance = _distance(solution, wanted.mu, wanted.sigma)
             if best is None or distance < best[0]:
                 best = distance, solution, parameters, seed
             if distance <= SIGMA_TOLERANCE:
                 break
         assert best is not None
         _, solution, parameters, seed = best
-        step = {
-            "op": operation.degradation,
-            "version": operation.version,
-            "parameters": {**parameters, "strength": solution.strength},
-            "seed": seed,
-            "mu": round(solution.mu, 6),
-            "sigma": round(solution.sigma, 6),
-        }
-        return Degraded(
-            lq=solution.lq, gt=clean, target_kind="clean", scm_applied=False, recipe=[step]
-        )
+        return _made(clean, operation, parameters, seed, solution)
+
+    def _drawn(
+        self, operation: Operation, wanted: Instruction, candidate: int
+    ) -> tuple[Parameters, int]:
+        """Parameters, those that are given in their place, and the seed of the random fields."""
+        rng = np.random.default_rng((wanted.seed, candidate))
+        parameters = self._parameters(operation, rng)
+        return {**parameters, **wanted.parameters}, int(rng.integers(2**63))
 
     def _parameters(self, operation: Operation, rng: np.random.Generator) -> Parameters:
         if not self.variants:
@@ -122,32 +116,34 @@ class ParametricDegrader:
         return operation.draw(np.random.default_rng((VARIANTS, variant)))
 
 
-def replay(recipe: Sequence[dict[str, Any]], image: Image) -> Image:
-    """Apply a stored recipe to any image: the same bytes for the same image.
+def _made(
+    clean: Image, operation: Operation, parameters: Parameters, seed: int, solution: Solution
+) -> Degraded:
+    step = {
+        "op": operation.name,
+        "version": operation.version,
+        "parameters": {**parameters, "strength": solution.strength},
+        "seed": seed,
+    }
+    return Degraded(lq=solution.lq, gt=clean, target_kind="clean", scm_applied=False, step=step)
 
-    Raises ValueError for an operation or a version of one that this installation does not have.
+
+def replay(step: Mapping[str, Any], image: Image) -> Image:
+    """Apply a stored step of an operation to any image: the same bytes for the same image.
+
+    Raises:
+        ValueError: this installation does not have the operation, or that version of it.
     """
-    photo = to_float(image)
-    for step in recipe:
-        operation = _operation(step["op"])
-        if step["version"] != operation.version:
-            raise ValueError(
-                f"the recipe was made by version {step['version']} of {step['op']}, here is "
-                f"version {operation.version}: install the release of gends that made the recipe"
-            )
-        parameters = dict(step["parameters"])
-        strength = parameters.pop("strength")
-        photo = operation.apply(photo, parameters, strength, step["seed"])
-    return to_uint8(photo)
-
-
-def _operation(degradation: str) -> Operation:
-    if degradation not in OPERATIONS:
+    operation = operation_named(step["op"])
+    if step["version"] != operation.version:
         raise ValueError(
-            f"no physical formula for degradation {degradation!r}; there is one for "
-            f"{', '.join(OPERATIONS)}"
+            f"the step was made by version {step['version']} of {step['op']}, here is version "
+            f"{operation.version}: install the release of gends that made it"
         )
-    return OPERATIONS[degradation]
+    parameters = dict(step["parameters"])
+    strength = parameters.pop("strength")
+    render = operation.renderer(to_float(image), parameters, step["seed"])
+    return rendered(render, image, strength).lq
 
 
 def _tolerance(mu: float) -> float:
@@ -155,11 +151,12 @@ def _tolerance(mu: float) -> float:
     return max(5e-4, min(MU_TOLERANCE, 0.03 * mu))
 
 
-def _distance(solution: Solution, wanted: Instruction) -> float:
+def _distance(solution: Solution, mu: float, sigma: float | None) -> float:
     """Error of sigma; a missed mu weighs so much more that it decides alone."""
-    return abs(solution.sigma - wanted.sigma) + 1000 * _missed(solution, wanted)
+    error = 0.0 if sigma is None else abs(solution.sigma - sigma)
+    return error + 1000 * _missed(solution, mu)
 
 
-def _missed(solution: Solution, wanted: Instruction) -> float:
+def _missed(solution: Solution, mu: float) -> float:
     """By how much mu lies outside the bin around the wanted one."""
-    return max(0.0, abs(solution.mu - wanted.mu) - MU_BIN)
+    return max(0.0, abs(solution.mu - mu) - MU_BIN)

@@ -42,7 +42,7 @@ def solve(render: Renderer, gt: Image, mu: float, *, tolerance: float) -> Soluti
     below, above = -mu, float("inf")
     strength, side = 0.5, 0
     for evaluation in range(EVALUATIONS):
-        tried = _rendered(render, gt, round(strength, DIGITS))
+        tried = rendered(render, gt, round(strength, DIGITS))
         error = tried.mu - mu
         best = min(best, tried, key=lambda s: abs(s.mu - mu))
         if abs(best.mu - mu) <= tolerance or (tried.strength == 1.0 and error < 0):
@@ -60,7 +60,8 @@ def solve(render: Renderer, gt: Image, mu: float, *, tolerance: float) -> Soluti
     return best
 
 
-def _rendered(render: Renderer, gt: Image, strength: float) -> Solution:
+def rendered(render: Renderer, gt: Image, strength: float) -> Solution:
+    """The picture of one strength; at 0 it is `gt` itself, bit for bit."""
     lq = to_uint8(render(strength))
     # Both norms are sums of small integers, exact in double precision.
     mean = cv2.norm(lq, gt, cv2.NORM_L1) / gt.size / 255

@@ -62,7 +62,7 @@ def judged_row(
         "scm_applied": pair.scm_applied,
         "mu": float32(verdict.severity.mu),
         "sigma": float32(verdict.severity.sigma),
-        "recipe": None if pair.recipe is None else json.dumps(pair.recipe, sort_keys=True),
+        "recipe": json.dumps([pair.step], sort_keys=True) if pair.step else None,
         "width": width,
         "height": height,
         "metrics": sorted((name, float32(value)) for name, value in verdict.metrics.items()),

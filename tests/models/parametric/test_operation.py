@@ -1,16 +1,17 @@
-"""What holds for all six operations."""
+"""What holds for every operation."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import cv2
 import numpy as np
 import pytest
 
 from gends.models.degradations import DEGRADATIONS
-from gends.models.parametric.engine import OPERATIONS
-from gends.models.parametric.operation import Operation
+from gends.models.parametric.catalog import OPERATIONS
+from gends.models.parametric.operation import STAGES, Operation
 from gends.models.pixels import Photo, to_uint8
 
 SEEDS = range(12)
@@ -21,9 +22,34 @@ def operation(request: pytest.FixtureRequest) -> Operation:
     return OPERATIONS[request.param]
 
 
-def test_there_is_one_operation_for_every_degradation():
-    assert set(OPERATIONS) == set(DEGRADATIONS)
-    assert all(name == operation.degradation for name, operation in OPERATIONS.items())
+def test_every_degradation_of_the_model_has_an_operation():
+    assert set(OPERATIONS) >= set(DEGRADATIONS)
+
+
+def test_names_and_labels_are_each_used_once():
+    assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in OPERATIONS)
+    labels = [operation.label for operation in OPERATIONS.values()]
+    assert len(set(labels)) == len(labels)
+    assert min(labels) >= 1
+    assert max(labels) < 255
+
+
+def test_operations_are_listed_in_the_order_of_their_stages():
+    order = [STAGES.index(operation.stage) for operation in OPERATIONS.values()]
+    assert order == sorted(order)
+
+
+def test_what_is_drawn_is_declared_and_in_range(operation: Operation):
+    for seed in range(100):
+        drawn = operation.draw(np.random.default_rng(seed))
+        assert list(drawn) == list(operation.parameters)
+        for name, value in drawn.items():
+            operation.parameters[name].check(name, value)
+
+
+def test_the_usual_strengths_are_a_range(operation: Operation):
+    mild, severe = operation.usual
+    assert 0 < mild < severe <= 1
 
 
 def test_strength_zero_gives_the_image_back(operation: Operation, photo: Photo):
@@ -35,7 +61,7 @@ def test_strength_zero_gives_the_image_back(operation: Operation, photo: Photo):
 
 def test_severity_does_not_fall_as_strength_rises(operation: Operation, photo: Photo):
     for seed in SEEDS:
-        render = operation.prepare(photo, operation.draw(np.random.default_rng(seed)), seed)
+        render = operation.renderer(photo, operation.draw(np.random.default_rng(seed)), seed)
         severities = [np.abs(render(s) - photo).mean() for s in np.linspace(0, 1, 21)]
         assert np.diff(severities).min() > -5e-4
         assert severities[-1] > 0.01
@@ -43,7 +69,7 @@ def test_severity_does_not_fall_as_strength_rises(operation: Operation, photo: P
 
 def test_severity_has_no_jumps(operation: Operation, photo: Photo):
     for seed in SEEDS:
-        render = operation.prepare(photo, operation.draw(np.random.default_rng(seed)), seed)
+        render = operation.renderer(photo, operation.draw(np.random.default_rng(seed)), seed)
         near = [float(np.abs(render(s) - photo).mean()) for s in (0.4, 0.4005, 0.401)]
         assert np.abs(np.diff(near)).max() < 0.7 / 128 / 2
 

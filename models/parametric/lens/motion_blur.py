@@ -106,4 +106,15 @@ def _spectra(linear: Photo, margin: int) -> list[Plane]:
     return [spectrum(np.asarray(channel, np.float32)) for channel in cv2.split(padded)]
 
 
-MOTION_BLUR = Operation(degradation="motion_blur", version=VERSION, draw=draw, prepare=prepare)
+MOTION_BLUR = Operation(
+    name="motion_blur",
+    label=4,
+    version=VERSION,
+    stage="lens",
+    summary="the trace of a moving camera",
+    source="I = K ∗ J in linear light (GoPro, CVPR 2017)",
+    parameters={},
+    draw=draw,
+    prepare=prepare,
+    usual=(0.1, 1.0),
+)

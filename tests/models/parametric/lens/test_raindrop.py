@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.raindrop import RAINDROP, Drops, lay, refract
+from gends.models.parametric.lens.raindrop import RAINDROP, Drops, lay, refract
 from gends.models.pixels import Photo
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gends.models.parametric.motion_blur import MOTION_BLUR, path, trace
+from gends.models.parametric.lens.motion_blur import MOTION_BLUR, path, trace
 from gends.models.pixels import Photo
 
 

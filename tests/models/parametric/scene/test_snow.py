@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.snow import SNOW
+from gends.models.parametric.scene.snow import SNOW
 from gends.models.pixels import Photo
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, log_uniform, uniform
-from gends.models.parametric.noise import plasma
+from gends.models.parametric.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.tone import GAMMA, compress, decode, encode, expand
 from gends.models.pixels import Photo
@@ -89,4 +89,15 @@ def _deviation(linear: Photo, parameters: Parameters) -> Photo:
     return np.asarray(np.sqrt(variance) * slope)
 
 
-LOW_LIGHT = Operation(degradation="low_light", version=VERSION, draw=draw, prepare=prepare)
+LOW_LIGHT = Operation(
+    name="low_light",
+    label=5,
+    version=VERSION,
+    stage="sensor",
+    summary="less exposure, a steeper tone curve, noise",
+    source="I = clip(s·(a·J)^g + n) (LLNet, MBLLEN)",
+    parameters={},
+    draw=draw,
+    prepare=prepare,
+    usual=(0.1, 1.0),
+)

@@ -211,4 +211,16 @@ def _planes(
     )
 
 
-RAINDROP = Operation(degradation="raindrop", version=VERSION, draw=draw, prepare=prepare)
+RAINDROP = Operation(
+    name="raindrop",
+    label=6,
+    version=VERSION,
+    stage="lens",
+    summary="drops on the glass that refract the scene",
+    source="I = (1 − α)·J + α·D (Qian et al., CVPR 2018)",
+    parameters={},
+    draw=draw,
+    prepare=prepare,
+    usual=(0.1, 1.0),
+    is_local=True,
+)

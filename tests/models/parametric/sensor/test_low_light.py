@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gends.models.parametric.low_light import LOW_LIGHT
+from gends.models.parametric.sensor.low_light import LOW_LIGHT
 from gends.models.pixels import Photo
 
 PARAMETERS = {

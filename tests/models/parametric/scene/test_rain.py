@@ -6,7 +6,7 @@ import pytest
 
 from gends.models.parametric.operation import Parameters
 from gends.models.parametric.particles import scatter, streak
-from gends.models.parametric.rain import RAIN
+from gends.models.parametric.scene.rain import RAIN
 from gends.models.pixels import Photo
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gends.models.parametric.depth import pseudo_depth
 from gends.models.parametric.draw import chance, uniform
-from gends.models.parametric.noise import plasma
+from gends.models.parametric.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.pixels import Photo
 
@@ -62,4 +62,15 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     return render
 
 
-HAZE = Operation(degradation="haze", version=VERSION, draw=draw, prepare=prepare)
+HAZE = Operation(
+    name="haze",
+    label=1,
+    version=VERSION,
+    stage="scene",
+    summary="light scattered by the air into the line of sight",
+    source="I = J·t + A·(1 − t), t = exp(−β·d) (RESIDE, arXiv 1712.04143)",
+    parameters={},
+    draw=draw,
+    prepare=prepare,
+    usual=(0.1, 1.0),
+)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gends.models.parametric.depth import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
-from gends.models.parametric.noise import plasma
+from gends.models.parametric.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.particles import scatter, streak
 from gends.models.pixels import Photo, Plane
@@ -94,4 +94,15 @@ def _clear(fields: list[Plane], strength: float, opacity: float) -> Plane:
     return clear
 
 
-RAIN = Operation(degradation="rain", version=VERSION, draw=draw, prepare=prepare)
+RAIN = Operation(
+    name="rain",
+    label=2,
+    version=VERSION,
+    stage="scene",
+    summary="streaks of falling drops, and the veil of the far ones",
+    source="streaks as rain generators make them; veil of Li et al., CVPR 2019",
+    parameters={},
+    draw=draw,
+    prepare=prepare,
+    usual=(0.1, 1.0),
+)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gends.models.parametric.depth import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
-from gends.models.parametric.noise import plasma
+from gends.models.parametric.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.particles import disc, scatter, streak
 from gends.models.pixels import Photo, Plane
@@ -114,4 +114,15 @@ def _clear(fields: list[Plane], opacities: list[np.float32], strength: float) ->
     return clear
 
 
-SNOW = Operation(degradation="snow", version=VERSION, draw=draw, prepare=prepare)
+SNOW = Operation(
+    name="snow",
+    label=3,
+    version=VERSION,
+    stage="scene",
+    summary="flakes at several depths, and the veil of the far ones",
+    source="I = α·z + J·(1 − α) (Snow100K, arXiv 1708.04512)",
+    parameters={},
+    draw=draw,
+    prepare=prepare,
+    usual=(0.1, 1.0),
+)

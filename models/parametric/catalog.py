@@ -1,0 +1,39 @@
+"""All operations there are, in the order in which light meets them on its way to the file."""
+
+from __future__ import annotations
+
+from gends.models.parametric.lens.motion_blur import MOTION_BLUR
+from gends.models.parametric.lens.raindrop import RAINDROP
+from gends.models.parametric.operation import Operation
+from gends.models.parametric.scene.haze import HAZE
+from gends.models.parametric.scene.rain import RAIN
+from gends.models.parametric.scene.snow import SNOW
+from gends.models.parametric.sensor.low_light import LOW_LIGHT
+
+OPERATIONS: dict[str, Operation] = {
+    o.name: o
+    for o in (
+        # scene
+        HAZE,
+        RAIN,
+        SNOW,
+        # lens
+        RAINDROP,
+        MOTION_BLUR,
+        # sensor
+        LOW_LIGHT,
+        # coding
+    )
+}
+"""By name; their order is the canonical order of steps."""
+
+
+def operation_named(name: str) -> Operation:
+    """The operation of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in OPERATIONS:
+        raise ValueError(f"there is no operation {name!r}; there are {', '.join(OPERATIONS)}")
+    return OPERATIONS[name]

@@ -1,0 +1,1 @@
+"""What happens to the finished picture: screens, resizing, quantization, compression."""

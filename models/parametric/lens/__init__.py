@@ -1,0 +1,1 @@
+"""What the lens and its movement do: drops, dirt, flare, blur, aberration."""

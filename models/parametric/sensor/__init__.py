@@ -1,0 +1,1 @@
+"""What the sensor does: exposure, noise, banding."""
