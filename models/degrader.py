@@ -37,6 +37,9 @@ class Instruction:
     """Of an operation, in [0, 1], instead of a severity."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Of an operation: those that are given, and so not drawn."""
+    made: Mapping[str, Any] | None = None
+    """Of an operation: the step of another image, `Degraded.step`, that is to be made again on this
+    one, whatever severity it has here."""
     caption: str | None = None
     """Description of the clean image, put before the degradation's phrase."""
 

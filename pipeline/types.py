@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gends.models.degrader import Image, Instruction
+from gends.models.regions import RegionMap
 from gends.pictures.formats import SUFFIXES
+from gends.pipeline.seeds import draw_seed
 
 IMAGE_SUFFIXES = SUFFIXES
 """Files that end so are taken for photographs."""
@@ -73,26 +77,83 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """How a picture is mirrored and turned after it was cut."""
+
+    flip: bool
+    """Left and right change places, before the turn."""
+    turns: int
+    """Quarter turns against the clock, 0 to 3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a recipe as it was planned: an operation, or a kind that the model paints."""
+
+    op: str
+    engine: str
+    mu: float | None = None
+    """Wanted mean of |output - input| of the step; None where a strength is given."""
+    sigma: float | None = None
+    severity_dataset: str | None = None
+    """Whose severities mu and sigma were drawn from."""
+    random_sampled: bool | None = None
+    """Whether they were drawn evenly over all that the profile has."""
+    strength: float | None = None
+    """Of an operation, in [0, 1]."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Of an operation: those that the configuration gives; the others follow from the seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One pair to be made. Everything random about it was drawn when it was planned."""
 
     key: str
     degradation: str
-    mu: float
-    sigma: float
-    severity_dataset: str
-    random_sampled: bool
+    """Label of the pair: the name of its mixture."""
+    recipes: tuple[tuple[Step, ...], ...]
+    """The steps of each region, in order; most often there is one region, the whole picture."""
     seeds: tuple[int, ...]
     """Noise seed of each attempt: the first, then one for every redraw that is allowed."""
+    regions: RegionMap | None = None
+    """Which recipe is where; None: there is one, and it is everywhere."""
 
-    def instruction(self, attempt: int, caption: str | None) -> Instruction:
-        """What the engine is told on the given attempt (0 is the first)."""
+    @property
+    def only_step(self) -> Step | None:
+        """The step of a pair that has no other, and no regions."""
+        single = self.regions is None and len(self.recipes[0]) == 1
+        return self.recipes[0][0] if single else None
+
+    @property
+    def engine(self) -> str:
+        """Names of the engines that take part, in order, with + between them."""
+        names = (step.engine for steps in self.recipes for step in steps)
+        return "+".join(dict.fromkeys(names)) or "none"
+
+    @property
+    def steps(self) -> str:
+        """Names of the steps in order, with + between them and | between regions."""
+        return "|".join("+".join(step.op for step in steps) for steps in self.recipes)
+
+    def step_seed(self, attempt: int, region: int, number: int) -> int:
+        """Seed of one step on the given attempt (0 is the first)."""
+        seed = self.seeds[attempt]
+        return seed if (region, number) == (0, 0) else draw_seed(seed, "step", region, number)
+
+    def instruction(
+        self, attempt: int, region: int, number: int, caption: str | None
+    ) -> Instruction:
+        """What the engine of one step is told on the given attempt."""
+        step = self.recipes[region][number]
         return Instruction(
-            degradation=self.degradation,
-            mu=self.mu,
-            sigma=self.sigma,
-            seed=self.seeds[attempt],
+            degradation=step.op,
+            mu=step.mu,
+            sigma=step.sigma,
+            seed=self.step_seed(attempt, region, number),
             caption=caption,
+            strength=step.strength,
+            parameters=step.parameters,
         )
 
 
@@ -104,6 +165,8 @@ class View:
     crop: Crop | None
     """None: the whole photograph, cut or squashed to a square as configured."""
     requests: tuple[Request, ...]
+    move: Move | None = None
+    """None: neither mirrored nor turned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

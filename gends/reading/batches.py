@@ -21,7 +21,7 @@ from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
 from gends.models.degrader import Image
 from gends.pipeline.format.damage import PairError
-from gends.pipeline.reading.reader import PARTS
+from gends.pipeline.reading.reader import PAIR
 from gends.reading.growing_stream import GrowingStream
 from gends.reading.items import Items
 from gends.reading.order import Indices
@@ -192,7 +192,7 @@ def _assembled(
         return batch
     batch.names = {name: [item[name] for item in found] for name in NAMES}
     first = items.preset.is_tensor
-    batch.pictures = _stacked([[item[part] for item in found] for part in PARTS], first)
+    batch.pictures = _stacked([[item[part] for item in found] for part in PAIR], first)
     if items.preset.view is not None:
         batch.views = _stacked([[item["view"] for item in found]], first)[0]
     return batch

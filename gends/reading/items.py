@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from gends.pipeline.format.damage import DamagedPairWarning, DamageError, PairError
 from gends.pipeline.format.manifest import Row, shard_name
-from gends.pipeline.reading.reader import PARTS, ShardReader, read_pictures
+from gends.pipeline.reading.reader import PAIR, ShardReader, read_pictures
 from gends.pipeline.reading.shard_cache import ShardCache
 from gends.reading.augment import Augment, Move, WithMove
 from gends.reading.presets import Item, preset_of
@@ -92,7 +92,7 @@ class Items:
         item = {**row, "caption": row["caption"] or "", "move": move}
         root = str(self.roots[row["root"]].url).rstrip("/")
         item["path"] = f"{root}/{shard_name(row['shard'])}/{row['key']}"
-        item.update((part, move.turn(pictures[part])) for part in PARTS)
+        item.update((part, move.turn(pictures[part])) for part in PAIR)
         if self.preset.view is not None:
             item["view"] = self.preset.view(np.ascontiguousarray(item["lq"]))
         return item
@@ -143,7 +143,7 @@ class Items:
     def _tensors(self, item: Item) -> Item:
         import torch  # noqa: PLC0415  plain items need none
 
-        pictures = {part: item[part] for part in (*PARTS, "view") if part in item}
+        pictures = {part: item[part] for part in (*PAIR, "view") if part in item}
         channels_first = {
             part: torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
             for part, picture in pictures.items()
@@ -153,4 +153,4 @@ class Items:
 
 def _arrays(item: Item) -> Item:
     """Pictures of their own memory: torch refuses views that count backwards."""
-    return {**item, **{part: np.ascontiguousarray(item[part]) for part in PARTS}}
+    return {**item, **{part: np.ascontiguousarray(item[part]) for part in PAIR}}

@@ -100,7 +100,7 @@ def _drive(
         fail_missing=cluster.fail_missing,
         mixed_processors=mixed,
     )
-    threads, on_gpu = inputs.config.generator.threads, inputs.config.engine == "gendeg"
+    threads, on_gpu = inputs.config.generator.threads, "gendeg" in inputs.config.engines
     with contextlib.ExitStack() as stack:
         with alive("starting Ray", PLAIN_SECONDS):
             cluster_of = connect(cluster.address, cluster.workers, threads, on_gpu=on_gpu)

@@ -1,7 +1,8 @@
-"""Make the engine that a configuration names."""
+"""Make the engines that a configuration names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ def check_model(config: BuildConfig) -> None:
     Raises:
         ConfigError: there is no such model.
     """
-    if config.engine != "gendeg":
+    if "gendeg" not in config.engines:
         return
     from gends.models.gendeg.source import locate  # noqa: PLC0415
 
@@ -27,18 +28,30 @@ def check_model(config: BuildConfig) -> None:
         raise ConfigError(f"model {config.model!r}: {error}") from error
 
 
-def make_engine(config: BuildConfig) -> Degrader:
-    """Construct the engine and load its weights, on the GPU when there is one.
+def make_engines(config: BuildConfig) -> dict[str, Degrader]:
+    """Construct the engines and load their weights, on the GPU when there is one.
 
     Raises:
         ConfigError: the model is not there or its files do not fit together.
     """
+    return {name: _make(name, config) for name in config.engines}
+
+
+def fingerprint(engines: Mapping[str, Degrader]) -> dict[str, str]:
+    """Identity of all engines; with several, each one's facts stand under its name."""
+    found = {name: engine.fingerprint() for name, engine in engines.items()}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return {f"{name}.{key}": value for name, facts in found.items() for key, value in facts.items()}
+
+
+def _make(name: str, config: BuildConfig) -> Degrader:
     # Imported where they are used: a parametric build loads neither torch nor diffusers.
-    if config.engine == "dry":
+    if name == "dry":
         from gends.models.dry import DryDegrader  # noqa: PLC0415
 
         return DryDegrader()
-    if config.engine == "parametric":
+    if name == "parametric":
         from gends.models.parametric.engine import ParametricDegrader  # noqa: PLC0415
 
         settings = config.generator

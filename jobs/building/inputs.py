@@ -38,7 +38,7 @@ class Inputs:
 
     def identity(self, engine: dict[str, str] | None) -> dict[str, Any]:
         """Identity of the dataset they make; see `make_identity`."""
-        return make_identity(self.config, self.catalog, self.profile, engine, self.base)
+        return make_identity(self.plan, engine, self.base)
 
     def found(self, store: Store, engine: dict[str, str]) -> None:
         """Write catalog, profile and, last, the identity under a new root."""

@@ -23,7 +23,7 @@ WAY_OUT = (
 
 def uses_torch(config: BuildConfig) -> bool:
     """Whether PyTorch has a say in the bytes of a dataset."""
-    return config.engine == "gendeg" or bool(config.filter.metrics)
+    return "gendeg" in config.engines or bool(config.filter.metrics)
 
 
 def compare(one: Mapping[str, str], other: Mapping[str, str], *, mixed: bool) -> None:

@@ -18,7 +18,6 @@ from ray.exceptions import RayError
 from gends.jobs.building.alone import Alone
 from gends.jobs.building.sameness import check_process
 from gends.jobs.building.tally import UnitReport
-from gends.models.degrader import Degraded
 from gends.pipeline.format.manifest import Row
 from gends.pipeline.keeping.commit import seal, write_unit
 from gends.pipeline.keeping.dataset import open_dataset
@@ -26,6 +25,7 @@ from gends.pipeline.keeping.lease import Lease
 from gends.pipeline.keeping.reopened import close
 from gends.pipeline.keeping.retry import completed
 from gends.pipeline.making import unit as stages
+from gends.pipeline.making.carry_out import Pair
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
 from gends.pipeline.photographs.encoded import read_bytes
@@ -62,7 +62,7 @@ class Context:
 class Drawn:
     """What the engine made of a batch."""
 
-    pairs: list[Degraded]
+    pairs: list[Pair]
     seconds: float
 
 
@@ -82,14 +82,14 @@ def finish_unit(
     context.check_process()
     seconds = drawn.seconds
 
-    def redraw(batch: stages.Batch) -> list[Degraded | Failure]:
+    def redraw(batch: stages.Batch) -> list[Pair | Failure]:
         nonlocal seconds
         again: Drawn = ray.get(worker.degrade.remote(unit, loaded, batch))
         seconds += again.seconds
         return [*again.pairs]
 
     judge = _judge(context.config.filter.model_dump_json())
-    pairs: list[Degraded | Failure] = [*drawn.pairs]
+    pairs: list[Pair | Failure] = [*drawn.pairs]
     rows = stages.finish_unit(unit, loaded, pairs, redraw, judge, context.config)
     return _write(context, unit, loaded, rows, seconds)
 
@@ -106,7 +106,7 @@ def make_carefully(context: Context, unit: WorkUnit, worker: Any, timeout: float
     for _, views in itertools.groupby(unit.views, key=lambda view: view.clean):
         loaded += _load_alone(context, replace(unit, views=tuple(views)), alone)
 
-    def run(batch: stages.Batch) -> list[Degraded | Failure]:
+    def run(batch: stages.Batch) -> list[Pair | Failure]:
         return [_degrade_alone(worker, unit, loaded, batch, r, alone) for r in batch.requests]
 
     judge = _judge(context.config.filter.model_dump_json())
@@ -147,7 +147,7 @@ def _degrade_alone(
     batch: stages.Batch,
     request: tuple[int, Request],
     alone: Alone,
-) -> Degraded | Failure:
+) -> Pair | Failure:
     def call() -> Any:
         # While it starts again a worker refuses calls, and no request is to blame for that.
         _await_return(worker)
@@ -170,7 +170,7 @@ def _await_return(worker: Any) -> None:
 @ray.remote
 def fail_unit(context: Context, unit: WorkUnit, failure: Failure) -> UnitReport:
     """Make a unit durable whose every request failed."""
-    rows = stages.fail_unit(unit, context.config, failure)
+    rows = stages.fail_unit(unit, failure)
     return _write(context, unit, [failure] * len(unit.views), rows)
 
 

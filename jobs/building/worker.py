@@ -1,8 +1,7 @@
-"""The Ray actor that holds the engine, and a unit's way through it."""
+"""The Ray actor that holds the engines, and a unit's way through it."""
 
 from __future__ import annotations
 
-import itertools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -27,25 +26,27 @@ machine's raylet some 3 ms each.
 
 @ray.remote
 class Worker:
-    """Holds the engine and does nothing but run it."""
+    """Holds the engines and does nothing but run them."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._engine: Degrader | None = None
+        self._engines: dict[str, Degrader] = {}
         self._is_checked = False
 
-    def _load(self) -> Degrader:
+    def _load(self) -> dict[str, Degrader]:
         # Not in the constructor: Ray hides what an actor's constructor raises.
-        if self._engine is None:
-            from gends.jobs.building.engines import make_engine  # noqa: PLC0415  keeps torch out of stages
+        if not self._engines:
+            from gends.jobs.building.engines import make_engines  # noqa: PLC0415  keeps torch out of stages
 
-            self._engine = make_engine(self._context.config)
-        return self._engine
+            self._engines = make_engines(self._context.config)
+        return self._engines
 
     def fingerprint(self) -> dict[str, str]:
-        """Identity of the engine, and of the processor that it runs on."""
-        engine = self._load().fingerprint()
-        return with_processor(engine, torch=uses_torch(self._context.config))
+        """Identity of the engines, and of the processor that they run on."""
+        from gends.jobs.building.engines import fingerprint  # noqa: PLC0415
+
+        engines = fingerprint(self._load())
+        return with_processor(engines, torch=uses_torch(self._context.config))
 
     def _check(self) -> None:
         """Ray may have started this process again, on another machine."""
@@ -57,7 +58,7 @@ class Worker:
     def degrade(
         self, unit: WorkUnit, loaded: stages.Loaded, batch: stages.Batch | None = None
     ) -> Drawn:
-        """Run the engine on a batch; None is the unit's first."""
+        """Make the pairs of a batch; None is the unit's first."""
         self._check()
         start = time.monotonic()
         if batch is None:
@@ -65,9 +66,7 @@ class Worker:
             batch = stages.first_batch(unit, loaded)
         for _, request in batch.requests:
             fault_point(f"degrade.{request.key}")
-        cleans, instructions = stages.engine_arguments(unit, loaded, batch)
-        made = self._load().degrade(cleans, instructions) if cleans else []
-        pairs = list(itertools.chain.from_iterable(made))
+        pairs = stages.make_batch(self._load(), unit, loaded, batch, self._context.config)
         return Drawn(pairs=pairs, seconds=time.monotonic() - start)
 
 

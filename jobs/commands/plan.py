@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from gends.jobs.building.engines import check_model, make_engine
+from gends.jobs.building.engines import check_model, make_engines
 from gends.jobs.building.inputs import Inputs, gather
 from gends.jobs.cluster.cpus import available_cpus
 from gends.jobs.console.alive import alive
@@ -23,6 +23,7 @@ from gends.jobs.console.streams import print_result
 from gends.jobs.options.config import ConfigCommand, config_options, nested
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
+from gends.pipeline.making.row import BYTES
 from gends.pipeline.photographs.neighbours import Neighbours
 from gends.pipeline.planning.config_file import load_config
 from gends.pipeline.types import CleanImage, Failure, Picture, Request, View, WorkUnit
@@ -82,11 +83,10 @@ def count(inputs: Inputs) -> dict[str, Any]:
     plan = inputs.plan
     images: Counter[str] = Counter()
     requests: Counter[str] = Counter()
-    for clean in plan.catalog.rows(0, len(plan.catalog)):
+    for number, clean in enumerate(plan.catalog.rows(0, len(plan.catalog))):
         images["duplicates"] += clean.duplicate_of is not None
         images["unusable"] += clean.problem is not None or _is_gone(clean, inputs.base)
-        for name in plan.degradations(clean):
-            requests[name] += plan.config.replicas
+        requests += plan.labels(number, clean)
     return {
         "images": len(plan.catalog),
         "duplicates": images["duplicates"],
@@ -115,12 +115,12 @@ def measure(inputs: Inputs, judge: Judge, requests: int, workers: int) -> dict[s
             "trial": f"none of the first {len(failures)} photographs can be used",
             "trial_failures": [f"{one.code}: {one.detail}" for one in failures[:MOST_FAILURES]],
         }
-    engine = make_engine(inputs.config)
+    engines = make_engines(inputs.config)
     unit = WorkUnit(shard=0, index=0, views=tuple(views))
     start = time.perf_counter()
-    rows = make_unit(unit, loaded, engine, judge, inputs.config.model_copy(update={"redraws": 0}))
+    rows = make_unit(unit, loaded, engines, judge, inputs.config.model_copy(update={"redraws": 0}))
     seconds = (time.perf_counter() - start) / len(rows)
-    sizes = [len(row["gt_bytes"]) + len(row["lq_bytes"]) for row in rows if row["gt_bytes"]]
+    sizes = [sum(len(row[name] or b"") for name in BYTES) for row in rows if row["gt_bytes"]]
     size = sum(sizes) / len(sizes) if sizes else None
     return {
         "trial_pairs": len(rows),
@@ -137,8 +137,8 @@ def _trial(inputs: Inputs) -> tuple[list[View], list[Picture], list[Failure]]:
     """Views of the first photographs that can be used, loaded; and what is wrong with others."""
     plan, views, loaded, failures = inputs.plan, list[View](), list[Picture](), list[Failure]()
     near = Neighbours(inputs.catalog.there, inputs.base)
-    for clean in plan.catalog.rows(0, 100):
-        for view in plan.views(clean):
+    for number, clean in enumerate(plan.catalog.rows(0, 100)):
+        for view in plan.views(number, clean):
             (picture,) = load_views([view], inputs.base, inputs.config, near)
             if isinstance(picture, Picture):
                 views.append(replace(view, requests=_one_of_each(view)))

@@ -17,6 +17,8 @@ from gends.pipeline.planning.config import BuildConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+FILE_ONLY = {"mixtures"}
+"""Fields that a flag cannot hold."""
 SHORT_SECTIONS = {"generator"}
 """Sections whose fields are flags without the section's name."""
 METAVARS = {
@@ -99,6 +101,8 @@ def _leaves(
     model: type[BaseModel], prefix: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     for name, field in model.model_fields.items():
+        if name in FILE_ONLY:
+            continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _leaves(field.annotation, (*prefix, name))
         else:

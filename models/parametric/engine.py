@@ -78,6 +78,8 @@ class ParametricDegrader:
         ]
 
     def _degrade(self, clean: Image, photo: Photo, wanted: Instruction) -> Degraded:
+        if wanted.made is not None:
+            return _again(clean, wanted.made)
         operation = operation_named(wanted.degradation)
         if wanted.strength is not None:
             drawn = self._drawn(operation, wanted, 0)
@@ -126,6 +128,11 @@ def _made(
         "seed": seed,
     }
     return Degraded(lq=solution.lq, gt=clean, target_kind="clean", scm_applied=False, step=step)
+
+
+def _again(clean: Image, step: Mapping[str, Any]) -> Degraded:
+    lq = replay(step, clean)
+    return Degraded(lq=lq, gt=clean, target_kind="clean", scm_applied=False, step=dict(step))
 
 
 def replay(step: Mapping[str, Any], image: Image) -> Image:

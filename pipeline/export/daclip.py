@@ -15,7 +15,7 @@ import fpng
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.export.vocabulary import DACLIP_WORDS
 from gends.pipeline.format.decode import decode
-from gends.pipeline.reading.reader import PARTS
+from gends.pipeline.reading.reader import PAIR
 
 READABLE = ("png", "jpg")
 """Suffixes that its listing of folders knows; the others are re-encoded as PNG, without loss."""
@@ -64,7 +64,7 @@ def plain(caption: str) -> str:
 def _write(pair: Pair, folder: Path, place: str) -> str:
     readable = pair.suffix in READABLE
     name = f"{pair.key}.{pair.suffix if readable else 'png'}"
-    for part, shown in zip(PARTS, ("GT", "LQ"), strict=True):
+    for part, shown in zip(PAIR, ("GT", "LQ"), strict=True):
         data = getattr(pair, part)
         path = folder / place / shown / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.reading.reader import PARTS
+from gends.pipeline.reading.reader import PAIR
 
 HEADER = ("image", "conditioning_image")
 """Clean, degraded. Its code takes the columns by position too, so their order counts; the example
@@ -31,7 +31,7 @@ def write_diffplugin(pairs: Iterable[Pair], folder: Path, out: Path) -> list[str
                 lists[task] = csv.writer(file, lineterminator="\n")
                 lists[task].writerow(HEADER)
             paths = []
-            for part, shown in zip(PARTS, ("GT", "input"), strict=True):
+            for part, shown in zip(PAIR, ("GT", "input"), strict=True):
                 path = f"{task}/{shown}/{pair.key}.{pair.suffix}"
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(getattr(pair, part))

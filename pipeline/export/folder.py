@@ -10,7 +10,7 @@ from typing import IO
 
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.format.manifest import member_json
-from gends.pipeline.reading.reader import PARTS
+from gends.pipeline.reading.reader import PAIR
 
 METADATA_NAME = "metadata.jsonl"
 SIZES_NAME = "meta_info.txt"
@@ -31,8 +31,8 @@ def write_folder(pairs: Iterable[Pair], folder: Path, out: Path) -> list[str]:
             if pair.degradation not in sizes:
                 sizes[pair.degradation] = files.enter_context(_begin(folder / pair.degradation))
             name = f"{pair.key}.{pair.suffix}"
-            paths = {part: f"{pair.degradation}/{part}/{name}" for part in PARTS}
-            for part in PARTS:
+            paths = {part: f"{pair.degradation}/{part}/{name}" for part in PAIR}
+            for part in PAIR:
                 (folder / paths[part]).write_bytes(getattr(pair, part))
             facts = paths | json.loads(member_json(pair.row))
             metadata.write(json.dumps(facts, ensure_ascii=False).encode() + b"\n")
@@ -41,7 +41,7 @@ def write_folder(pairs: Iterable[Pair], folder: Path, out: Path) -> list[str]:
 
 
 def _begin(folder: Path) -> IO[str]:
-    for part in PARTS:
+    for part in PAIR:
         (folder / part).mkdir(parents=True)
     return open(folder / SIZES_NAME, "w", encoding="ascii")
 

@@ -17,7 +17,7 @@ import yaml
 
 from gends.pipeline.export.pair import Pair
 from gends.pipeline.format.manifest import RANGES, SCHEMA, member_json
-from gends.pipeline.reading.reader import PARTS
+from gends.pipeline.reading.reader import PAIR
 
 FILE_BYTES = 500_000_000
 """Of pictures in one file: what the hub recommends."""
@@ -108,7 +108,7 @@ class _Split:
 
 
 def _schema() -> pa.Schema:
-    fields = [pa.field(part, _PICTURE) for part in reversed(PARTS)]
+    fields = [pa.field(part, _PICTURE) for part in reversed(PAIR)]
     fields += [
         pa.field("metrics", pa.string()) if field.name == "metrics" else field for field in FACTS
     ]
@@ -129,7 +129,7 @@ def _dtype(kind: pa.DataType) -> str:
 def _row(pair: Pair) -> dict[str, Any]:
     row = {field.name: pair.row[field.name] for field in FACTS}
     row["metrics"] = json.dumps(json.loads(member_json(pair.row))["metrics"])
-    for part in PARTS:
+    for part in PAIR:
         name = f"{pair.key}.{part}.{pair.suffix}"
         row[part] = {"bytes": getattr(pair, part), "path": name}
     return row

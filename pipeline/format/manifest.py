@@ -18,14 +18,17 @@ from gends.pipeline.format.damage import DamageError
 from gends.pipeline.names import printable
 from gends.pipeline.storage.store import StorageError, Store, usable
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 STATUSES = ("accepted", "rejected", "failed")
 METADATA_KEYS = frozenset(
     ("format_version", "shard_size", "shard_blake3", "config_digest", "content_blake3", *STATUSES)
 )
 """Key-value metadata of every manifest file; under each status, the number of its rows."""
-RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")
+PARTS = ("gt", "lq", "mask", "bits", "ground", "ground_lq")
+"""Pictures of a pair, each a member of its shard; all but the first two may be missing."""
+RANGES = tuple(f"{part}_{what}" for part in PARTS for what in ("offset", "size"))
 """Columns that only the shard's tar can fill in."""
+CHECKSUMS = tuple(f"{part}_blake3" for part in PARTS)
 MOST_ROWS, MOST_BYTES = 1 << 24, 1 << 31
 """Of one manifest: a few bytes may claim to unfold into more than any memory."""
 
@@ -44,7 +47,9 @@ SCHEMA = pa.schema(
         ("source_degradation", pa.string()),
         ("source_blake3", pa.string()),
         ("split", pa.string()),
+        ("view", pa.string()),
         ("degradation", pa.string()),
+        ("steps", pa.string()),
         ("engine", pa.string()),
         ("target_kind", pa.string()),
         ("scm_applied", pa.bool_()),
@@ -60,8 +65,7 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("metrics", pa.map_(pa.string(), pa.float32())),
         *((name, pa.int64()) for name in RANGES),
-        ("gt_blake3", pa.string()),
-        ("lq_blake3", pa.string()),
+        *((name, pa.string()) for name in CHECKSUMS),
         ("caption", pa.string()),
     ]
 )
@@ -91,6 +95,11 @@ def float32(value: float) -> float:
 def manifest_name(shard: int) -> str:
     """Name of a shard's manifest under the root."""
     return f"manifest/{shard:06d}.parquet"
+
+
+def member_suffix(part: str, image_format: str) -> str:
+    """What follows the key in the name of a pair's member."""
+    return f".{part}.{image_format if part in PARTS[:2] else 'png'}"
 
 
 def shard_name(shard: int) -> str:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
-from gends.pipeline.format.manifest import SCHEMA, Row, member_json
+from gends.pipeline.format.manifest import PARTS, SCHEMA, Row, member_json, member_suffix
 
 
 def checksum_of(file: Path) -> str:
@@ -31,12 +31,15 @@ class ShardWriter:
         known = {name: row[name] for name in SCHEMA.names}
         if row["status"] != "accepted":
             return known
-        members = {"gt": row["gt_bytes"], "json": member_json(known), "lq": row["lq_bytes"]}
-        for part, data in members.items():
-            suffix = part if part == "json" else f"{part}.{self._format}"
-            offset = self._add_member(f"{row['key']}.{suffix}", data)
-            if part != "json":
-                known |= {f"{part}_offset": offset, f"{part}_size": len(data)}
+        members = {part: row[f"{part}_bytes"] for part in PARTS if row[f"{part}_bytes"] is not None}
+        facts = member_json(known)
+        for part in sorted((*members, "json")):
+            if part == "json":
+                self._add_member(f"{row['key']}.json", facts)
+                continue
+            name = row["key"] + member_suffix(part, self._format)
+            offset = self._add_member(name, members[part])
+            known |= {f"{part}_offset": offset, f"{part}_size": len(members[part])}
         return known
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ def _count_rows(
     dataset: Dataset, sealed: Sequence[int]
 ) -> tuple[dict[str, Counter[str]], Counter[str], dict[str, str]]:
     """Statuses by degradation, reasons, and what is wrong with the first that failed."""
-    statuses: dict[str, Counter[str]] = {name: Counter() for name in dataset.config.degradations}
+    statuses: dict[str, Counter[str]] = {name: Counter() for name in dataset.config.labels}
     reasons: Counter[str] = Counter()
     failures: dict[str, str] = {}
     for first in range(0, len(sealed), AT_ONCE):

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gends.histograms.profile import Profile
 from gends.models.identity import compare
 from gends.models.processor import PROCESSOR, of_processor
 from gends.pipeline.format.damage import DamageError
@@ -24,7 +23,7 @@ from gends.pipeline.keeping.parts import open_parts
 from gends.pipeline.photographs.catalog import Catalog
 from gends.pipeline.photographs.catalog_changes import describe_changes
 from gends.pipeline.planning.config import BuildConfig
-from gends.pipeline.planning.plan import Plan, count_shards
+from gends.pipeline.planning.plan import Plan
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import Store
 
@@ -49,25 +48,20 @@ class Dataset:
     plan: Plan
 
 
-def make_identity(
-    config: BuildConfig,
-    catalog: Catalog,
-    profile: Profile,
-    engine: dict[str, str] | None,
-    base: Path,
-) -> dict[str, Any]:
+def make_identity(plan: Plan, engine: dict[str, str] | None, base: Path) -> dict[str, Any]:
     """Everything that decides the bytes of a dataset, as it stands in `dataset.json`.
 
     `engine` is None while no engine is loaded: such an identity can be checked, not written.
     """
+    config = plan.config
     identity = {
         "format_version": FORMAT_VERSION,
         "clean": str(base),
         "config": config.model_dump(mode="json", exclude=set(IN_CATALOG)),
         "config_digest": config_digest(config),
-        "catalog_digest": catalog.digest,
-        "num_shards": count_shards(len(catalog), config),
-        "profile_digest": profile.digest,
+        "catalog_digest": plan.catalog.digest,
+        "num_shards": plan.num_shards,
+        "profile_digest": plan.profile.digest,
         "engine": engine,
         "versions": {name: version(name) for name in _deciding(config)},
     }

@@ -107,5 +107,5 @@ def _without(view: View, kept: frozenset[str]) -> View:
 def _with_bytes(row: Row, reader: ShardReader) -> Row:
     if row["status"] != "accepted":
         return row
-    pictures = reader.read_pair(row)
+    pictures = {**reader.read_pair(row), **reader.read_beside(row)}
     return row | {f"{part}_bytes": bytes(data) for part, data in pictures.items()}

@@ -14,12 +14,14 @@ from gends.histograms.severity import measure
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.identity import check_there
 from gends.pipeline.format.manifest import (
+    PARTS,
     STATUSES,
     ManifestError,
     Row,
     float32,
     manifest_name,
     member_json,
+    member_suffix,
     sealed_rows,
     sealed_shards,
     shard_name,
@@ -161,16 +163,18 @@ def _verify_pair(
     if facts is None or not _is_row_of(reader, shard, facts, row):
         yield ".json missing or unlike its manifest row"
     images = {}
-    for part in ("gt", "lq"):
-        member = members.pop(f"{row['key']}.{part}.{image_format}", None)
+    for part in PARTS:
+        member = members.pop(row["key"] + member_suffix(part, image_format), None)
         place = (row[f"{part}_offset"], row[f"{part}_size"])
+        if part not in PARTS[:2] and member is None and place == (None, None):
+            continue
         if member is None or tars.oddity(member) or (member.offset_data, member.size) != place:
             yield f".{part} is not where its row says"
             continue
         images[part] = reader.read(shard, *place)
         if blake3(images[part]).hexdigest() != row[f"{part}_blake3"]:
             yield f".{part} differs from its checksum"
-    if deep and len(images) == 2:
+    if deep and {"gt", "lq"} <= images.keys():
         yield from _verify_severity(row, images)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from gends.pipeline.format.manifest import Row, float32
 from gends.pipeline.keeping.dataset import Dataset
 from gends.pipeline.making.row import planned_row
-from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.types import CATALOG_REASONS, Request, View
 
 
@@ -28,19 +27,15 @@ def row_problems(dataset: Dataset, shard: int, rows: list[Row]) -> Iterator[str]
         else:
             yield "keys repeated or out of order"
         return
-    found = {
-        row["key"]: _wrong_columns(row, shard, *planned[row["key"]], dataset.config) for row in rows
-    }
+    found = {row["key"]: _wrong_columns(row, shard, *planned[row["key"]]) for row in rows}
     wrong = {key: ", ".join(columns) for key, columns in found.items() if columns}
     if wrong:
         key, columns = next(iter(wrong.items()))
         yield f"{len(wrong)} rows are not as planned; the first, {key}, in {columns}"
 
 
-def _wrong_columns(
-    row: Row, shard: int, view: View, request: Request, config: BuildConfig
-) -> list[str]:
-    planned = planned_row(shard, view, request, config)
+def _wrong_columns(row: Row, shard: int, view: View, request: Request) -> list[str]:
+    planned = planned_row(shard, view, request)
     wrong = [name for name, value in planned.items() if not _same(row[name], value)]
     attempts = range(len(request.seeds))
     if row["attempt"] not in attempts or row["seed"] != request.seeds[row["attempt"]]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gends.histograms.severity import Severity, measure
-from gends.models.degrader import Degraded
+from gends.models.degrader import Image
 from gends.models.pixels import to_unit_tensor
+from gends.pipeline.making.carry_out import Pair
 from gends.pipeline.making.stray_colour import stray_colour
 from gends.pipeline.making.structure import structure_score
 from gends.pipeline.names import nearest
@@ -38,39 +39,62 @@ class Judge:
         self.config = config
         self._metrics = {name: _pyiqa_metric(name) for name in sorted(config.metrics)}
 
-    def __call__(self, request: Request, pair: Degraded) -> Verdict:
+    def __call__(self, request: Request, pair: Pair) -> Verdict:
         """Judge one pair; a pure function of pair, request and configuration."""
         severity = measure(pair.lq, pair.gt)
-        metrics = {
-            "structure": structure_score(pair.lq, pair.gt),
-            "stray_colour": stray_colour(pair.lq, pair.gt, request.degradation),
-        }
+        metrics = {"structure": structure_score(pair.lq, pair.gt)}
+        painted = _painted(request, pair)
+        if painted:  # formulas add the colours that they say: water, moiré, noise of a sensor
+            metrics["stray_colour"] = max(stray_colour(*one) for one in painted)
         metrics |= {name: _score(metric, pair) for name, metric in self._metrics.items()}
-        broken = self._broken_bound(request, severity, metrics)
+        broken = self._broken_bound(severity, metrics) or self._missed_step(pair)
         reason, detail = broken or (None, None)
         return Verdict(severity=severity, metrics=metrics, reason=reason, detail=detail)
 
     def _broken_bound(
-        self, request: Request, severity: Severity, metrics: dict[str, float]
+        self, severity: Severity, metrics: dict[str, float]
     ) -> tuple[str, str] | None:
         bounds = self.config
-        most = bounds.mu_ratio * request.mu + bounds.mu_slack
-        least = request.mu / bounds.mu_ratio - bounds.mu_slack
         checks = [
             ("mu_low", severity.mu, bounds.mu_min, None),
             ("mu_high", severity.mu, None, bounds.mu_max),
-            ("mu_mismatch", severity.mu, least, most),
             ("structure", metrics["structure"], bounds.structure_min, None),
-            ("stray_colour", metrics["stray_colour"], None, bounds.stray_colour_max),
+            ("stray_colour", metrics.get("stray_colour", 0.0), None, bounds.stray_colour_max),
         ]
         checks += [(name, metrics[name], *bounds.metrics[name]) for name in self._metrics]
-        for reason, value, low, high in checks:
-            # Written so that a NaN breaks its bound.
-            if low is not None and not value >= low:
-                return reason, f"{value:.4f} < {low:.4f}"
-            if high is not None and not value <= high:
-                return reason, f"{value:.4f} > {high:.4f}"
+        return next(filter(None, (_broken(*check) for check in checks)), None)
+
+    def _missed_step(self, pair: Pair) -> tuple[str, str] | None:
+        """The first step that is far from the severity that was asked for."""
+        bounds = self.config
+        for step in pair.steps:
+            if "mu_target" not in step:
+                continue
+            most = bounds.mu_ratio * step["mu_target"] + bounds.mu_slack
+            least = step["mu_target"] / bounds.mu_ratio - bounds.mu_slack
+            broken = _broken("mu_mismatch", step["mu"], least, most)
+            if broken is not None:
+                reason, detail = broken
+                return reason, f"{step['op']}: {detail}" if len(pair.steps) > 1 else detail
         return None
+
+
+def _painted(request: Request, pair: Pair) -> list[tuple[Image, Image, str]]:
+    """Output, target and kind of every step that a model has painted."""
+    if request.only_step is not None and pair.painted:
+        return [(pair.lq, pair.gt, request.only_step.op)]  # as stored
+    return [(one.lq, one.gt, op) for op, one in pair.painted]
+
+
+def _broken(
+    reason: str, value: float, low: float | None, high: float | None
+) -> tuple[str, str] | None:
+    # Written so that a NaN breaks its bound.
+    if low is not None and not value >= low:
+        return reason, f"{value:.4f} < {low:.4f}"
+    if high is not None and not value <= high:
+        return reason, f"{value:.4f} > {high:.4f}"
+    return None
 
 
 def _pyiqa_metric(name: str) -> Any:
@@ -93,7 +117,7 @@ def _pyiqa_metric(name: str) -> Any:
         ) from error
 
 
-def _score(metric: Any, pair: Degraded) -> float:
+def _score(metric: Any, pair: Pair) -> float:
     import torch  # noqa: PLC0415  only reached when pyiqa is in use
 
     with torch.inference_mode():

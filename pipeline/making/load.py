@@ -20,7 +20,7 @@ from gends.pipeline.photographs.rgb import to_rgb
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.storage.faults import fault_point
 from gends.pipeline.storage.store import StorageError
-from gends.pipeline.types import CleanImage, Crop, Failure, Picture, View
+from gends.pipeline.types import CleanImage, Crop, Failure, Move, Picture, View
 
 
 class UnusableError(Exception):
@@ -56,7 +56,7 @@ def load_views(
         if isinstance(photograph, Failure):
             loaded.append(photograph)
         else:
-            pixels = cut(photograph, view.crop, config)
+            pixels = moved(cut(photograph, view.crop, config), view.move)
             loaded.append(Picture(pixels=pixels, blake3=digest, rewritten=rewritten))
     return loaded
 
@@ -114,7 +114,7 @@ def decode(data: bytes, config: BuildConfig) -> Pillow.Image:
 
 
 def _decode(data: bytes, config: BuildConfig, profile: bytes | None = None) -> Pillow.Image:
-    smallest = config.min_side or config.resolution
+    smallest = config.least_side
     try:
         photograph = open_image(data, max_pixels=config.max_pixels)
         if min(photograph.size) < smallest:
@@ -176,9 +176,17 @@ def _turn(photograph: Pillow.Image) -> Pillow.Transpose | None:
 
 
 def cut(photograph: Pillow.Image, crop: Crop | None, config: BuildConfig) -> Image:
-    """Cut and resize (Lanczos) a photograph to a square picture, uint8 (R, R, 3)."""
-    side = config.resolution
+    """Cut and resize (Lanczos) a photograph to a picture, uint8 (H, W, 3).
+
+    It is square, of the resolution, unless `fit` is native: then it is the whole photograph, as
+    large as it is, or reduced until its longer side is `max_side`.
+    """
     width, height = photograph.size
+    if config.fit == "native":
+        scale = min(1.0, config.max_side / max(width, height))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        return np.array(photograph.resize(size, Pillow.Resampling.LANCZOS))
+    side = config.resolution
     if config.fit == "squash":
         box = (0.0, 0.0, float(width), float(height))
     else:
@@ -190,3 +198,11 @@ def cut(photograph: Pillow.Image, crop: Crop | None, config: BuildConfig) -> Ima
         box = (left, top, left + window, top + window)
     resized = photograph.resize((side, side), Pillow.Resampling.LANCZOS, box=box)
     return np.array(resized)  # a copy: Pillow's own buffer is read-only
+
+
+def moved(picture: Image, move: Move | None) -> Image:
+    """Mirror and turn a picture."""
+    if move is None:
+        return picture
+    flipped = picture[:, ::-1] if move.flip else picture
+    return np.ascontiguousarray(np.rot90(flipped, move.turns))

@@ -7,10 +7,14 @@ from dataclasses import replace
 from functools import cached_property
 
 import fpng
+import numpy as np
+import numpy.typing as npt
 from PIL import Image as Pillow
 
-from gends.models.degrader import Degraded, Image
+from gends.models.degrader import Image
 from gends.pipeline.format.decode import decode
+from gends.pipeline.format.manifest import PARTS
+from gends.pipeline.making.carry_out import Pair
 from gends.pipeline.planning.config import BuildConfig
 
 
@@ -23,7 +27,7 @@ class Packer:
         self._shared: dict[int, tuple[Image, bytes]] = {}
         """By identity; the image is kept, so that no other gets its number."""
 
-    def pack(self, pair: Degraded) -> Packed:
+    def pack(self, pair: Pair) -> Packed:
         """The pair, which is encoded when its bytes are first asked for."""
         return Packed(pair, self)
 
@@ -37,13 +41,13 @@ class Packer:
 class Packed:
     """A pair with the pixels that are stored, and their encoded bytes."""
 
-    def __init__(self, made: Degraded, packer: Packer) -> None:
+    def __init__(self, made: Pair, packer: Packer) -> None:
         """A pair as the engine made it."""
         self._made = made
         self._packer = packer
 
     @cached_property
-    def pair(self) -> Degraded:
+    def pair(self) -> Pair:
         """What a reader will see, and so what is judged: a lossy format changes the pair."""
         if self._packer.config.image_format != "jpg":
             return self._made
@@ -58,6 +62,24 @@ class Packed:
     def lq_bytes(self) -> bytes:
         """The degraded picture, encoded."""
         return encode(self._made.lq, self._packer.config)
+
+    def encoded(self) -> dict[str, bytes]:
+        """All pictures that there are, encoded, by part."""
+        found = {"gt": self.gt_bytes, "lq": self.lq_bytes}
+        for part in PARTS[2:]:
+            picture = getattr(self._made, part)
+            if picture is not None:
+                found[part] = encode_lossless(picture)
+        return found
+
+
+def encode_lossless(picture: npt.NDArray[np.uint8]) -> bytes:
+    """Encode uint8 (H, W), (H, W, 3) or (H, W, 4) as PNG."""
+    if picture.ndim == 3:
+        return bytes(fpng.from_ndarray(picture))
+    buffer = io.BytesIO()
+    Pillow.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def encode(image: Image, config: BuildConfig) -> bytes:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from blake3 import blake3
 
-from gends.pipeline.format.manifest import SCHEMA, Row, float32
+from gends.pipeline.format.manifest import PARTS, SCHEMA, Row, float32
+from gends.pipeline.making.carry_out import Pair
 from gends.pipeline.making.judge import Verdict
 from gends.pipeline.making.pack import Packed
-from gends.pipeline.planning.config import BuildConfig
-from gends.pipeline.types import Failure, Request, View
+from gends.pipeline.types import Failure, Request, Step, View
 
-BYTES = ("gt_bytes", "lq_bytes")
+BYTES = tuple(f"{part}_bytes" for part in PARTS)
 """What a row carries beside the manifest's columns until its shard is sealed."""
 
 
@@ -27,11 +28,9 @@ class Outcome:
     verdict: Verdict
 
 
-def failed_row(
-    shard: int, view: View, request: Request, config: BuildConfig, failure: Failure
-) -> Row:
+def failed_row(shard: int, view: View, request: Request, failure: Failure) -> Row:
     """Row of a request that could not be carried out."""
-    row = _blank() | planned_row(shard, view, request, config)
+    row = _blank() | planned_row(shard, view, request)
     row |= {
         "status": "failed",
         "reason": failure.code,
@@ -43,11 +42,9 @@ def failed_row(
     return row
 
 
-def judged_row(
-    shard: int, view: View, request: Request, config: BuildConfig, outcome: Outcome
-) -> Row:
+def judged_row(shard: int, view: View, request: Request, outcome: Outcome) -> Row:
     """Row of a pair that was made; an accepted one carries its encoded images."""
-    row = _blank() | planned_row(shard, view, request, config)
+    row = _blank() | planned_row(shard, view, request)
     packed, verdict = outcome.packed, outcome.verdict
     pair = packed.pair
     height, width, _ = pair.lq.shape
@@ -62,28 +59,39 @@ def judged_row(
         "scm_applied": pair.scm_applied,
         "mu": float32(verdict.severity.mu),
         "sigma": float32(verdict.severity.sigma),
-        "recipe": json.dumps([pair.step], sort_keys=True) if pair.step else None,
+        "recipe": _recipe(request, pair),
         "width": width,
         "height": height,
         "metrics": sorted((name, float32(value)) for name, value in verdict.metrics.items()),
     }
     if verdict.reason is None:
-        row |= {
-            "gt_bytes": packed.gt_bytes,
-            "lq_bytes": packed.lq_bytes,
-            "gt_blake3": blake3(packed.gt_bytes).hexdigest(),
-            "lq_blake3": blake3(packed.lq_bytes).hexdigest(),
-        }
+        for part, data in packed.encoded().items():
+            row |= {f"{part}_bytes": data, f"{part}_blake3": blake3(data).hexdigest()}
     return row
+
+
+def _recipe(request: Request, pair: Pair) -> str:
+    """All that was done, as JSON: {steps: […], regions: {…}}; see `carry_out.recorded`."""
+    recipe: dict[str, Any] = {"steps": pair.steps}
+    if request.regions is not None:
+        recipe["regions"] = asdict(request.regions)
+    return json.dumps(recipe, sort_keys=True)
+
+
+def _view(view: View) -> str | None:
+    """How the clean picture was cut and moved, as JSON; None: as all others."""
+    facts = {**(asdict(view.crop) if view.crop else {}), **(asdict(view.move) if view.move else {})}
+    return json.dumps(facts, sort_keys=True) if facts else None
 
 
 def _blank() -> Row:
     return dict.fromkeys((*SCHEMA.names, *BYTES))
 
 
-def planned_row(shard: int, view: View, request: Request, config: BuildConfig) -> Row:
+def planned_row(shard: int, view: View, request: Request) -> Row:
     """The columns of a request's row that follow from the plan, whatever became of it."""
-    clean = view.clean
+    clean, step = view.clean, request.only_step
+    asked = Step(op="", engine="") if step is None else step
     return {
         "key": request.key,
         "shard": shard,
@@ -93,11 +101,13 @@ def planned_row(shard: int, view: View, request: Request, config: BuildConfig) -
         "source_dataset": clean.dataset,
         "source_degradation": clean.degradation,
         "split": clean.split,
+        "view": _view(view),
         "degradation": request.degradation,
-        "engine": config.engine,
-        "mu_target": float32(request.mu),
-        "sigma_target": float32(request.sigma),
-        "severity_dataset": request.severity_dataset,
-        "random_sampled": request.random_sampled,
+        "steps": request.steps,
+        "engine": request.engine,
+        "mu_target": None if asked.mu is None else float32(asked.mu),
+        "sigma_target": None if asked.sigma is None else float32(asked.sigma),
+        "severity_dataset": asked.severity_dataset,
+        "random_sampled": asked.random_sampled,
         "caption": clean.caption,
     }

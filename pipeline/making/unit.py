@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gends.models.degrader import Degraded, Degrader, Image, Instruction
 from gends.pipeline.format.manifest import Row
+from gends.pipeline.making.carry_out import Engines, Pair, Task, carry_out
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.pack import Packer
 from gends.pipeline.making.row import Outcome, failed_row, judged_row
@@ -38,42 +37,37 @@ def first_batch(unit: WorkUnit, loaded: Loaded) -> Batch:
     return Batch(attempt=0, requests=tuple(requests))
 
 
-def engine_arguments(
-    unit: WorkUnit, loaded: Loaded, batch: Batch
-) -> tuple[list[Image], list[list[Instruction]]]:
-    """What `Degrader.degrade` is called with; its results are in the order of the requests."""
-    cleans, instructions = [], []
-    for index, group in itertools.groupby(batch.requests, key=lambda item: item[0]):
-        cleans.append(_picture(loaded, index).pixels)
-        caption = unit.views[index].clean.caption
-        instructions.append([r.instruction(batch.attempt, caption) for _, r in group])
-    return cleans, instructions
-
-
-def degrade_batch(
-    degrader: Degrader, unit: WorkUnit, loaded: Loaded, batch: Batch
-) -> list[Degraded]:
-    """Run the engine on one batch; results are in the order of the batch's requests."""
-    cleans, instructions = engine_arguments(unit, loaded, batch)
-    pairs = degrader.degrade(cleans, instructions) if cleans else []
-    return list(itertools.chain.from_iterable(pairs))
+def make_batch(
+    engines: Engines, unit: WorkUnit, loaded: Loaded, batch: Batch, config: BuildConfig
+) -> list[Pair]:
+    """Carry out the recipes of one batch; results are in the order of its requests."""
+    tasks = [
+        Task(
+            request=request,
+            attempt=batch.attempt,
+            clean=_picture(loaded, index).pixels,
+            caption=unit.views[index].clean.caption,
+        )
+        for index, request in batch.requests
+    ]
+    return carry_out(engines, tasks, config)
 
 
 def finish_unit(
     unit: WorkUnit,
     loaded: Loaded,
-    degraded: Sequence[Degraded | Failure],
-    redraw: Callable[[Batch], Sequence[Degraded | Failure]],
+    made: Sequence[Pair | Failure],
+    redraw: Callable[[Batch], Sequence[Pair | Failure]],
     judge: Judge,
     config: BuildConfig,
 ) -> list[Row]:
     """Judge the first attempt, redraw what was rejected, and give every request its row.
 
-    A request of which the engine gives a Failure in place of a pair fails with it.
+    A request of which an engine gives a Failure in place of a pair fails with it.
     Rows come sorted by key; those of accepted pairs carry the encoded images (see `row`).
     """
     rows = [
-        failed_row(unit.shard, view, request, config, failure)
+        failed_row(unit.shard, view, request, failure)
         for view, failure in zip(unit.views, loaded, strict=True)
         if isinstance(failure, Failure)
         for request in view.requests
@@ -81,11 +75,11 @@ def finish_unit(
     batch, packer = first_batch(unit, loaded), Packer(config)
     while batch.requests:
         rejected = []
-        for (index, request), pair in zip(batch.requests, degraded, strict=True):
+        for (index, request), pair in zip(batch.requests, made, strict=True):
             if isinstance(pair, Failure):
                 view = unit.views[index]
                 failure = replace(pair, blake3=_picture(loaded, index).blake3)
-                rows.append(failed_row(unit.shard, view, request, config, failure))
+                rows.append(failed_row(unit.shard, view, request, failure))
                 continue
             packed = packer.pack(pair)
             verdict = judge(request, packed.pair)
@@ -98,28 +92,28 @@ def finish_unit(
                 packed=packed,
                 verdict=verdict,
             )
-            rows.append(judged_row(unit.shard, unit.views[index], request, config, outcome))
+            rows.append(judged_row(unit.shard, unit.views[index], request, outcome))
         batch = Batch(attempt=batch.attempt + 1, requests=tuple(rejected))
-        degraded = redraw(batch) if batch.requests else []
+        made = redraw(batch) if batch.requests else []
     return in_order(rows)
 
 
-def fail_unit(unit: WorkUnit, config: BuildConfig, failure: Failure) -> list[Row]:
+def fail_unit(unit: WorkUnit, failure: Failure) -> list[Row]:
     """Rows of a unit whose every request failed for one reason."""
     return in_order(
-        failed_row(unit.shard, view, request, config, failure)
+        failed_row(unit.shard, view, request, failure)
         for view in unit.views
         for request in view.requests
     )
 
 
 def make_unit(
-    unit: WorkUnit, loaded: Loaded, degrader: Degrader, judge: Judge, config: BuildConfig
+    unit: WorkUnit, loaded: Loaded, engines: Engines, judge: Judge, config: BuildConfig
 ) -> list[Row]:
-    """Degrade and finish a loaded unit in this process."""
+    """Make and finish a loaded unit in this process."""
 
-    def run(batch: Batch) -> list[Degraded]:
-        return degrade_batch(degrader, unit, loaded, batch)
+    def run(batch: Batch) -> list[Pair]:
+        return make_batch(engines, unit, loaded, batch, config)
 
     return finish_unit(unit, loaded, run(first_batch(unit, loaded)), run, judge, config)
 

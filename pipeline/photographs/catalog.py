@@ -101,11 +101,10 @@ class Catalog:
         for group in range(self._num_groups):
             self._read(group)
 
-    def degradations(self) -> Iterator[list[str]]:
-        """What each photograph's own dataset is about, "" for nothing, a group at a time."""
+    def facts(self) -> Iterator[pa.Table]:
+        """What decides which pairs are made of each photograph, a group of rows at a time."""
         for group in range(self._num_groups):
-            column = self._read(group, ["degradation"])["degradation"]
-            yield column.fill_null("").to_pylist()
+            yield self._read(group, ["dataset", "degradation", "problem", "duplicate_of"])
 
     def there(self, folder: str = "") -> Iterator[tuple[str, int | None]]:
         """uri and offset of what was there when it was listed, of all or below a folder."""

@@ -3,47 +3,34 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from gends.models.degradations import DEGRADATIONS, Structure, check_structures
+from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.names import unknown
+from gends.pipeline.planning.mixture import MixtureConfig, engine_of, is_local, single
+from gends.pipeline.planning.section import Section
 from gends.pipeline.storage.paths import check_path
 
 MOST_PIXELS = 178_000_000
 """What `max_pixels` may be at most: just below the size from which Pillow opens no picture."""
+Ground = Literal["varied", "simple", "blank"]
+"""Kinds of charts, see `gends.models.grounds`."""
+LEAST_SIDE = 64
+"""Shorter side of a whole picture, where nothing else is said: below, formulas have no room."""
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message names every field at fault."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _not_a_switch(cls, value: Any, field: ValidationInfo) -> Any:
-        # Python's True is an integer, a YAML file's is not.
-        values = value if isinstance(value, list | tuple) else [value]
-        switch = next((item for item in values if isinstance(item, bool)), None)
-        if switch is not None and cls.model_fields[str(field.field_name)].annotation is not bool:
-            raise ValueError(f"{str(switch).lower()} turns nothing on or off here; give a value")
-        return value
-
-
 _BOUNDS = "{psnr: [20, null]}"
 
 
-class FilterConfig(_Section):
+class FilterConfig(Section):
     """What a generated pair must satisfy to be accepted."""
 
     mu_min: float = Field(
@@ -105,7 +92,7 @@ class FilterConfig(_Section):
         return self
 
 
-class EngineConfig(_Section):
+class EngineConfig(Section):
     """How the engine works; fields left empty take the model's own defaults."""
 
     sampler: Literal["dpm-solver++", "dpm-solver++-log-snr", "euler-ancestral"] | None = Field(
@@ -173,7 +160,7 @@ class EngineConfig(_Section):
         return numbers
 
 
-class BuildConfig(_Section):
+class BuildConfig(Section):
     """Everything that decides the bytes of a dataset."""
 
     clean: str = Field(
@@ -204,30 +191,57 @@ class BuildConfig(_Section):
     model: str = Field(
         default="gendeg-mini", description="A bundled model, a folder, or ID@REVISION of the hub."
     )
-    degradations: tuple[str, ...] = Field(
-        default=tuple(DEGRADATIONS), min_length=1, description="Degradations to make."
+    degradations: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Degradations to make, one in each pair; empty: those of the diffusion model, "
+        "or the mixtures of CONFIG.",
+    )
+    mixtures: tuple[MixtureConfig, ...] = Field(
+        default=(),
+        description="What is drawn for pairs of several steps, instead of degradations.",
+    )
+    members: tuple[Literal["mask", "bits", "ground"], ...] = Field(
+        default=(),
+        description="Pictures beside each pair: mask (which degradation is where), bits (all that "
+        "are there, where several overlap), ground (a chart, clean and degraded by the same "
+        "steps).",
+    )
+    ground: Ground = Field(
+        default="varied",
+        description="Charts of member ground: varied (textures, colours, photographs), simple (a "
+        "few shapes) or blank.",
     )
     per_image: int | None = Field(
         default=None,
         ge=1,
-        description="How many of them each photograph gets, drawn at random; empty: all but the "
-        "one that it already shows.",
+        description="How many degradations or mixtures each photograph gets, drawn at random; "
+        "empty: all but those that it already shows.",
     )
-    replicas: int = Field(default=1, ge=1, description="Pairs per photograph and degradation.")
+    replicas: int = Field(
+        default=1, ge=1, description="Pairs per photograph and degradation or mixture."
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="Every random choice follows from it.")
     resolution: int = Field(
         default=256, ge=16, le=4096, description="Side of the stored pairs, in pixels."
     )
-    fit: Literal["center", "random", "squash"] = Field(
+    fit: Literal["center", "random", "squash", "native"] = Field(
         default="center",
         description="How a photograph becomes square: its centre, a random part for each replica, "
-        "or all of it, squashed.",
+        "or all of it, squashed. native: it stays as it is, up to max_side.",
+    )
+    max_side: int = Field(
+        default=2048,
+        ge=16,
+        le=16384,
+        description="With --fit native, the longer side of stored pairs, in pixels, at most; "
+        "larger photographs are reduced.",
     )
     min_side: int | None = Field(
         default=None,
         ge=1,
         description="Fail photographs with a shorter side; empty: the resolution, so that none is "
-        "enlarged.",
+        f"enlarged, or {LEAST_SIDE} with --fit native.",
     )
     max_pixels: int = Field(
         default=150_000_000,
@@ -270,7 +284,7 @@ class BuildConfig(_Section):
     filter: FilterConfig = FilterConfig()
     generator: EngineConfig = EngineConfig()
 
-    @field_validator("degradations", "member", mode="before")
+    @field_validator("degradations", "member", "members", mode="before")
     @classmethod
     def _one_or_several(cls, names: Any) -> Any:
         return [name.strip() for name in names.split(",")] if isinstance(names, str) else names
@@ -288,12 +302,21 @@ class BuildConfig(_Section):
 
     @field_validator("degradations")
     @classmethod
-    def _known_degradations(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
+    def _known_degradations(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
             check_degradation(name)
-        if len(set(names)) != len(names):
-            raise ValueError(f"degradations repeat: {', '.join(names)}")
+        if len(set(names or ())) != len(names or ()):
+            raise ValueError(f"degradations repeat: {', '.join(names or ())}")
         return names
+
+    @field_validator("mixtures")
+    @classmethod
+    def _named_once(cls, mixtures: tuple[MixtureConfig, ...]) -> tuple[MixtureConfig, ...]:
+        names = [mixture.name for mixture in mixtures]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"two mixtures are called {twice[0]!r}; names are labels of pairs")
+        return mixtures
 
     @field_validator("clean_degradation")
     @classmethod
@@ -302,16 +325,60 @@ class BuildConfig(_Section):
             check_degradation(name)
         return name
 
+    @property
+    def wanted(self) -> tuple[MixtureConfig, ...]:
+        """The mixtures; those that `degradations` is short for, where none are given."""
+        return self.mixtures or tuple(map(single, self.degradations or DEGRADATIONS))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What pairs are called: the names of the mixtures."""
+        return tuple(mixture.name for mixture in self.wanted)
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """All engines that take part, in alphabetical order."""
+        templates = (one for mixture in self.wanted for one in mixture.parsed.templates)
+        return tuple(sorted({engine_of(template, self.engine) for template in templates}))
+
+    @property
+    def least_side(self) -> int:
+        """Shorter side in pixels below which photographs fail."""
+        return self.min_side or (LEAST_SIDE if self.fit == "native" else self.resolution)
+
     @model_validator(mode="after")
-    def _enough_to_draw_from(self) -> BuildConfig:
-        if self.per_image is not None and self.per_image > len(self.degradations):
-            raise ValueError(
-                f"per_image is {self.per_image}, but degradations are only {len(self.degradations)}"
-            )
+    def _fits_together(self) -> BuildConfig:
+        for problem in self._problems():
+            raise ValueError(problem)
         return self
+
+    def _problems(self) -> Iterator[str]:
+        if self.mixtures and self.degradations:
+            yield "degradations and mixtures are both given; make each degradation a mixture"
+        if self.per_image is not None and self.per_image > len(self.wanted):
+            what = "mixtures" if self.mixtures else "degradations"
+            yield f"per_image is {self.per_image}, but {what} are only {len(self.wanted)}"
+        if self.fit == "native" and "gendeg" in self.engines:
+            yield (
+                "fit is native, but the diffusion model paints squares of one size; take another "
+                "fit, or --engine parametric"
+            )
+        weighted = next((one.name for one in self.mixtures if one.weight != 1), None)
+        if weighted and self.per_image is None:
+            yield f"mixture {weighted} has a weight, which per_image draws by; set per_image"
+        if {"mask", "bits"} & set(self.members):
+            for mixture in self.wanted:
+                local = (is_local(one, self.engine) for one in mixture.parsed.templates)
+                if mixture.regions is None and not any(local):
+                    yield (
+                        f"a mask is asked for, but mixture {mixture.name} has no regions and no "
+                        "step that is in one place: such are "
+                        + ", ".join(name for name, one in OPERATIONS.items() if one.is_local)
+                    )
 
 
 def check_degradation(name: str) -> None:
     """Raise ValueError, with the nearest or all that are known, unless it is one."""
-    if name not in DEGRADATIONS:
-        raise ValueError(unknown(name, DEGRADATIONS, "degradation"))
+    known = {**DEGRADATIONS, **OPERATIONS}
+    if name not in known:
+        raise ValueError(unknown(name, known, "degradation"))

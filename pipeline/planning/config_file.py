@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from gends.pipeline.planning.config import (
     EngineConfig,
     FilterConfig,
 )
+from gends.pipeline.planning.mixture import MixtureConfig, RegionsConfig
+from gends.pipeline.planning.steps import StepError
 
 MOST_BYTES = 1 << 18
 """Of a configuration file."""
@@ -33,7 +36,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "filter": FilterConfig,
     "generator": EngineConfig,
 }
-LISTS = {"degradations": "[rain, snow]", "variants": "[0, 1, 2]"}
+LISTS = {"degradations": "[rain, snow]", "variants": "[0, 1, 2]", "members": "[mask, ground]"}
 """Keys that take lists, each with an example."""
 
 
@@ -43,26 +46,67 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
     Raises:
         ConfigError: unreadable YAML, an unknown key (with the nearest right one) or a bad value.
     """
-    values = {} if path is None else _read_yaml(path)
+    values, lines = ({}, _Lines(None)) if path is None else _read_yaml(path)
     for key, value in overrides.items():
         if isinstance(value, dict) and values.get(key) is not None:
             known = values[key]  # what is no section is refused, not passed over
             value = known | value if isinstance(known, dict) else known  # noqa: PLW2901
+        else:
+            lines.overridden.add(key)
         values[key] = value
     try:
         return BuildConfig.model_validate(values)
     except ValidationError as error:
-        lines = [
-            f"{printable('.'.join(map(str, e['loc']))) or 'configuration'}: {printable(_reason(e))}"
-            for e in error.errors()[:MOST_ERRORS]
-        ]
-        more = error.error_count() - len(lines)
-        lines += [f"and {more} more"] * bool(more)
+        said = [_said(e, lines) for e in error.errors()[:MOST_ERRORS]]
+        more = error.error_count() - len(said)
+        said += [f"and {more} more"] * bool(more)
         where = f"{path}: " if path else ""
-        raise ConfigError(where + "; ".join(lines)) from error
+        raise ConfigError(where + "; ".join(said)) from error
 
 
-def _read_yaml(path: Path) -> dict[Any, Any]:
+def _said(error: Any, lines: _Lines) -> str:
+    """What is wrong with one value, where it stands, and in which line of the file."""
+    cause = error.get("ctx", {}).get("error")
+    place, reason = tuple(error["loc"]), _reason(error)
+    if isinstance(cause, StepError):
+        place, reason = (*place, *cause.path), cause.message
+    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")
+    return f"{printable(name) or 'configuration'}: {printable(reason)}{lines.of(place)}"
+
+
+class _Lines:
+    """In which line of a file each value stands."""
+
+    def __init__(self, node: yaml.Node | None) -> None:
+        self._node = node
+        self.overridden: set[str] = set()
+        """Keys that a flag gave another value."""
+
+    def of(self, place: Sequence[str | int]) -> str:
+        """` in line 3`, of the value or of what is nearest around it; empty: not in the file."""
+        if not place or place[0] in self.overridden:
+            return ""
+        node, mark = self._node, None
+        for part in place:
+            found = _inside(node, part)
+            if found is None:
+                break
+            mark, node = found
+        return _line(mark) if mark else ""
+
+
+def _inside(node: yaml.Node | None, part: str | int) -> tuple[Any, yaml.Node] | None:
+    """Where a key or item of a node stands, and its value."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == str(part):
+                return key.start_mark, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part].start_mark, node.value[part]
+    return None
+
+
+def _read_yaml(path: Path) -> tuple[dict[Any, Any], _Lines]:
     try:
         with open(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -70,7 +114,8 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
             raise ConfigError(f"over {MOST_BYTES} bytes; this is no configuration")
         text = data.decode("utf-8")
         _check_plain(text)
-        _check_keys(yaml.compose(text, Loader=yaml.SafeLoader))
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _check_keys(node)
         values = yaml.safe_load(text)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
@@ -87,7 +132,7 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
-    return values
+    return values, _Lines(node)
 
 
 def _check_plain(text: str) -> None:
@@ -152,6 +197,9 @@ def _reason(error: Any) -> str:
 def _unknown_key(*location: Any) -> str:
     """What a key may have meant: a flag, a key spelled otherwise, or one of another section."""
     *sections, key = map(str, location)
+    if sections and sections[0] == "mixtures":
+        model = RegionsConfig if "regions" in sections else MixtureConfig
+        return unknown(key, model.model_fields)
     *dotted, name = key.replace("-", "_").split(".")
     for section in filter(None, SECTIONS):  # a flag's spelling
         if name.startswith(f"{section}_"):

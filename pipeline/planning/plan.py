@@ -6,41 +6,24 @@ time, on any machine, in any order, and come out the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
-from blake3 import blake3
 
 from gends.histograms.profile import Profile
-from gends.histograms.sampler import Draw
+from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.photographs.catalog import Catalog
 from gends.pipeline.planning.config import BuildConfig
-from gends.pipeline.types import CleanImage, Crop, Request, View, WorkUnit
+from gends.pipeline.planning.counts import PairCounts
+from gends.pipeline.planning.mixture import MixtureConfig, engine_of
+from gends.pipeline.planning.recipe import Place, RecipeDrawer
+from gends.pipeline.seeds import draw_seed
+from gends.pipeline.types import CleanImage, Crop, Move, Request, View, WorkUnit
 
-MOST_DRAWS = 100
-"""Severities drawn for one request until one lies in the filter's window."""
-
-
-def draw_seed(seed: int, *parts: str | int) -> int:
-    """A seed below 2**63 from the build's seed and what the choice is for.
-
-    Programs that read the JSON members (Hugging Face datasets for one) hold integers in 64 bits
-    with a sign.
-    """
-    text = "\x00".join(map(str, (seed, *parts)))
-    return int.from_bytes(blake3(text.encode()).digest(8), "big") >> 1
-
-
-def count_shards(num_images: int, config: BuildConfig) -> int:
-    """Shards of a catalog with that many photographs."""
-    return -(-num_images // _images_per_shard(config))
-
-
-def _images_per_shard(config: BuildConfig) -> int:
-    per_image = min(config.per_image or len(config.degradations), len(config.degradations))
-    return max(1, config.shard_size // (per_image * config.replicas))
+MOST_OF_UNIT = 256
+"""Pairs of a unit, beside which no second photograph is put into it."""
 
 
 class Plan:
@@ -50,24 +33,45 @@ class Plan:
         """Bind a catalog, a configuration and a severity profile.
 
         Raises:
-            ValueError: the profile lacks a degradation that the configuration asks for.
+            ValueError: the profile lacks a degradation that the model is to paint, or photographs
+                do not allow a mixture.
         """
-        missing = set(config.degradations) - set(profile.degradations)
-        if missing:
-            raise ValueError(
-                f"severity profile has no {', '.join(sorted(missing))}; it has "
-                f"{', '.join(profile.degradations)}; fit one that does, or name fewer degradations"
-            )
         self.catalog = catalog
         self.config = config
         self.profile = profile
-        self.images_per_shard = _images_per_shard(config)
-        self.images_per_unit = min(config.unit_images, self.images_per_shard)
+        self._check_profile()
+        self.images_per_shard = max(1, config.shard_size // self.counts.most)
+        most = max(1, MOST_OF_UNIT // self.counts.most)
+        self.images_per_unit = min(config.unit_images, self.images_per_shard, most)
+        self._drawer = RecipeDrawer(config, profile)
+
+    @cached_property
+    def counts(self) -> PairCounts:
+        """How many pairs of each photograph."""
+        return PairCounts(self.catalog, self.config)
+
+    def _check_profile(self) -> None:
+        """The model, and the engine that stands in for it, are told severities and no strengths."""
+        painted = {
+            template.op
+            for mixture in self.config.wanted
+            for template in mixture.parsed.templates
+            if engine_of(template, self.config.engine) != "parametric"
+            or (not self.config.mixtures and template.op in DEGRADATIONS)
+            if "mu" not in template.values
+        }
+        missing = painted - set(self.profile.degradations)
+        if missing:
+            raise ValueError(
+                f"severity profile has no {', '.join(sorted(missing))}; it has "
+                f"{', '.join(self.profile.degradations)}; fit one that does, or name fewer "
+                "degradations"
+            )
 
     @property
     def num_shards(self) -> int:
         """Shards, the last one possibly shorter."""
-        return count_shards(len(self.catalog), self.config)
+        return -(-len(self.catalog) // self.images_per_shard)
 
     def num_units(self, shard: int) -> int:
         """Units of one shard."""
@@ -82,8 +86,9 @@ class Plan:
 
     def unit(self, shard: int, index: int) -> WorkUnit:
         """One unit by its place."""
-        rows = self.catalog.rows(*self._rows(shard, index))
-        views = (view for clean in rows for view in self.views(clean))
+        start, stop = self._rows(shard, index)
+        rows = enumerate(self.catalog.rows(start, stop), start)
+        views = (view for number, clean in rows for view in self.views(number, clean))
         return WorkUnit(shard=shard, index=index, views=tuple(views))
 
     def unit_sizes(self, shard: int) -> list[int]:
@@ -108,69 +113,46 @@ class Plan:
         return start, min(start + self.images_per_unit, (shard + 1) * self.images_per_shard)
 
     def _count(self, start: int, stop: int) -> int:
-        return self.config.replicas * int(self._painted[start:stop].sum(dtype=np.int64))
+        return int(self.counts.totals[start:stop].sum())
 
-    @cached_property
-    def _painted(self) -> npt.NDArray[np.uint8]:
-        """How many degradations each photograph gets: a byte for each."""
-        known = np.array(self.config.degradations)
-        parts = [
-            len(known) - np.isin(np.array(own, dtype=str), known)
-            for own in self.catalog.degradations()
-        ]
-        allowed = np.concatenate(parts)
-        return np.minimum(allowed, self.config.per_image or len(known)).astype(np.uint8)
+    def labels(self, number: int, clean: CleanImage) -> Counter[str]:
+        """How many pairs of each label one photograph gets, by its row in the catalog."""
+        return Counter({one.name: count for one, count in self.counts.of(number, clean)})
 
-    def degradations(self, clean: CleanImage) -> tuple[str, ...]:
-        """What is painted on a photograph: never what its own dataset is about."""
-        allowed = [name for name in self.config.degradations if name != clean.degradation]
-        wanted = self.config.per_image
-        if wanted is None or wanted >= len(allowed):
-            return tuple(allowed)
-        rng = np.random.default_rng(draw_seed(self.config.seed, clean.source_id, "degradations"))
-        chosen = rng.permutation(len(allowed))[:wanted]
-        return tuple(allowed[i] for i in sorted(chosen))
+    def views(self, number: int, clean: CleanImage) -> Iterator[View]:
+        """The pictures cut from one photograph, by its row in the catalog, with their requests."""
+        groups: dict[tuple[Crop | None, Move | None], list[Request]] = {}
+        for mixture, count in self.counts.of(number, clean):
+            first = self.counts.start(mixture, number)
+            for replica in range(count):
+                place = Place(clean.source_id, mixture.name, replica)
+                request = self._request(mixture, place, first + replica)
+                cut = self._cut(mixture, place)
+                groups.setdefault(cut, []).append(request)
+        for (crop, move), requests in groups.items():
+            yield View(clean=clean, crop=crop, move=move, requests=tuple(requests))
 
-    def views(self, clean: CleanImage) -> Iterator[View]:
-        """The pictures cut from one photograph, with their requests."""
-        replicas = range(self.config.replicas)
-        names = self.degradations(clean)
-        if not names:
-            return
-        groups = [[r] for r in replicas] if self.config.fit == "random" else [list(replicas)]
-        for group in groups:
-            requests = (self._request(clean, name, replica) for name in names for replica in group)
-            yield View(
-                clean=clean,
-                crop=self._crop(clean, group[0]) if self.config.fit == "random" else None,
-                requests=tuple(requests),
-            )
+    def _cut(self, mixture: MixtureConfig, place: Place) -> tuple[Crop | None, Move | None]:
+        """How the picture of one pair is cut and moved."""
+        source, fit, replica = place.source_id, self.config.fit, place.replica
+        if mixture.pairs is None or not replica:
+            return (self._crop(source, "crop", replica) if fit == "random" else None), None
+        crop = self._crop(source, "view", replica) if fit in ("center", "random") else None
+        rng = np.random.default_rng(draw_seed(self.config.seed, source, "move", replica))
+        return crop, Move(flip=bool(rng.integers(2)), turns=int(rng.integers(4)))
 
-    def _crop(self, clean: CleanImage, replica: int) -> Crop:
-        rng = np.random.default_rng(draw_seed(self.config.seed, clean.source_id, "crop", replica))
+    def _crop(self, *what: str | int) -> Crop:
+        rng = np.random.default_rng(draw_seed(self.config.seed, *what))
         zoom, x, y = rng.random(3).tolist()
         return Crop(zoom=zoom, x=x, y=y)
 
-    def _request(self, clean: CleanImage, degradation: str, replica: int) -> Request:
-        place = (clean.source_id, degradation, replica)
-        rng = np.random.default_rng(draw_seed(self.config.seed, *place, "severity"))
-        severity = self._severity(degradation, rng)
+    def _request(self, mixture: MixtureConfig, place: Place, ordinal: int) -> Request:
+        regions, recipes = self._drawer.recipes(mixture, place, ordinal)
         attempts = range(1 + self.config.redraws)
         return Request(
-            key=f"{clean.source_id}-{degradation}-{replica}",
-            degradation=degradation,
-            mu=severity.mu,
-            sigma=severity.sigma,
-            severity_dataset=severity.dataset,
-            random_sampled=severity.random_sampled,
+            key="-".join(map(str, place)),
+            degradation=mixture.name,
+            recipes=recipes,
+            regions=regions,
             seeds=tuple(draw_seed(self.config.seed, *place, attempt) for attempt in attempts),
         )
-
-    def _severity(self, degradation: str, rng: np.random.Generator) -> Draw:
-        """A severity that the filter can accept, unless the profile has next to none."""
-        bounds = self.config.filter
-        for _ in range(MOST_DRAWS):
-            severity = self.profile.draw(degradation, rng, self.config.uniform_share)
-            if bounds.mu_min <= severity.mu <= bounds.mu_max:
-                break
-        return severity

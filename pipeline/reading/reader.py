@@ -17,6 +17,7 @@ from gends.pipeline.format.damage import PairError
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.identity import check_there, read_identity
 from gends.pipeline.format.manifest import (
+    PARTS,
     RANGES,
     SCHEMA,
     STATUSES,
@@ -42,7 +43,7 @@ MOST_BYTES = 1 << 30
 MOST_BETWEEN = 1 << 20
 """Bytes between the pictures of a pair that are read along with them: there is its row."""
 
-PARTS = ("gt", "lq")
+PAIR, BESIDE = PARTS[:2], PARTS[2:]
 Bytes = bytes | memoryview
 
 
@@ -137,12 +138,17 @@ def _checked_rows(store: Store, shard: int, columns: list[str]) -> pa.Table:
     accepted = table.filter(pc.equal(table["status"], texts("accepted")[0]))
     none, size = numbers([0, int(facts["shard_size"])])
     for part in PARTS:
-        start, length = accepted[f"{part}_offset"], accepted[f"{part}_size"]
+        held = accepted if part in PAIR else accepted.filter(_is_held(accepted, part))
+        start, length = held[f"{part}_offset"], held[f"{part}_size"]
         # Each is looked at first, so that their sum cannot overflow.
         fits = [pc.and_(pc.greater_equal(n, none), pc.less_equal(n, size)) for n in (start, length)]
         if not all(map(_all, fits)) or not _all(pc.less_equal(pc.add(start, length), size)):
             raise ManifestError(where, f"a byte range of {part} leads outside of the shard")
     return table
+
+
+def _is_held(rows: pa.Table, part: str) -> pa.ChunkedArray:
+    return pc.or_(pc.is_valid(rows[f"{part}_offset"]), pc.is_valid(rows[f"{part}_size"]))
 
 
 def _all(column: pa.ChunkedArray) -> bool:
@@ -192,16 +198,26 @@ class ShardReader:
         first, last = row["gt_offset"], row["lq_offset"] + row["lq_size"]
         between = last - first - row["gt_size"] - row["lq_size"]
         if not 0 <= between <= MOST_BETWEEN or last - first > MOST_BYTES:
-            return {part: self._read_part(row, part) for part in PARTS}
+            return {part: self._read_part(row, part) for part in PAIR}
         with _naming(row, "gt"):
             data = memoryview(self._range(row["shard"], first, last - first))
         found: dict[str, Bytes] = {}
-        for part in PARTS:
+        for part in PAIR:
             offset, size = row[f"{part}_offset"], row[f"{part}_size"]
             found[part] = data[offset - first : offset - first + size]
             with _naming(row, part):
                 self._check(found[part], row["shard"], offset, size, row[f"{part}_blake3"])
         return found
+
+    def read_beside(self, row: Row) -> dict[str, bytes]:
+        """Bytes of what is stored beside a pair, by part, compared with their checksums.
+
+        Raises:
+            PairError: they are missing, or not those that were recorded.
+            StorageError: the store does not answer.
+        """
+        held = [part for part in BESIDE if row.get(f"{part}_size") is not None]
+        return {part: self._read_part(row, part) for part in held}
 
     def _read_part(self, row: Row, part: str) -> bytes:
         place = (row["shard"], row[f"{part}_offset"], row[f"{part}_size"], row[f"{part}_blake3"])

@@ -99,11 +99,13 @@ def _draw_pair(
         sheet.paste(
             Pillow.fromarray(picture).resize((side, side), Pillow.Resampling.LANCZOS), place
         )
-    text = (
-        f"mu {row['mu']:.3f} (asked {row['mu_target']:.3f})  "
-        f"sigma {row['sigma']:.3f} ({row['sigma_target']:.3f})  {row['source_id'][:36]}"
-    )
+    text = f"{_severity(row, 'mu')}  {_severity(row, 'sigma')}  {row['source_id'][:36]}"
     _write(sheet, (corner[0], corner[1] + side), text, CAPTION - 4)
+
+
+def _severity(row: Row, name: str) -> str:
+    asked = row[f"{name}_target"]
+    return f"{name} {row[name]:.3f}" + (f" (asked {asked:.3f})" if asked is not None else "")
 
 
 def _write(sheet: Pillow.Image, corner: tuple[int, int], text: str, size: int) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 
 from gends.models.parametric.depth import pseudo_depth
 from gends.models.parametric.draw import chance, uniform
-from gends.models.parametric.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
+from gends.models.parametric.plasma import plasma
 from gends.models.pixels import Photo
 
 VERSION = 1

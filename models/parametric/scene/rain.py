@@ -13,9 +13,9 @@ import numpy as np
 
 from gends.models.parametric.depth import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
-from gends.models.parametric.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.particles import scatter, streak
+from gends.models.parametric.plasma import plasma
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, log_uniform, uniform
-from gends.models.parametric.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
+from gends.models.parametric.plasma import plasma
 from gends.models.parametric.tone import GAMMA, compress, decode, encode, expand
 from gends.models.pixels import Photo
 
