@@ -99,9 +99,9 @@ def _bare(settings: dict[str, Any], workers: int) -> float:
 def _bare_worker(
     settings: dict[str, Any], number: int, workers: int, ready: Any, go: Any, counts: Any
 ) -> None:
-    from gends.jobs.building.engines import make_engine  # noqa: PLC0415
+    from gends.jobs.building.engines import make_engines  # noqa: PLC0415
     from gends.pipeline.making.load import load_views  # noqa: PLC0415
-    from gends.pipeline.making.unit import degrade_batch, first_batch  # noqa: PLC0415
+    from gends.pipeline.making.unit import first_batch, make_batch  # noqa: PLC0415
 
     config = load_config(None, settings)
     with tempfile.TemporaryDirectory() as scratch:
@@ -110,12 +110,13 @@ def _bare_worker(
         for shard in range(plan.num_shards):
             units += list(plan.units(shard))[number::workers]
         loaded = [load_views(unit.views, inputs.base, config) for unit in units]
-    engine = make_engine(config)
+    engines = make_engines(config)
     ready.wait()
     go.wait()
     made = 0
     for unit, pictures in zip(units, loaded, strict=True):
-        made += len(degrade_batch(engine, unit, pictures, first_batch(unit, pictures)))
+        batch = first_batch(unit, pictures)
+        made += len(make_batch(engines, unit, pictures, batch, config))
     counts.put(made)
 
 

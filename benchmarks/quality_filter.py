@@ -34,7 +34,7 @@ from gends.pictures.formats import open_image
 from gends.pipeline.making.judge import Judge, Verdict
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig, FilterConfig
-from gends.pipeline.types import Crop, Request
+from gends.pipeline.types import Crop, Request, Step
 
 BOUNDS = FilterConfig()
 Made = Iterator[tuple[Request, Degraded]]
@@ -165,10 +165,7 @@ def _request(name: str, mu: float, sigma: float, seed: int) -> Request:
     return Request(
         key=name,
         degradation=name,
-        mu=mu,
-        sigma=sigma,
-        severity_dataset="",
-        random_sampled=False,
+        recipes=((Step(op=name, engine="gendeg", mu=mu, sigma=sigma),),),
         seeds=(seed,),
     )
 

@@ -24,7 +24,7 @@ import psutil
 import ray
 
 from gends.jobs.building.build import Build
-from gends.jobs.building.engines import make_engine
+from gends.jobs.building.engines import make_engines
 from gends.jobs.building.inputs import Inputs, gather
 from gends.jobs.building.stages import Context
 from gends.jobs.cluster.connect import connect
@@ -33,7 +33,7 @@ from gends.pipeline.keeping.dataset import config_digest
 from gends.pipeline.keeping.lease import Lease
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
-from gends.pipeline.making.unit import degrade_batch, finish_unit, first_batch
+from gends.pipeline.making.unit import finish_unit, first_batch, make_batch
 from gends.pipeline.planning.config_file import load_config
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import Store
@@ -100,11 +100,13 @@ _NO_LEASE = _Free(number=0, holder="", host="", pid=0, boot="", born="")
 
 class _Engine:
     def __init__(self, config: Any) -> None:
-        self.engine = make_engine(config)
+        self.config = config
+        self.engines = make_engines(config)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         unit, loaded = row["unit"], row["loaded"]
-        return row | {"pairs": degrade_batch(self.engine, unit, loaded, first_batch(unit, loaded))}
+        batch = first_batch(unit, loaded)
+        return row | {"pairs": make_batch(self.engines, unit, loaded, batch, self.config)}
 
 
 def _through_ray_data(inputs: Inputs, root: Path) -> None:

@@ -108,7 +108,7 @@ def make_root(photographs: Path, root: Path, shards: int) -> None:
     for shard in range(shards - 1):
         unit = inputs.plan.unit(shard, 0)
         loaded = load_views(unit.views, inputs.base, config)
-        write_unit(store, shard, 0, make_unit(unit, loaded, engine, judge, config))
+        write_unit(store, shard, 0, make_unit(unit, loaded, {engine.engine: engine}, judge, config))
         seal(store, shard, inputs.plan.unit_sizes(shard), config, digest)
         close(store, shard, lambda: None)
 

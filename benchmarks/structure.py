@@ -33,7 +33,7 @@ from gends.models.pixels import to_unit_tensor
 from gends.pipeline.making.judge import Judge, Verdict
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig, FilterConfig
-from gends.pipeline.types import Request
+from gends.pipeline.types import Request, Step
 
 BIN = MU_BINS.width
 SHOWN = (0.4, 0.8)
@@ -102,10 +102,7 @@ def _requests(seed: int, severities: int) -> list[list[Request]]:
                 Request(
                     key=name,
                     degradation=name,
-                    mu=draw.mu,
-                    sigma=draw.sigma,
-                    severity_dataset=draw.dataset,
-                    random_sampled=False,
+                    recipes=((Step(op=name, engine="gendeg", mu=draw.mu, sigma=draw.sigma),),),
                     seeds=(int(rng.integers(2**63)),),
                 )
                 for name, draw in draws.items()
@@ -119,7 +116,7 @@ def _remember(model: GenDeg) -> None:
     generate, last = model.generate, {}
 
     def once(condition: Any, instructions: list[Instruction], sampling: Any = None) -> Any:
-        key = tuple(instructions)
+        key = repr(instructions)
         if key not in last:
             last.clear()
             last[key] = generate(condition, instructions, sampling)

@@ -69,8 +69,8 @@ def row(photo: np.ndarray, name: str, seed: int) -> np.ndarray:
     for wanted, pair in zip(
         instructions, ParametricDegrader().degrade([photo], [instructions])[0], strict=True
     ):
-        step = pair.recipe[0]
-        text = f"{name} {wanted.mu:.3f}/{wanted.sigma:.3f} -> {step['mu']:.3f}/{step['sigma']:.3f}"
+        made = measure(pair.lq, pair.gt)
+        text = f"{name} {wanted.mu:.3f}/{wanted.sigma:.3f} -> {made.mu:.3f}/{made.sigma:.3f}"
         cells.append(captioned(pair.lq, text))
     return np.concatenate(cells, axis=1)
 

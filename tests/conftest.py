@@ -31,6 +31,7 @@ from gends.pipeline.making.load import load_views
 from gends.pipeline.making.unit import make_unit
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
 from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.planning.plan import Plan
 from gends.pipeline.sources.source import base_folder, read_source
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.types import WorkUnit
@@ -139,7 +140,7 @@ def _found(source: Path, root: Path, **settings: object) -> Dataset:
     profile.save(root / PROFILE_NAME)
     catalog = Catalog(root / CATALOG_NAME)
     engine = with_processor(DryDegrader().fingerprint(), torch=bool(config.filter.metrics))
-    write_identity(open_store(root), make_identity(config, catalog, profile, engine, base))
+    write_identity(open_store(root), make_identity(Plan(catalog, config, profile), engine, base))
     return open_dataset(root)
 
 
@@ -149,7 +150,7 @@ def _make_units(
     judge = Judge(dataset.config.filter)
     for unit in units:
         loaded = load_views(unit.views, dataset.base, dataset.config)
-        rows = make_unit(unit, loaded, degrader or DryDegrader(), judge, dataset.config)
+        rows = make_unit(unit, loaded, {"dry": degrader or DryDegrader()}, judge, dataset.config)
         write_unit(dataset.store, unit.shard, unit.index, rows)
 
 

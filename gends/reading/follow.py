@@ -91,7 +91,8 @@ class Follower:
             lambda _: read_identity(store) if store.exists(IDENTITY_NAME) else None
         )
         number: int = identity["num_shards"]
-        known = identity["config"]["degradations"]
+        settings = identity["config"]
+        known = settings["degradations"] or [one["name"] for one in settings["mixtures"]]
         check_known(self.root.url, "degradation", self.selection.degradations, known)
         return number
 

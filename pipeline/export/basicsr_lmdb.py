@@ -10,7 +10,7 @@ from typing import Any
 
 from gends.pipeline.export.folder import SIZES_NAME, shape
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.reading.reader import PARTS
+from gends.pipeline.reading.reader import PAIR
 from gends.pipeline.storage.store import StorageError
 
 MAP_SIZE = 1 << 30
@@ -34,7 +34,7 @@ def write_basicsr_lmdb(pairs: Iterable[Pair], folder: Path, out: Path) -> list[s
     """
     with ExitStack() as databases:
         writers = {
-            part: databases.enter_context(_database(folder / f"{part}.lmdb")) for part in PARTS
+            part: databases.enter_context(_database(folder / f"{part}.lmdb")) for part in PAIR
         }
         for pair in pairs:
             for part, writer in writers.items():

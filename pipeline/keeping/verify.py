@@ -164,7 +164,7 @@ def _verify_pair(
         yield ".json missing or unlike its manifest row"
     images = {}
     for part in PARTS:
-        member = members.pop(row["key"] + member_suffix(part, image_format), None)
+        member = members.pop(f"{row['key']}{member_suffix(part, image_format)}", None)
         place = (row[f"{part}_offset"], row[f"{part}_size"])
         if part not in PARTS[:2] and member is None and place == (None, None):
             continue

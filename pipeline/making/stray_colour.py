@@ -24,8 +24,8 @@ _FAINT = 1e-4
 # Share of the variance of grain that means of blocks keep: grain of 2×2 pixels, as chroma in JPEG
 # files has it; four times what they keep of grain of single pixels.
 _GRAIN = 4 / SCALE**2
-# Chroma of the most tinted air that haze is made of (gends.models.parametric.scene.haze): a weaker cast
-# may be the weather's.
+# Chroma of the most tinted air that haze is made of (see its formula, models/parametric/scene): a
+# weaker cast may be the weather's.
 _TINT = 0.09
 # Least mean difference that stray colour is held against: one grey level.
 _LEAST = 1 / 255

@@ -325,10 +325,18 @@ class BuildConfig(Section):
             check_degradation(name)
         return name
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_asked(cls, given: Any) -> Any:
+        if isinstance(given, dict) and not given.get("mixtures"):
+            if given.get("degradations") is None:
+                return {**given, "degradations": tuple(DEGRADATIONS)}
+        return given
+
     @property
     def wanted(self) -> tuple[MixtureConfig, ...]:
         """The mixtures; those that `degradations` is short for, where none are given."""
-        return self.mixtures or tuple(map(single, self.degradations or DEGRADATIONS))
+        return self.mixtures or tuple(map(single, self.degradations or ()))
 
     @property
     def labels(self) -> tuple[str, ...]:

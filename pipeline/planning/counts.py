@@ -42,7 +42,7 @@ class PairCounts:
         for mixture in config.mixtures:
             if not self._allowed[mixture.name].any():
                 raise ConfigError(_of_none(mixture))
-        if self.most > config.shard_size:
+        if self.exact and self.most > config.shard_size:
             raise ConfigError(
                 f"{self.most} pairs of one photograph do not fit a shard of {config.shard_size}: "
                 "give more photographs, ask for fewer pairs, or raise shard_size"
@@ -74,7 +74,7 @@ class PairCounts:
         return np.asarray(sum(self._shares.values(), totals))
 
     def of(self, index: int, clean: CleanImage) -> list[tuple[MixtureConfig, int]]:
-        """The mixtures of one photograph in the order of the configuration, and how many of each."""
+        """The mixtures of one photograph, in their order, and how many pairs of each."""
         chosen = {mixture.name for mixture in self._chosen(index, clean)}
         found = []
         for mixture in self.config.wanted:

@@ -68,7 +68,7 @@ def make(dataset: Dataset, units: list[tuple[int, int]]) -> None:
         unit = dataset.plan.unit(shard, index)
         loaded = load_views(unit.views, dataset.base, dataset.config)
         fault_point("degrade")
-        rows = make_unit(unit, loaded, DryDegrader(), judge, dataset.config)
+        rows = make_unit(unit, loaded, {"dry": DryDegrader()}, judge, dataset.config)
         write_unit(dataset.store, shard, index, rows)
 
 

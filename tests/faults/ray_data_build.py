@@ -48,7 +48,7 @@ class Make:
         (view,) = unit.views
         (request,) = (each for each in view.requests if each.key == row["__key__"])
         alone = replace(unit, views=(replace(view, requests=(request,)),))
-        (made,) = make_unit(alone, loaded, DryDegrader(), self.judge, self.dataset.config)
+        (made,) = make_unit(alone, loaded, {"dry": DryDegrader()}, self.judge, self.dataset.config)
         return {
             "__key__": row["__key__"],
             "gt.png": made["gt_bytes"] or b"",

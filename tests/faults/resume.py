@@ -81,7 +81,7 @@ def make(dataset: Dataset, store: Store, shard: int, index: int, partly: bool) -
     if partly:
         unit = without_kept(store, unit)
     loaded = load_views(unit.views, dataset.base, config)
-    rows += make_unit(unit, loaded, DryDegrader(), Judge(config.filter), config)
+    rows += make_unit(unit, loaded, {"dry": DryDegrader()}, Judge(config.filter), config)
     write_unit(store, shard, index, in_order(rows))
 
 

@@ -71,7 +71,7 @@ def begun(photos: Path, found_dataset, make_units, tmp_path: Path) -> Dataset:
 def rows_of(dataset: Dataset, unit: WorkUnit) -> list[Row]:
     config = dataset.config
     loaded = load_views(unit.views, dataset.base, config)
-    return make_unit(unit, loaded, DryDegrader(), Judge(config.filter), config)
+    return make_unit(unit, loaded, {"dry": DryDegrader()}, Judge(config.filter), config)
 
 
 def damage(path: Path, how: str) -> None:

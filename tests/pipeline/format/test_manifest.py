@@ -28,6 +28,8 @@ from gends.pipeline.reading.reader import read_manifest
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import AlreadyExistsError
 
+PARTS = ("gt", "lq", "mask", "bits", "ground", "ground_lq")
+PLACES = ("offset", "size", "blake3")
 TEXT, FLAG, NUMBER, REAL, PLACE = pa.string(), pa.bool_(), pa.int32(), pa.float32(), pa.int64()
 CONTRACT = {
     "key": TEXT,
@@ -40,7 +42,9 @@ CONTRACT = {
     "source_dataset": TEXT,
     "source_degradation": TEXT,
     "source_blake3": TEXT,
+    "view": TEXT,
     "degradation": TEXT,
+    "steps": TEXT,
     "engine": TEXT,
     "target_kind": TEXT,
     "scm_applied": FLAG,
@@ -55,13 +59,9 @@ CONTRACT = {
     "width": NUMBER,
     "height": NUMBER,
     "metrics": pa.map_(TEXT, REAL),
-    "gt_offset": PLACE,
-    "gt_size": PLACE,
-    "lq_offset": PLACE,
-    "lq_size": PLACE,
-    "gt_blake3": TEXT,
-    "lq_blake3": TEXT,
     "caption": TEXT,
+    **{f"{part}_{what}": PLACE for part in PARTS for what in ("offset", "size")},
+    **{f"{part}_blake3": TEXT for part in PARTS},
 }
 """Columns that other people's programs count on."""
 BESIDE = {"detail": TEXT, "attempt": NUMBER, "split": TEXT}
@@ -86,7 +86,7 @@ def test_the_metadata_of_a_manifest_speaks_for_its_shard(finished):
             s: str(sum(r["status"] == s for r in rows)) for s in ("accepted", "rejected", "failed")
         }
         assert metadata == {
-            "format_version": "1",
+            "format_version": "2",
             "shard_size": str(len(tar)),
             "shard_blake3": blake3(tar).hexdigest(),
             "config_digest": finished.config_digest,
@@ -108,7 +108,7 @@ def test_rows_of_a_finished_dataset_keep_the_contract(finished):
         assert row["degradation"] != row["source_degradation"]
         assert (row["reason"] is None) == (row["status"] == "accepted")
         assert (row["mu"] is None) == (row["status"] == "failed")
-        for name in (*RANGES, "gt_blake3", "lq_blake3"):
+        for name in (f"{part}_{what}" for part in PARTS[:2] for what in PLACES):
             assert (row[name] is not None) == (row["status"] == "accepted")
     failed = {(row["reason"], row["source_uri"]) for row in rows if row["status"] == "failed"}
     assert failed == {("duplicate", "copy.jpg"), ("undecodable", "words.png")}

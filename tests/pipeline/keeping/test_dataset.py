@@ -22,6 +22,7 @@ from gends.pipeline.keeping.parts import CATALOG_NAME, PROFILE_NAME, mend_parts
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
 from gends.pipeline.photographs.catalog_changes import describe_changes
 from gends.pipeline.planning.config import BuildConfig
+from gends.pipeline.planning.plan import Plan
 from gends.pipeline.reading.reader import read_manifest
 from gends.pipeline.sources.source import SourceRow, read_source
 from gends.pipeline.storage.opening import open_store
@@ -42,6 +43,10 @@ def parts(finished):
     }
 
 
+def _identity(config, catalog, profile, engine, base) -> dict:
+    return make_identity(Plan(catalog, config, profile), engine, base)
+
+
 def edit(dataset, **changes) -> None:
     path = dataset.store.path(IDENTITY_NAME)
     identity = json.loads(path.read_text()) | changes
@@ -49,17 +54,17 @@ def edit(dataset, **changes) -> None:
 
 
 def test_the_same_settings_resume(finished, parts):
-    check_identity(finished.store, make_identity(**parts))
+    check_identity(finished.store, _identity(**parts))
 
 
 def test_an_identity_without_an_engine_can_be_checked(finished, parts):
-    check_identity(finished.store, make_identity(**parts | {"engine": None}))
+    check_identity(finished.store, _identity(**parts | {"engine": None}))
 
 
 def test_photographs_may_move(finished, parts, tmp_path):
-    check_identity(finished.store, make_identity(**parts | {"base": tmp_path}))
+    check_identity(finished.store, _identity(**parts | {"base": tmp_path}))
     moved = finished.config.model_copy(update={"clean": "elsewhere"})
-    check_identity(finished.store, make_identity(**parts | {"config": moved}))
+    check_identity(finished.store, _identity(**parts | {"config": moved}))
     assert config_digest(moved) == config_digest(finished.config)
 
 
@@ -77,7 +82,7 @@ def test_another_configuration_is_refused(finished, parts, settings, says):
     values = finished.config.model_dump() | settings
     config = BuildConfig.model_validate(values)
     with pytest.raises(IdentityError) as caught:
-        check_identity(finished.store, make_identity(**parts | {"config": config}))
+        check_identity(finished.store, _identity(**parts | {"config": config}))
     message = str(caught.value)
     assert message.startswith(f"{finished.store.root} holds another dataset:\n")
     assert says in message
@@ -90,9 +95,7 @@ def test_every_difference_is_named_at_once(finished, parts):
     config = finished.config.model_copy(update={"seed": 4, "replicas": 2})
     engine = ENGINE | {"dry": "3", "weights": "abc"}
     with pytest.raises(IdentityError) as caught:
-        check_identity(
-            finished.store, make_identity(**parts | {"config": config, "engine": engine})
-        )
+        check_identity(finished.store, _identity(**parts | {"config": config, "engine": engine}))
     for line in (
         "config.seed: the root has 3, this command has 4",
         "config.replicas: the root has 1, this command has 2",
@@ -105,9 +108,10 @@ def test_every_difference_is_named_at_once(finished, parts):
 def test_another_catalog_or_profile_is_refused(finished, parts, tmp_path):
     write_catalog([SourceRow(uri="x")], tmp_path / "c", base=tmp_path, default_dataset="d")
     haze = Profile(degradations={"haze": finished.plan.profile.degradations["haze"]})
+    parts["config"] = finished.config.model_copy(update={"degradations": ("haze",)})
     for name, changed in (("catalog", Catalog(tmp_path / "c")), ("profile", haze)):
         with pytest.raises(IdentityError, match=f"{name}_digest: the root has"):
-            check_identity(finished.store, make_identity(**parts | {name: changed}))
+            check_identity(finished.store, _identity(**parts | {name: changed}))
 
 
 def test_changed_photographs_are_counted_and_named(photos, build_dataset, parts, tmp_path):
@@ -125,7 +129,7 @@ def test_changed_photographs_are_counted_and_named(photos, build_dataset, parts,
     (source / "rocket left.png").write_bytes(same_size)
     write_catalog(read_source(source), tmp_path / "catalog", base=source, default_dataset="photos")
     catalog = Catalog(tmp_path / "catalog")
-    identity = make_identity(**parts | {"config": root.config, "catalog": catalog})
+    identity = _identity(**parts | {"config": root.config, "catalog": catalog})
     with pytest.raises(IdentityError) as caught:
         check_identity(root.store, identity, catalog=catalog)
     assert (
@@ -151,19 +155,19 @@ def test_a_catalog_without_checksums_is_read_and_says_why_it_differs(finished, p
 
 
 def test_other_versions_of_libraries_are_refused(copied, parts, monkeypatch):
-    identity = make_identity(**parts)
+    identity = _identity(**parts)
     monkeypatch.setattr(dataset, "version", lambda name: "1.0")
     copied.store.path(IDENTITY_NAME).unlink()
-    write_identity(copied.store, make_identity(**parts))
+    write_identity(copied.store, _identity(**parts))
     with pytest.raises(IdentityError, match=r"versions\.numpy: the root has '1\.0', this command"):
         check_identity(copied.store, identity)
 
 
 def test_another_format_is_refused(copied, parts):
-    edit(copied, format_version=2)
-    with pytest.raises(IdentityError, match="format version 2, this gends reads 1; install"):
-        check_identity(copied.store, make_identity(**parts))
-    with pytest.raises(IdentityError, match="format version 2, this gends reads 1; install"):
+    edit(copied, format_version=1)
+    with pytest.raises(IdentityError, match="format version 1, this gends reads 2; install"):
+        check_identity(copied.store, _identity(**parts))
+    with pytest.raises(IdentityError, match="format version 1, this gends reads 2; install"):
         open_dataset(copied.store.root)
 
 
@@ -188,16 +192,16 @@ def test_a_changed_identity_is_refused_by_all_who_read_it(copied, parts, change,
     with pytest.raises(DamageError, match=says):
         open_dataset(copied.store.root)
     with pytest.raises(DamageError, match=says):
-        check_identity(copied.store, make_identity(**parts))
+        check_identity(copied.store, _identity(**parts))
     with pytest.raises(DamageError, match=says):
         read_manifest(copied.store.root)
 
 
 def test_a_root_is_founded_once(tmp_path, parts):
     store = open_store(tmp_path)
-    write_identity(store, make_identity(**parts))
+    write_identity(store, _identity(**parts))
     with pytest.raises(AlreadyExistsError):
-        write_identity(store, make_identity(**parts))
+        write_identity(store, _identity(**parts))
 
 
 def test_a_root_opens_with_all_that_it_was_founded_with(finished, photos):
@@ -272,13 +276,13 @@ def test_sound_parts_are_left_alone(finished, copied):
 
 
 def test_another_processor_is_refused_until_it_is_asked_for(finished, parts):
-    there = make_identity(**parts | {"engine": ENGINE | {"processor.numpy": "other"}})
+    there = _identity(**parts | {"engine": ENGINE | {"processor.numpy": "other"}})
     with pytest.raises(IdentityError) as caught:
         check_identity(finished.store, there)
     assert "engine.processor.numpy: the root has" in str(caught.value)
     assert "--mixed-processors goes on with it" in str(caught.value)
     check_identity(finished.store, there, processors=False)
-    other = make_identity(**parts | {"engine": ENGINE | {"processor.numpy": "other", "dry": "9"}})
+    other = _identity(**parts | {"engine": ENGINE | {"processor.numpy": "other", "dry": "9"}})
     with pytest.raises(IdentityError, match=r"engine\.dry: ") as caught:
         check_identity(finished.store, other, processors=False)
     assert "processor" not in str(caught.value)

@@ -15,6 +15,7 @@ from blake3 import blake3
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.manifest import (
     METADATA_KEYS,
+    PARTS,
     SCHEMA,
     content_digest,
     facts_of,
@@ -48,10 +49,10 @@ def rewrite(dataset, shard: int, change) -> None:
     reader = ShardReader(dataset.store.root)
     rows = pq.read_table(path).to_pylist()
     for row in rows:
-        for part in ("gt", "lq"):
-            if row["status"] == "accepted":
-                place = (row[f"{part}_offset"], row[f"{part}_size"])
-                row[f"{part}_bytes"] = reader.read(shard, *place)
+        for part in PARTS:
+            place = (row[f"{part}_offset"], row[f"{part}_size"])
+            held = place != (None, None)
+            row[f"{part}_bytes"] = reader.read(shard, *place) if held else None
     change(rows)
     with dataset.store.publish(shard_name(shard)) as file:
         writer = ShardWriter(file, dataset.config.image_format)

@@ -11,10 +11,11 @@ from PIL import Image as Pillow
 from gends.histograms.severity import measure
 from gends.models.degrader import Degraded
 from gends.pipeline.making import judge as judging
+from gends.pipeline.making.carry_out import Pair
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig, ConfigError, FilterConfig
-from gends.pipeline.types import Request
+from gends.pipeline.types import Request, Step
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +28,15 @@ def request(mu: float) -> Request:
     return Request(
         key="k",
         degradation="haze",
-        mu=mu,
-        sigma=0.1,
-        severity_dataset="RESIDE",
-        random_sampled=False,
+        recipes=((Step(op="haze", engine="gendeg", mu=mu, sigma=0.1),),),
         seeds=(0,),
     )
 
 
-def pair(lq, gt) -> Degraded:
-    return Degraded(lq=lq, gt=gt, target_kind="clean", scm_applied=False)
+def pair(lq, gt, asked: float) -> Pair:
+    degraded = Degraded(lq=lq, gt=gt, target_kind="clean", scm_applied=False)
+    step = {"op": "haze", "mu": measure(lq, gt).mu, "mu_target": asked}
+    return Pair(lq=lq, gt=gt, steps=(step,), painted=(("haze", degraded),))
 
 
 def veiled(clean, mu: float):
@@ -47,11 +47,11 @@ def veiled(clean, mu: float):
 
 @pytest.mark.parametrize("mu", [0.01, 0.05, 0.15, 0.28])
 def test_a_pair_as_requested_is_accepted(clean, mu):
-    verdict = Judge(FilterConfig())(request(mu), pair(veiled(clean, mu), clean))
+    verdict = Judge(FilterConfig())(request(mu), pair(veiled(clean, mu), clean, mu))
     assert (verdict.reason, verdict.detail) == (None, None)
     assert verdict.severity == measure(veiled(clean, mu), clean)
     assert verdict.metrics["structure"] > 0.9
-    assert verdict == Judge(FilterConfig())(request(mu), pair(veiled(clean, mu), clean))
+    assert verdict == Judge(FilterConfig())(request(mu), pair(veiled(clean, mu), clean, mu))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_pair_as_requested_is_accepted(clean, mu):
     ],
 )
 def test_bounds_on_mu(clean, asked, made, reason, detail):
-    verdict = Judge(FilterConfig())(request(asked), pair(veiled(clean, made), clean))
+    verdict = Judge(FilterConfig())(request(asked), pair(veiled(clean, made), clean, asked))
     assert verdict.reason == reason
     assert detail is None or detail in verdict.detail
 
@@ -73,11 +73,11 @@ def test_bounds_on_mu(clean, asked, made, reason, detail):
 def test_a_pair_without_its_structure_is_rejected(clean):
     upside_down = np.ascontiguousarray(clean[::-1])
     asked = request(measure(upside_down, clean).mu)
-    verdict = Judge(FilterConfig(mu_max=1))(asked, pair(upside_down, clean))
+    verdict = Judge(FilterConfig(mu_max=1))(asked, pair(upside_down, clean, asked.only_step.mu))
     assert verdict.reason == "structure"
     assert verdict.detail == f"{verdict.metrics['structure']:.4f} < 0.4000"
     off = FilterConfig(mu_max=1, structure_min=-1)
-    assert Judge(off)(asked, pair(upside_down, clean)).reason is None
+    assert Judge(off)(asked, pair(upside_down, clean, asked.only_step.mu)).reason is None
 
 
 def test_a_pair_with_blotches_of_colour_is_rejected(clean):
@@ -85,11 +85,11 @@ def test_a_pair_with_blotches_of_colour_is_rejected(clean):
     blotches = rng.normal(0, 60, (12, 12, 3)).repeat(8, 0).repeat(8, 1)
     lq = np.clip(clean + blotches, 0, 255).astype(np.uint8)
     asked = request(measure(lq, clean).mu)
-    verdict = Judge(FilterConfig())(asked, pair(lq, clean))
+    verdict = Judge(FilterConfig())(asked, pair(lq, clean, asked.only_step.mu))
     assert verdict.reason == "stray_colour"
     assert verdict.detail == f"{verdict.metrics['stray_colour']:.4f} > 0.0500"
     off = FilterConfig(stray_colour_max=99)
-    assert Judge(off)(asked, pair(lq, clean)).reason is None
+    assert Judge(off)(asked, pair(lq, clean, asked.only_step.mu)).reason is None
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Fixed:
 def test_metrics_and_their_bounds(monkeypatch, clean, score, bounds, reason, detail, mode):
     monkeypatch.setattr(judging, "_pyiqa_metric", lambda name: Fixed(score, mode))
     judge = Judge(FilterConfig(metrics={"fixed": bounds}))
-    verdict = judge(request(0.1), pair(veiled(clean, 0.1), clean))
+    verdict = judge(request(0.1), pair(veiled(clean, 0.1), clean, 0.1))
     assert (verdict.reason, verdict.detail) == (reason, detail)
     assert verdict.metrics["fixed"] == pytest.approx(score, nan_ok=True)
 
@@ -143,7 +143,7 @@ def test_real_metrics_of_pyiqa(clean):
         Judge(FilterConfig(metrics={"beauty": (1, None)}))
     judge = Judge(FilterConfig(metrics={"psnr": (25.0, None)}))
     lq = veiled(clean, 0.15)
-    verdict = judge(request(0.15), pair(lq, clean))
+    verdict = judge(request(0.15), pair(lq, clean, 0.15))
     expected = 10 * np.log10(1 / np.mean(((lq / 255.0) - (clean / 255.0)) ** 2))
     assert verdict.metrics["psnr"] == pytest.approx(expected, abs=0.01)
     assert verdict.reason == "psnr"

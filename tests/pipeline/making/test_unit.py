@@ -9,15 +9,16 @@ from gends.models.degrader import Degraded
 from gends.models.dry import DryDegrader
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.manifest import SCHEMA
+from gends.pipeline.making.carry_out import Pair
 from gends.pipeline.making.judge import Judge
 from gends.pipeline.making.load import load_views
 from gends.pipeline.making.row import BYTES
 from gends.pipeline.making.unit import (
     Batch,
-    degrade_batch,
     fail_unit,
     finish_unit,
     first_batch,
+    make_batch,
     make_unit,
 )
 from gends.pipeline.types import Failure, Picture
@@ -44,7 +45,7 @@ class Stubborn(DryDegrader):
     @staticmethod
     def unchanged(clean) -> Degraded:
         return Degraded(
-            lq=clean, gt=clean, target_kind="reconstructed", scm_applied=True, recipe=[{"op": 1}]
+            lq=clean, gt=clean, target_kind="reconstructed", scm_applied=True, step={"extra": 1}
         )
 
 
@@ -82,7 +83,7 @@ def loaded(dataset, unit):
 
 def make(dataset, unit, loaded, degrader=None):
     judge = Judge(dataset.config.filter)
-    return make_unit(unit, loaded, degrader or DryDegrader(), judge, dataset.config)
+    return make_unit(unit, loaded, {"dry": degrader or DryDegrader()}, judge, dataset.config)
 
 
 def test_every_request_has_one_row_in_order_of_key(dataset, unit, loaded):
@@ -105,7 +106,7 @@ def test_an_accepted_row_says_what_was_asked_and_what_was_made(dataset, unit, lo
         if row["status"] != "accepted":
             continue
         view, request = requests[row["key"]]
-        assert row["mu_target"] == pytest.approx(request.mu, rel=1e-6)
+        assert row["mu_target"] == pytest.approx(request.only_step.mu, rel=1e-6)
         assert row["seed"] == request.seeds[row["attempt"]]
         assert (row["caption"], row["split"]) == (view.clean.caption, view.clean.split)
         assert row["source_blake3"] == pictures[view.crop].blake3
@@ -133,7 +134,7 @@ def test_a_unit_of_failures_never_calls_the_engine(dataset, unit):
     engine = Stubborn(set())
     rows = make(dataset, unit, failures, engine)
     assert engine.calls == []
-    assert rows == fail_unit(unit, dataset.config, failures[0])
+    assert rows == fail_unit(unit, failures[0])
     assert {row["reason"] for row in rows} == {"unreadable"}
     assert len(rows) == unit.num_requests
 
@@ -160,20 +161,21 @@ def test_a_rejected_pair_is_drawn_again_under_the_next_seed(dataset, unit, loade
     assert row["seed"] == always.seeds[2]
     assert row["lq_bytes"] is row["gt_blake3"] is row["lq_blake3"] is None
     assert (row["mu"], row["target_kind"], row["scm_applied"]) == (0, "reconstructed", True)
-    assert json.loads(row["recipe"]) == [{"op": 1}]
+    (step,) = json.loads(row["recipe"])["steps"]
+    assert (step["op"], step["engine"], step["extra"]) == (always.degradation, "dry", 1)
     # Neighbours are as they would have been.
     assert all(row == untouched[key] for key, row in rows.items())
 
 
 def test_stages_apart_give_what_one_call_gives(dataset, unit, loaded):
-    engine = DryDegrader()
-    degraded = degrade_batch(engine, unit, loaded, first_batch(unit, loaded))
+    engines = {"dry": DryDegrader()}
+    made = make_batch(engines, unit, loaded, first_batch(unit, loaded), dataset.config)
 
-    def redraw(batch: Batch) -> list[Degraded]:
-        return degrade_batch(engine, unit, loaded, batch)
+    def redraw(batch: Batch) -> list[Pair]:
+        return make_batch(engines, unit, loaded, batch, dataset.config)
 
     judge = Judge(dataset.config.filter)
-    rows = finish_unit(unit, loaded, degraded, redraw, judge, dataset.config)
+    rows = finish_unit(unit, loaded, made, redraw, judge, dataset.config)
     assert rows == make(dataset, unit, loaded)
 
 
@@ -185,9 +187,9 @@ def test_the_engine_is_told_captions_and_seeds(dataset, unit, loaded):
             told.extend(i for group in instructions for i in group)
             return super().degrade(cleans, instructions)
 
-    degrade_batch(Listening(), unit, loaded, first_batch(unit, loaded))
+    make_batch({"dry": Listening()}, unit, loaded, first_batch(unit, loaded), dataset.config)
     wanted = [
-        (r.degradation, r.mu, r.sigma, r.seeds[0], v.clean.caption)
+        (r.degradation, r.only_step.mu, r.only_step.sigma, r.seeds[0], v.clean.caption)
         for v, item in zip(unit.views, loaded, strict=True)
         if isinstance(item, Picture)
         for r in v.requests

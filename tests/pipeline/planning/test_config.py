@@ -147,9 +147,9 @@ def test_every_unknown_key_is_named_with_the_nearest_right_one(tmp_path):
         ("generator: {variants: 3}", r"generator.variants: give a list, as \[0, 1, 2\] .got 3."),
         ("filter: 3", "filter: give keys and values .got 3."),
         ("generator: {steps: 0}", "generator.steps: .*got 0"),
-        ("1: 2", "1: .*string"),
+        ("1: 2", "\\[1\\]: .*string"),
         ("generator: {text_guidance: .inf}", "text_guidance: .*finite"),
-        ("filter: {metrics: {psnr: [.nan, null]}}", "metrics.psnr.0: .*finite"),
+        ("filter: {metrics: {psnr: [.nan, null]}}", "metrics.psnr.0.: .*finite"),
         ('"\\e[2J": 1', r"\\x1b\[2J: unknown key"),
     ],
 )

@@ -12,7 +12,8 @@ from gends.histograms.profile import Profile
 from gends.models.degradations import DEGRADATIONS
 from gends.pipeline.photographs.catalog import Catalog, write_catalog
 from gends.pipeline.planning.config import BuildConfig
-from gends.pipeline.planning.plan import Plan, draw_seed
+from gends.pipeline.planning.plan import Plan
+from gends.pipeline.seeds import draw_seed
 from gends.pipeline.sources.source import SourceRow
 from gends.pipeline.types import Request, View
 
@@ -56,7 +57,7 @@ def test_every_request_stands_in_exactly_one_unit(count, shard_size, unit_images
     expected = {
         f"s{i:03d}-{name}-{replica}"
         for i in range(count)
-        for name in plan.degradations(next(plan.catalog.rows(i, i + 1)))
+        for name in plan.labels(i, next(plan.catalog.rows(i, i + 1)))
         for replica in range(plan.config.replicas)
     }
     assert len(keys) == len(set(keys)) == plan.num_requests()
@@ -150,9 +151,11 @@ def test_a_drawn_seed_is_a_function_of_what_it_is_for(seed, text, number):
 def test_severities_come_from_the_profile_and_some_are_uniform():
     requests = all_requests(make_plan(80, uniform_share=0.25))
     for request in requests:
-        assert 0 <= request.mu <= 0.7
-        assert request.severity_dataset in PROFILE.degradations[request.degradation].datasets
-    share = sum(request.random_sampled for request in requests) / len(requests)
+        assert 0 <= request.only_step.mu <= 0.7
+        assert (
+            request.only_step.severity_dataset in PROFILE.degradations[request.degradation].datasets
+        )
+    share = sum(request.only_step.random_sampled for request in requests) / len(requests)
     assert 0.15 < share < 0.35
 
 
@@ -162,14 +165,14 @@ def test_no_severity_is_asked_for_that_the_filter_would_reject(seed, bounds):
     low, high = bounds
     plan = make_plan(8, seed=seed, filter={"mu_min": low, "mu_max": high})
     requests = all_requests(plan)
-    assert all(low <= request.mu <= high for request in requests)
+    assert all(low <= request.only_step.mu <= high for request in requests)
     assert requests == all_requests(plan)
 
 
 def test_where_the_profile_has_nothing_in_the_window_a_severity_is_drawn_all_the_same():
     requests = all_requests(make_plan(2, filter={"mu_min": 0.9, "mu_max": 1}))
     assert len(requests) == 11
-    assert all(0 <= request.mu < 0.9 for request in requests)
+    assert all(0 <= request.only_step.mu < 0.9 for request in requests)
 
 
 def test_a_profile_without_a_wanted_degradation_is_refused():
