@@ -19,7 +19,7 @@ FOLDERS = {
     "jobs": "gends/jobs",
 }
 """Folder of the repository → where its files are once installed."""
-DATA = ("gends/py.typed", "histograms/data/*", "jobs/photos/*", "models/weights/**/*")
+DATA = ("gends/py.typed", "histograms/data/*", "models/photos/*", "models/weights/**/*")
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,12 @@ from gends.jobs.building.drive import ClusterOptions
 from gends.jobs.building.progress import Progress
 from gends.jobs.commands.run import build, conclude
 from gends.jobs.options.paths import new_or_old_folder
+from gends.models.bundled_photos import PHOTOS
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.verify import verify
 from gends.pipeline.reading.reader import read_manifest
 from gends.pipeline.reading.sheet import contact_sheet
 from gends.pipeline.storage.opening import open_store
-
-PHOTOS = resources.files("gends.jobs").joinpath("photos")
 
 
 @click.command(epilog="\b\nExample:\n  gends-build demo --out demo/")

@@ -12,14 +12,16 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
-from importlib.resources import as_file, files
+from importlib.resources import as_file
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-PHOTOS = ("casa-mila.jpg", "tea-gardens.jpg")
+from gends.models.bundled_photos import PHOTOS
+
+TWO = ("casa-mila.jpg", "tea-gardens.jpg")
 COMMON = ["--outside", "--seed", "5", "--shard-size", "6", "--workers", "1"]
 BUILDS = {
     "dry": ["--engine", "dry", "--resolution", "64", "--replicas", "2"],
@@ -60,8 +62,8 @@ def digest(root: Path) -> str:
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
-    for name in PHOTOS:
-        with as_file(files("gends.jobs") / "photos" / name) as photograph:
+    for name in TWO:
+        with as_file(PHOTOS / name) as photograph:
             (folder / name).write_bytes(photograph.read_bytes())
     return folder
 

@@ -19,6 +19,7 @@ from ray.cluster_utils import Cluster
 
 from gends import PairDataset
 from gends.jobs.commands import demo
+from gends.models.bundled_photos import PHOTOS
 from gends.pipeline.keeping.counts import count_dataset
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.lease import hold
@@ -292,7 +293,7 @@ def test_damaged_shards_are_made_again_to_the_same_bytes(built, tmp_path, cli):
 @pytest.mark.slow
 def test_demo(tmp_path, cli, monkeypatch):
     """With three of its ten photographs: the bundled model, Ray, and everything after them."""
-    photos = sorted(path for path in demo.PHOTOS.iterdir() if path.suffix == ".jpg")
+    photos = sorted(path for path in PHOTOS.iterdir() if path.suffix == ".jpg")
     assert len(photos) == 10
     (tmp_path / "photos").mkdir()
     for path in photos[:3]:

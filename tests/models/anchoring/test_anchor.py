@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from gends.jobs.commands.demo import PHOTOS
 from gends.models.anchoring.anchor import FORMATIONS, anchor
 from gends.models.anchoring.kernel import fit_kernel
 from gends.models.anchoring.streaks import along_streaks
+from gends.models.bundled_photos import PHOTOS
 from gends.models.degradations import DEGRADATIONS
 from gends.models.degrader import Image, Instruction
 from gends.models.parametric import ParametricDegrader

@@ -1,0 +1,1 @@
+"""Grounds: synthetic pictures on which a degradation shows what it does."""

@@ -1,0 +1,70 @@
+"""Known colours: patches of a chart or a grid of hues and lightnesses, and a ramp of greys."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gends.models.degrader import Image
+from gends.models.grounds.natural import Size
+from gends.models.pixels import Photo, to_uint8
+
+COLOUR_CHECKER = (
+    *((115, 82, 68), (194, 150, 130), (98, 122, 157), (87, 108, 67), (133, 128, 177)),
+    *((103, 189, 170), (214, 126, 44), (80, 91, 166), (193, 90, 99), (94, 60, 108)),
+    *((157, 188, 64), (224, 163, 46), (56, 61, 150), (70, 148, 73), (175, 54, 60)),
+    *((231, 199, 31), (187, 86, 149), (8, 133, 161), (243, 243, 242), (200, 200, 200)),
+    *((160, 160, 160), (122, 122, 121), (85, 85, 85), (52, 52, 52)),
+)
+"""Levels of sRGB that are published for the 24 patches of the ColorChecker Classic."""
+
+STEPS = 8
+"""Hues, and lightnesses, of the grid."""
+
+RAMPS = (16, 21, 256)
+"""Steps of a ramp of greys; the last is as smooth as 8 bits are."""
+
+RAMP_SHARE = 0.2
+
+
+def draw_colours(size: Size, rng: np.random.Generator) -> Image:
+    """One of `ELEMENTS`, with a ramp of greys from black to white along one of its sides."""
+    turns, falls = int(rng.integers(4)), rng.random() < 0.5
+    height, width = size if turns % 2 == 0 else size[::-1]
+    strip = round(RAMP_SHARE * height)
+    greys = np.rint(np.linspace(0, 255, rng.choice(RAMPS))).astype(np.uint8)
+    ramp = cv2.resize(greys[None, :: -1 if falls else 1], (width, strip), interpolation=_NEAREST)
+    table = ELEMENTS[rng.integers(len(ELEMENTS))](rng)
+    patches = cv2.resize(table, (width, height - strip), interpolation=_NEAREST)
+    whole = np.concatenate([patches, np.repeat(ramp[..., None], 3, axis=2)])
+    return np.ascontiguousarray(np.rot90(whole, turns))
+
+
+def colour_checker(rng: np.random.Generator) -> Image:
+    """The 24 patches in any order, 4 or 6 to a column."""
+    rows = int(rng.choice([4, 6]))
+    shuffled = rng.permutation(np.array(COLOUR_CHECKER, np.uint8))
+    return np.asarray(shuffled.reshape(rows, 24 // rows, 3))
+
+
+def lab_grid(rng: np.random.Generator) -> Image:
+    """Eight hues by eight lightnesses of CIELAB, as colourful as sRGB allows or less, (8, 8, 3)."""
+    lightness = np.repeat((np.arange(STEPS) + 0.5) * 100 / STEPS, STEPS)
+    hue = np.tile((np.arange(STEPS) + 0.5 + rng.uniform(-0.2, 0.2)) * 2 * np.pi / STEPS, STEPS)
+    chroma = np.arange(2, 130, 2)[:, None] * np.ones(STEPS**2)
+    lab = np.stack(
+        [lightness + 0 * chroma, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1
+    ).astype(np.float32)
+    rgb = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
+    shown = np.abs(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) - lab).max(axis=-1) < 1
+    highest = np.maximum(shown.sum(axis=0), 1)
+    picked = np.floor(highest * rng.uniform(0.6, 1)).astype(int)
+    table: Photo = rgb[np.maximum(picked, 1) - 1, np.arange(STEPS**2)]
+    turned = to_uint8(table).reshape(STEPS, STEPS, 3)
+    return np.ascontiguousarray(np.rot90(turned, int(rng.integers(4))))
+
+
+ELEMENTS = (colour_checker, lab_grid)
+"""rng to a table of colours, one pixel for each patch."""
+
+_NEAREST = cv2.INTER_NEAREST
