@@ -20,6 +20,13 @@ FOLDERS = {
 }
 """Folder of the repository → where its files are once installed."""
 DATA = ("gends/py.typed", "histograms/data/*", "models/photos/*", "models/weights/**/*")
+DATA = (
+    "gends/py.typed",
+    "histograms/data/*",
+    "jobs/photos/*",
+    "models/parametric/levels.json",
+    "models/weights/**/*",
+)
 
 pytestmark = pytest.mark.slow
 
