@@ -31,6 +31,7 @@ COMMANDS = {
     "show": "Draw a contact sheet of a dataset.",
     "export": "Copy pairs into layouts that other trainers read.",
     "histograms": "Fit, import and look at severity profiles.",
+    "operations": "List the degradations by formula: parameters, ranges, levels.",
     "train": "Train a restorer, or the parts of a GenDeg model.",
     "restore": "Restore pictures with a trained restorer.",
     "evaluate": "Judge a restorer on datasets: metrics, tables, plots.",
