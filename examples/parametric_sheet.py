@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from gends.histograms.severity import measure
 from gends.models.degrader import Instruction
 from gends.models.parametric import OPERATIONS, ParametricDegrader
 from gends.pictures.formats import open_image

@@ -19,12 +19,11 @@ FOLDERS = {
     "jobs": "gends/jobs",
 }
 """Folder of the repository → where its files are once installed."""
-DATA = ("gends/py.typed", "histograms/data/*", "models/photos/*", "models/weights/**/*")
 DATA = (
     "gends/py.typed",
     "histograms/data/*",
-    "jobs/photos/*",
     "models/parametric/levels.json",
+    "models/photos/*",
     "models/weights/**/*",
 )
 

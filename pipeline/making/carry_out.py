@@ -12,7 +12,7 @@ import numpy as np
 from gends.histograms.severity import measure
 from gends.models.degradations import TargetKind
 from gends.models.degrader import Degraded, Degrader, Image, Instruction
-from gends.models.grounds import draw_ground
+from gends.models.grounds.ground import draw_ground
 from gends.pipeline.making.mask import Labelled, Plane8, label_regions
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.seeds import draw_seed

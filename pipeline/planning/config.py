@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from gends.models.degradations import DEGRADATIONS, Structure, check_structures
+from gends.models.grounds.ground import Kind
 from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.names import unknown
 from gends.pipeline.planning.mixture import MixtureConfig, engine_of, is_local, single
@@ -17,8 +18,6 @@ from gends.pipeline.storage.paths import check_path
 
 MOST_PIXELS = 178_000_000
 """What `max_pixels` may be at most: just below the size from which Pillow opens no picture."""
-Ground = Literal["varied", "simple", "blank"]
-"""Kinds of charts, see `gends.models.grounds`."""
 LEAST_SIDE = 64
 """Shorter side of a whole picture, where nothing else is said: below, formulas have no room."""
 
@@ -207,7 +206,7 @@ class BuildConfig(Section):
         "are there, where several overlap), ground (a chart, clean and degraded by the same "
         "steps).",
     )
-    ground: Ground = Field(
+    ground: Kind = Field(
         default="varied",
         description="Charts of member ground: varied (textures, colours, photographs), simple (a "
         "few shapes) or blank.",

@@ -10,12 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from gends.models.degradations import DEGRADATIONS
 from gends.models.parametric.catalog import OPERATIONS
-from gends.models.regions import MOST_REGIONS, Shape
+from gends.models.regions import MOST, WIDEST, Shape
 from gends.pipeline.planning.section import Section
 from gends.pipeline.planning.steps import Steps, StepTemplate, parse_steps
 
-MOST_FEATHER = 64.0
-"""Of a soft border, as `RegionMap.feather` counts it."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -45,7 +43,7 @@ class RegionsConfig(Section):
 
     @model_validator(mode="after")
     def _in_range(self) -> RegionsConfig:
-        for name, most in (("count", MOST_REGIONS), ("feather", MOST_FEATHER)):
+        for name, most in (("count", MOST), ("feather", WIDEST)):
             low, high = getattr(self, name)
             least = 1 if name == "count" else 0
             if not least <= low <= high <= most:
