@@ -40,6 +40,18 @@ class Instruction:
     made: Mapping[str, Any] | None = None
     """Of an operation: the step of another image, `Degraded.step`, that is to be made again on this
     one, whatever severity it has here."""
+
+    @property
+    def severity(self) -> tuple[float, float]:
+        """Mu and sigma, for engines that know nothing else.
+
+        Raises:
+            ValueError: one of them is not given.
+        """
+        if self.mu is None or self.sigma is None:
+            raise ValueError(f"{self.degradation}: mu and sigma are needed, and not both are given")
+        return self.mu, self.sigma
+
     caption: str | None = None
     """Description of the clean image, put before the degradation's phrase."""
 

@@ -45,7 +45,8 @@ def _degrade(clean: Image, instruction: Instruction) -> Degraded:
     rises = clean < 128
     room = np.where(rises, 255 - clean, clean)
     counts = np.bincount(room.ravel(), minlength=256)
-    chances, amounts = _moves(counts / clean.size, instruction.mu * 255, instruction.sigma * 255)
+    mu, sigma = instruction.severity
+    chances, amounts = _moves(counts / clean.size, mu * 255, sigma * 255)
     # Stochastic rounding keeps the mean of amounts far below one grey level.
     steps = np.floor(amounts[room] + rng.random(clean.shape)).astype(np.int32)
     steps = np.where(rng.random(clean.shape) < chances[room], steps, 0)

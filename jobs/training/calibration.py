@@ -74,4 +74,4 @@ def calibrate(
         ]
         made = degrader.degrade(cleans, [[instruction] for instruction in instructions])
         produced = [max(measure(pair.lq, pair.gt).mu, 1e-4) for (pair,) in made]
-        yield name, fit_curve([i.mu for i in instructions], produced)
+        yield name, fit_curve([d.mu for d in draws], produced)

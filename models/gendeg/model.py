@@ -172,8 +172,8 @@ class GenDeg(Parts):
             sampling: Instead of the model's own.
         """
         settings = sampling or self.sampling
-        mu = [self.calibration.apply(i.degradation, i.mu) for i in instructions]
-        sigma = [i.sigma for i in instructions]
+        mu = [self.calibration.apply(i.degradation, i.severity[0]) for i in instructions]
+        sigma = [i.severity[1] for i in instructions]
         states = self._states(instructions, mu, sigma).to(self.dtype)
         denoise = guided(
             self._predict,

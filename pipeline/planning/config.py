@@ -327,10 +327,10 @@ class BuildConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _nothing_asked(cls, given: Any) -> Any:
-        if isinstance(given, dict) and not given.get("mixtures"):
-            if given.get("degradations") is None:
-                return {**given, "degradations": tuple(DEGRADATIONS)}
-        return given
+        if not isinstance(given, dict) or given.get("mixtures"):
+            return given
+        none = given.get("degradations") is None
+        return given | {"degradations": tuple(DEGRADATIONS)} if none else given
 
     @property
     def wanted(self) -> tuple[MixtureConfig, ...]:

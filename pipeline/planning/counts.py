@@ -120,7 +120,7 @@ class PairCounts:
         there = np.flatnonzero(allowed)
         assert mixture.pairs is not None
         each, more = divmod(mixture.pairs, len(there))
-        shares = allowed * np.int64(each)
+        shares: Counts = allowed.astype(np.int64) * each
         rng = np.random.default_rng(draw_seed(self.config.seed, mixture.name, "shares"))
         shares[there[rng.permutation(len(there))[:more]]] += 1
         return shares

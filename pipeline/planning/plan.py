@@ -58,7 +58,7 @@ class Plan:
             for template in mixture.parsed.templates
             if engine_of(template, self.config.engine) != "parametric"
             or (not self.config.mixtures and template.op in DEGRADATIONS)
-            if "mu" not in template.values
+            if not {"mu", "sigma"} <= set(template.values)
         }
         missing = painted - set(self.profile.degradations)
         if missing:

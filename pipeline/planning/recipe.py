@@ -91,6 +91,8 @@ class RecipeDrawer:
         mu = values.pop("mu", None)
         if mu is not None:
             sigma = values.pop("sigma", None)
+            if sigma is None and engine != "parametric":
+                sigma = self._usual_sigma(op, mu, self._rng(place, where))
             return Step(op=op, engine=engine, mu=mu, sigma=sigma, parameters=values)
         scale = operation.scale
         if scale is not None and scale.name in values:
@@ -124,6 +126,11 @@ class RecipeDrawer:
             random_sampled=severity.random_sampled,
             parameters=values,
         )
+
+    def _usual_sigma(self, op: str, mu: float, rng: np.random.Generator) -> float:
+        """A sigma that the profile has beside about this mu: of many draws, the nearest one's."""
+        draws = [self.profile.draw(op, rng, uniform_share=0.0) for _ in range(MOST_DRAWS)]
+        return min(draws, key=lambda draw: abs(draw.mu - mu)).sigma
 
     def _rng(self, place: Place, where: tuple[int, int]) -> np.random.Generator:
         further = () if where == (0, 0) else where
