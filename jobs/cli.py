@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "Check a dataset against its own records.",
     "repair": "Find damaged shards, and make them again.",
     "retry": "Make what failed again.",
+    "replay": "Make one pair again, also on another picture or with a value changed.",
     "show": "Draw a contact sheet of a dataset.",
     "export": "Copy pairs into layouts that other trainers read.",
     "histograms": "Fit, import and look at severity profiles.",

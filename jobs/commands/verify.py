@@ -10,12 +10,17 @@ from gends.jobs.console.alive import alive
 from gends.jobs.console.streams import print_result
 from gends.pipeline.keeping.dataset import open_dataset
 from gends.pipeline.keeping.foreign import foreign_files
+from gends.pipeline.keeping.replay import why_not_replayed
 from gends.pipeline.keeping.verify import verify
 
 
 @click.command(epilog="\b\nExample:\n  gends-build verify dataset/ --deep")
 @click.argument("root")
-@click.option("--deep", is_flag=True, help="Also decode every pair and measure its severity again.")
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also decode every pair, measure its severity and carry out its recipe again.",
+)
 def command(root: str, deep: bool) -> None:
     """Check the dataset ROOT: checksums, byte ranges, members, rows against the plan.
 
@@ -36,6 +41,8 @@ def command(root: str, deep: bool) -> None:
             for problem in problems:
                 click.echo(f"{problem.file}: {problem.what}")
     click.echo(f"{checked} of {planned} planned shards checked, {wrong or 'no'} problems")
+    if deep and (reason := why_not_replayed(dataset)):
+        click.echo(f"recipes were not carried out again: {reason}")
     if checked < planned:
         click.echo(f"{planned - checked} not sealed yet: gends-build run --out {root} makes them")
     if wrong:

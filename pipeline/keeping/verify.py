@@ -29,6 +29,7 @@ from gends.pipeline.format.manifest import (
 from gends.pipeline.format.shard import checksum_of
 from gends.pipeline.keeping.dataset import Dataset
 from gends.pipeline.keeping.reopened import lost_manifests
+from gends.pipeline.keeping.replay import replay_problem, why_not_replayed
 from gends.pipeline.keeping.verify_rows import row_problems
 from gends.pipeline.names import printable
 from gends.pipeline.reading.reader import ShardReader
@@ -52,7 +53,8 @@ def verify(dataset: Dataset, *, deep: bool = False) -> Iterator[tuple[int, list[
     Files that no planned shard has are another matter, see `foreign_files`.
 
     Always: the manifest's digest, its rows against the plan, the tar's size and checksum, its
-    members against the rows. `deep` also decodes every pair and measures its severity again.
+    members against the rows. `deep` also decodes every pair, measures its severity again and, where
+    nothing speaks against it (`why_not_replayed`), carries out its recipe again.
 
     Raises:
         StorageError: the store does not answer, which says nothing about its shards.
@@ -140,14 +142,24 @@ def _verify_members(
     except tarfile.TarError as error:
         yield Problem(file=name, what=f"not readable as a tar: {printable(str(error))}")
         return
+    replays = deep and why_not_replayed(dataset) is None
+    look = _Look(image_format=dataset.config.image_format, deep=deep, replays=replays)
     for row in rows:
         if row["status"] == "accepted":
-            for what in _verify_pair(
-                reader, shard, row, members, dataset.config.image_format, deep
-            ):
+            for what in _verify_pair(reader, shard, row, members, look):
                 yield Problem(file=name, what=f"{printable(str(row['key']))}{what}")
     for extra in members:
         yield Problem(file=name, what=f"{printable(extra)} has no manifest row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """How closely pairs are looked at."""
+
+    image_format: str
+    deep: bool
+    replays: bool
+    """Whether recipes are carried out again, too."""
 
 
 def _verify_pair(
@@ -155,8 +167,7 @@ def _verify_pair(
     shard: int,
     row: Row,
     members: dict[str, tarfile.TarInfo],
-    image_format: str,
-    deep: bool,
+    look: _Look,
 ) -> Iterator[str]:
     """What is wrong with a pair; its members are taken out of `members`."""
     facts = members.pop(f"{row['key']}.json", None)
@@ -164,7 +175,7 @@ def _verify_pair(
         yield ".json missing or unlike its manifest row"
     images = {}
     for part in PARTS:
-        member = members.pop(f"{row['key']}{member_suffix(part, image_format)}", None)
+        member = members.pop(f"{row['key']}{member_suffix(part, look.image_format)}", None)
         place = (row[f"{part}_offset"], row[f"{part}_size"])
         if part not in PARTS[:2] and member is None and place == (None, None):
             continue
@@ -174,8 +185,10 @@ def _verify_pair(
         images[part] = reader.read(shard, *place)
         if blake3(images[part]).hexdigest() != row[f"{part}_blake3"]:
             yield f".{part} differs from its checksum"
-    if deep and {"gt", "lq"} <= images.keys():
-        yield from _verify_severity(row, images)
+    if look.deep and {"gt", "lq"} <= images.keys():
+        wrong = list(_verify_severity(row, images))
+        again = replay_problem(row, images) if look.replays and not wrong else None
+        yield from [*wrong, again] if again else wrong
 
 
 def _is_row_of(reader: ShardReader, shard: int, facts: tarfile.TarInfo, row: Row) -> bool:
