@@ -95,7 +95,7 @@ class RegionMap:
             raise ValueError(f"{len(pictures)} pictures for {self.count} regions")
         weights = self.weights(pictures[0].shape[:2])
         owners, border = _owners(weights), _border(weights)
-        made = pictures[0].copy()
+        made: Image = pictures[0].copy()
         for number, picture in enumerate(pictures):
             np.copyto(made, picture, where=(owners == number)[..., None])
         mixed = sum(w[border, None] * p[border] for w, p in zip(weights, pictures, strict=True))
@@ -123,7 +123,7 @@ def _soften(plane: Plane, reach: int) -> None:
 
 
 def _owners(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    return weights.argmax(axis=0).astype(np.uint8)
+    return np.asarray(weights.argmax(axis=0), np.uint8)
 
 
 def _border(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -145,4 +145,4 @@ def _nearest(seeds: npt.NDArray[np.float64], size: Size) -> npt.NDArray[np.uint8
     """Which seed is nearest in the unit square: cells are stretched with the picture."""
     y, x = (((np.arange(side) + 0.5) / side).astype(np.float32) for side in size)
     distances = [np.square(y - r)[:, None] + np.square(x - c) for r, c in seeds.astype(np.float32)]
-    return np.argmin(distances, axis=0).astype(np.uint8)
+    return np.asarray(np.argmin(distances, axis=0), np.uint8)

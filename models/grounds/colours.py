@@ -32,7 +32,8 @@ def draw_colours(size: Size, rng: np.random.Generator) -> Image:
     turns, falls = int(rng.integers(4)), rng.random() < 0.5
     height, width = size if turns % 2 == 0 else size[::-1]
     strip = round(RAMP_SHARE * height)
-    greys = np.rint(np.linspace(0, 255, rng.choice(RAMPS))).astype(np.uint8)
+    steps = min(int(rng.choice(RAMPS)), width)
+    greys = np.rint(np.linspace(0, 255, steps)).astype(np.uint8)
     ramp = cv2.resize(greys[None, :: -1 if falls else 1], (width, strip), interpolation=_NEAREST)
     table = ELEMENTS[rng.integers(len(ELEMENTS))](rng)
     patches = cv2.resize(table, (width, height - strip), interpolation=_NEAREST)

@@ -13,14 +13,21 @@ DARKEST, LIGHTEST = 0.36, 0.64
 HALVINGS = 12
 
 
+def is_exposed(image: Image) -> bool:
+    """Whether `exposed` leaves the picture as it is."""
+    return DARKEST <= float(image.mean()) / 255 <= LIGHTEST
+
+
 def exposed(image: Image) -> Image:
-    """The picture itself, or raised to the power that brings its mean to the nearer limit."""
+    """The picture itself, or raised to the power that brings its mean to the nearer limit.
+
+    What is black or white stays so, and a picture of little else keeps its mean.
+    """
+    if is_exposed(image):
+        return image
     counts = np.bincount(image.ravel(), minlength=256)
     levels = np.arange(256) / 255
-    mean = float(counts @ levels) / image.size
-    if DARKEST <= mean <= LIGHTEST:
-        return image
-    wanted = DARKEST if mean < DARKEST else LIGHTEST
+    wanted = DARKEST if counts @ levels < DARKEST * image.size else LIGHTEST
     low, high = -3.0, 3.0  # logarithms of the power, to base 2
     for _ in range(HALVINGS):
         middle = (low + high) / 2

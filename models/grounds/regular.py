@@ -19,18 +19,18 @@ FINEST = 0.4
 def draw_regular(size: Size, rng: np.random.Generator) -> Image:
     """One of `ELEMENTS` between a light colour and its complement: about as dark as light."""
     wave = ELEMENTS[rng.integers(len(ELEMENTS))](size, rng)[..., None]
-    light = np.full(3, rng.uniform(0.8, 1)) if rng.random() < 0.5 else rng.uniform(0.4, 1, 3)
-    light = light.astype(np.float32)
-    return to_uint8(np.float32(0.5) + wave * (light - np.float32(0.5)))
+    light = np.ones(3) if rng.random() < 0.5 else rng.uniform(-0.3, 1, 3)
+    light *= rng.uniform(0.35, 0.5) / np.abs(light).max()
+    return to_uint8(np.float32(0.5) + wave * light.astype(np.float32))
 
 
 def siemens_star(size: Size, rng: np.random.Generator) -> Plane:
     """Sinusoidal star of 36 cycles and more, grey where its rays are too fine to be shown.
 
-    At most 144, and no more than leave the grey disc half as wide as the shorter side.
+    At most 144, and beyond 36 no more than leave the grey disc a third as wide as the shorter side.
     """
     y, x = _axes(size)
-    most = int(np.clip(np.pi / 4 * min(size), 36, 144))
+    most = int(np.clip(np.pi / 6 * min(size), 36, 144))
     cycles = int(rng.integers(36, most + 1))
     turns = np.arctan2(y, x) * np.float32(cycles) + np.float32(rng.uniform(0, 2 * np.pi))
     resolved = np.clip(TAU * np.hypot(y, x) / np.float32(cycles) - 2, 0, 1)
@@ -101,6 +101,5 @@ def _sweep(distance: Plane, coarse: float, fine: float) -> Plane:
 def _bars(distance: Plane, period: float | Plane) -> Plane:
     """Bars as wide as the gaps between them, whose edges take a pixel."""
     phase = (distance / period) % np.float32(1)
-    return np.clip(2 * period * (np.abs(phase - np.float32(0.5)) - np.float32(0.25)), -1, 1).astype(
-        np.float32
-    )
+    inside = np.abs(phase - np.float32(0.5)) - np.float32(0.25)
+    return np.asarray(np.clip(2 * period * inside, -1, 1), np.float32)

@@ -69,7 +69,7 @@ def cells(size: Size, rng: np.random.Generator) -> Image:
     _, nearest = cv2.distanceTransformWithLabels(
         bare, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    return draw_palette(int(nearest.max()) + 1, rng)[nearest, 0]
+    return np.asarray(draw_palette(int(nearest.max()) + 1, rng)[nearest, 0])
 
 
 ELEMENTS = (dead_leaves, power_law_noise, streaked_noise, cells)
