@@ -12,10 +12,8 @@ import numpy.typing as npt
 
 from gends.models.degrader import Image
 from gends.models.guillotine import guillotine
+from gends.models.parametric.operation import Size
 from gends.models.pixels import Plane
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
 
 Shape = Literal["rectangles", "voronoi"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from gends.models.degrader import Image
-from gends.models.grounds.natural import Size
+from gends.models.parametric.operation import Size
 from gends.models.pixels import Photo, to_uint8
 
 COLOUR_CHECKER = (
@@ -18,6 +18,8 @@ COLOUR_CHECKER = (
 )
 """Levels of sRGB that are published for the 24 patches of the ColorChecker Classic."""
 
+_NEAREST = cv2.INTER_NEAREST
+
 STEPS = 8
 """Hues, and lightnesses, of the grid."""
 
@@ -25,6 +27,7 @@ RAMPS = (16, 21, 256)
 """Steps of a ramp of greys; the last is as smooth as 8 bits are."""
 
 RAMP_SHARE = 0.2
+"""Width of the ramp, of the part's extent across it."""
 
 
 def draw_colours(size: Size, rng: np.random.Generator) -> Image:
@@ -52,20 +55,18 @@ def lab_grid(rng: np.random.Generator) -> Image:
     """Eight hues by eight lightnesses of CIELAB, as colourful as sRGB allows or less, (8, 8, 3)."""
     lightness = np.repeat((np.arange(STEPS) + 0.5) * 100 / STEPS, STEPS)
     hue = np.tile((np.arange(STEPS) + 0.5 + rng.uniform(-0.2, 0.2)) * 2 * np.pi / STEPS, STEPS)
-    chroma = np.arange(2, 130, 2)[:, None] * np.ones(STEPS**2)
-    lab = np.stack(
-        [lightness + 0 * chroma, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1
-    ).astype(np.float32)
+    chroma = np.arange(2, 130, 2)[:, None]
+    planes = np.broadcast_arrays(lightness, chroma * np.cos(hue), chroma * np.sin(hue))
+    lab = np.stack(planes, axis=-1).astype(np.float32)
     rgb = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
-    shown = np.abs(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) - lab).max(axis=-1) < 1
-    highest = np.maximum(shown.sum(axis=0), 1)
-    picked = np.floor(highest * rng.uniform(0.6, 1)).astype(int)
-    table: Photo = rgb[np.maximum(picked, 1) - 1, np.arange(STEPS**2)]
+    # What sRGB cannot show was clipped, and does not come back.
+    is_shown = np.abs(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab) - lab).max(axis=-1) < 1
+    share = rng.uniform(0.6, 1)
+    picked = np.maximum((is_shown.sum(axis=0) * share).astype(int), 1) - 1
+    table: Photo = rgb[picked, np.arange(STEPS**2)]
     turned = to_uint8(table).reshape(STEPS, STEPS, 3)
     return np.ascontiguousarray(np.rot90(turned, int(rng.integers(4))))
 
 
 ELEMENTS = (colour_checker, lab_grid)
 """rng to a table of colours, one pixel for each patch."""
-
-_NEAREST = cv2.INTER_NEAREST

@@ -8,9 +8,7 @@ import numpy as np
 from gends.models.bundled_photos import names, photograph
 from gends.models.degrader import Image
 from gends.models.grounds.exposure import exposed, is_exposed
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
+from gends.models.parametric.operation import Size
 
 REDUCTION = 2.2
 """A piece is reduced by up to this."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gends.models.degrader import Image
+from gends.models.parametric.operation import Size
 from gends.models.pixels import Plane, to_uint8
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
 
 TAU = np.float32(2 * np.pi)
 

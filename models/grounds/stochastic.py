@@ -7,7 +7,8 @@ import numpy as np
 
 from gends.models.degrader import Image
 from gends.models.grounds.exposure import exposed
-from gends.models.grounds.natural import Size, draw_palette
+from gends.models.grounds.natural import draw_palette
+from gends.models.parametric.operation import Size
 from gends.models.pixels import Plane, to_uint8
 
 EXPONENTS = (0.8, 2.2)
