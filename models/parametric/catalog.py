@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from gends.models.parametric.coding.double_jpeg import DOUBLE_JPEG
+from gends.models.parametric.coding.downsampling import DOWNSAMPLING
+from gends.models.parametric.coding.jpeg import JPEG
+from gends.models.parametric.coding.quantization import QUANTIZATION
+from gends.models.parametric.coding.web import WEB
 from gends.models.parametric.lens.motion_blur import MOTION_BLUR
 from gends.models.parametric.lens.raindrop import RAINDROP
 from gends.models.parametric.operation import Operation
@@ -23,6 +28,11 @@ OPERATIONS: dict[str, Operation] = {
         # sensor
         LOW_LIGHT,
         # coding
+        DOWNSAMPLING,
+        QUANTIZATION,
+        JPEG,
+        DOUBLE_JPEG,
+        WEB,
     )
 }
 """By name; their order is the canonical order of steps."""

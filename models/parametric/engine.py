@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from gends.models.degrader import Degraded, Image, Instruction
+from gends.models.parametric import codec
 from gends.models.parametric.catalog import OPERATIONS, operation_named
 from gends.models.parametric.operation import Operation, Parameters
 from gends.models.parametric.solver import Solution, rendered, solve
@@ -65,6 +66,7 @@ class ParametricDegrader:
             "variants": ",".join(map(str, self.variants)),
             "numpy": np.__version__,
             "opencv": cv2.__version__,
+            **codec.versions(),
             **versions,
         }
 
