@@ -56,6 +56,8 @@ class Operation:
     """The quantity that the strength stands for; None where it stands for no single one."""
     is_local: bool = False
     """Whether it leaves parts of the image as they are, so that a mask says where it is."""
+    uses_seed: bool = True
+    """Whether it has random fields; without, all that is random are its parameters."""
     needs_depth: bool = field(default=False)
     """Whether it asks how far things are: `prepare` then takes relative depth, float32 (H, W) in
     [0, 1], 1 farthest; or None, and works depth out by itself."""

@@ -74,4 +74,5 @@ DOUBLE_JPEG = Operation(
     prepare=prepare,
     scale=QUALITY,
     usual=(QUALITY.strength(95), QUALITY.strength(10)),
+    uses_seed=False,
 )

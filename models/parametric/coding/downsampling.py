@@ -72,4 +72,5 @@ DOWNSAMPLING = Operation(
     prepare=prepare,
     scale=FACTOR,
     usual=(FACTOR.strength(1.5), FACTOR.strength(4)),
+    uses_seed=False,
 )

@@ -61,4 +61,5 @@ JPEG = Operation(
     prepare=prepare,
     scale=QUALITY,
     usual=(QUALITY.strength(95), QUALITY.strength(7)),
+    uses_seed=False,
 )

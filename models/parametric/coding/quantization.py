@@ -65,4 +65,5 @@ QUANTIZATION = Operation(
     prepare=prepare,
     scale=BITS,
     usual=(BITS.strength(6), BITS.strength(3)),
+    uses_seed=False,
 )
