@@ -99,7 +99,7 @@ def test_whole_numbers_are_stairs(operation: Operation, photo: Photo):
         strength = scale.strength(value)
         assert scale.value(strength) == value
         beside = strength + 0.4 / abs(scale.full - scale.zero) * (1 if strength < 0.5 else -1)
-        if 0 < strength:
+        if strength > 0:
             np.testing.assert_array_equal(render(beside), render(strength))
 
 
