@@ -13,7 +13,13 @@ from gends.models.parametric.operation import Operation
 from gends.models.parametric.scene.haze import HAZE
 from gends.models.parametric.scene.rain import RAIN
 from gends.models.parametric.scene.snow import SNOW
+from gends.models.parametric.sensor.banding import BANDING
 from gends.models.parametric.sensor.low_light import LOW_LIGHT
+from gends.models.parametric.sensor.noise import NOISE
+from gends.models.parametric.sensor.overexposure import OVEREXPOSURE
+from gends.models.parametric.sensor.poisson_noise import POISSON_NOISE
+from gends.models.parametric.sensor.sensor_noise import SENSOR_NOISE
+from gends.models.parametric.sensor.speckle_noise import SPECKLE_NOISE
 
 OPERATIONS: dict[str, Operation] = {
     o.name: o
@@ -27,6 +33,12 @@ OPERATIONS: dict[str, Operation] = {
         MOTION_BLUR,
         # sensor
         LOW_LIGHT,
+        OVEREXPOSURE,
+        NOISE,
+        POISSON_NOISE,
+        SPECKLE_NOISE,
+        SENSOR_NOISE,
+        BANDING,
         # coding
         DOWNSAMPLING,
         QUANTIZATION,
