@@ -15,11 +15,14 @@ import numpy as np
 from gends.models.parametric.draw import chance, log_uniform, uniform
 from gends.models.parametric.operation import Operation, Parameters, Renderer, Size
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.tone import GAMMA
+from gends.models.parametric.tone import GAMMA, decode
 from gends.models.pixels import Photo, Plane
 
 TOE = 0.02
 """The transfer curve's slope is infinite at black; cameras have a linear toe there."""
+
+SHOULDER = 0.8
+"""Of the tone curve between the scene and the picture, as in `tone.expand`."""
 
 
 def draw(rng: np.random.Generator) -> Parameters:
@@ -48,13 +51,16 @@ def draw(rng: np.random.Generator) -> Parameters:
 def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     """Draw what each line and each pixel adds; the renderer scales it."""
     light = np.clip(image, 0, 1)
-    slope = cv2.pow(cv2.pow(light, GAMMA) + np.float32(TOE), 1 / GAMMA - 1) / np.float32(GAMMA)
+    linear = decode(light)
+    slope = cv2.pow(linear + np.float32(TOE), 1 / GAMMA - 1) / np.float32(GAMMA)
+    # d ln(display)/d ln(scene): what is white was brighter and hardly changes.
+    response = (1 - np.float32(SHOULDER) * linear) / np.float32(GAMMA)
     lines, pulse = _lines(image.shape[:2], parameters, np.random.default_rng(seed))
     offset = (lines + _fixed(image.shape[:2], parameters)) * slope
 
     def render(strength: float) -> Photo:
         part = np.float32(strength)
-        lit = image * cv2.pow(1 + part * pulse, 1 / GAMMA).reshape(pulse.shape)
+        lit = image * np.exp(response * np.log1p(part * pulse))
         return np.asarray(np.clip(lit + part * offset, 0, 1))
 
     return render
@@ -119,7 +125,9 @@ BANDING = Operation(
             meaning="amplitude of the sinusoid across the lines", high=64, unit="of 255"
         ),
         "hum_cycles": Parameter(meaning="periods of it over the picture", high=1000),
-        "pulse": Parameter(meaning="relative change of light by pulsed lamps at full strength"),
+        "pulse": Parameter(
+            meaning="relative change of light by pulsed lamps at full strength", high=0.95
+        ),
         "pulse_cycles": Parameter(meaning="bands of pulsed light over the picture", high=1000),
         "pulse_steepness": Parameter(
             meaning="edges of these bands: 1 a sinusoid, more: ever steeper", low=1, high=100

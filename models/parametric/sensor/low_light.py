@@ -31,21 +31,21 @@ NOISE_FROM = 1.0
 def draw(rng: np.random.Generator) -> Parameters:
     """Draw the tone curve, the light's colour and fall-off, and the sensor.
 
-    a U(0.9, 1) and g up to 5 as MBLLEN draws them; casts of ±5 %; shot noise from 1e-4 to 0.012 and
-    read noise with it as Brooks et al. draw them; every second camera brightens by up to half.
+    a U(0.9, 1) and g up to 5 as MBLLEN draws them; casts of ±5 %; shot noise from 1e-5 to
+    2e-3, read noise with it as in Brooks et al.; two of five cameras brighten, by up to two fifths.
     """
     warmth = uniform(rng, -0.05, 0.05)
     return {
         "kind": "sensor" if chance(rng, 0.75) else "tone",
-        "shoulder": uniform(rng, 0.0, 0.9),
+        "shoulder": uniform(rng, 0.2, 0.9) if chance(rng, 0.6) else 0.0,
         "level": uniform(rng, 0.9, 1.0),
-        "gamma": uniform(rng, 1.0, 1.5) if chance(rng, 0.6) else uniform(rng, 1.5, 5.0),
+        "gamma": uniform(rng, 1.0, 1.2) if chance(rng, 0.85) else uniform(rng, 1.2, 5.0),
         "cast": [round(1 + warmth, 4), 1.0, round(1 - warmth, 4)],
-        "falloff": uniform(rng, 0.7, 1.0) if chance(rng, 0.5) else 0.0,
-        "shot": round(log_uniform(rng, 1, 120) * 1e-4, 6),
+        "falloff": uniform(rng, 0.7, 1.0) if chance(rng, 0.85) else uniform(rng, 0.0, 0.7),
+        "shot": round(log_uniform(rng, 1, 200) * 1e-5, 7),
         "row_sigma": uniform(rng, 0.05, 0.6) if chance(rng, 0.4) else 0.0,
         "bits": int(rng.choice([10, 12, 14])),
-        "brightening": uniform(rng, 0.1, 0.5) if chance(rng, 0.5) else 0.0,
+        "brightening": uniform(rng, 0.1, 0.4) if chance(rng, 0.4) else 0.0,
         **camera.draw(rng),
     }
 
@@ -54,7 +54,7 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     """Draw the fall-off of the light and the noise of the mosaic; the renderer dims."""
     rng = np.random.default_rng(seed)
     light = np.clip(image, 0, 1)
-    falloff = np.float32(parameters["falloff"]) * _shade(image, rng)
+    dark = 1 - np.float32(parameters["falloff"]) * _lit(image, rng)
     noise = _sensor(image, parameters, rng) if parameters["kind"] == "sensor" else None
     cast = np.array(parameters["cast"], np.float32)
     shoulder = parameters["shoulder"]
@@ -64,7 +64,7 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
         level = 1 + part * np.float32(parameters["level"] - 1)
         gamma = GAMMA * (1 + strength * (parameters["gamma"] - 1))
         scene = expand(decode(light * level, gamma), shoulder) * (1 + part * (cast - 1))
-        scene *= (np.float32(2**-ev) * decode(1 - part * falloff))[..., np.newaxis]
+        scene *= np.exp2(np.float32(-ev) * dark)[..., np.newaxis]
         if noise is not None:
             scene += np.float32(min(1.0, ev / NOISE_FROM)) * noise(np.minimum(scene, 1))
             scene *= np.float32(2 ** (ev * parameters["brightening"]))
@@ -73,8 +73,9 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     return render
 
 
-def _shade(image: Photo, rng: np.random.Generator) -> Plane:
-    spread = plasma(image.shape[:2], rng, cells=1.2, octaves=2)
+def _lit(image: Photo, rng: np.random.Generator) -> Plane:
+    """Where light is left: 1 there, 0 where it is gone."""
+    spread = np.clip(plasma(image.shape[:2], rng, cells=1.2, octaves=2) * 2 - np.float32(0.5), 0, 1)
     return np.asarray(spread * spread * (3 - 2 * spread))
 
 
@@ -113,7 +114,9 @@ LOW_LIGHT = Operation(
         "level": Parameter(meaning="factor a of display values, at full strength", low=0.5),
         "gamma": Parameter(meaning="exponent g of display values, at full strength", low=1, high=5),
         "cast": Parameter(meaning="colour of the light, at full strength", high=2, size=3),
-        "falloff": Parameter(meaning="how unevenly the light falls: 0 evenly; 1 to darkness"),
+        "falloff": Parameter(
+            meaning="share of the missing stops that lit parts of the scene do not miss; 0: evenly dark"
+        ),
         "shot": Parameter(
             meaning="variance of shot noise where the raw is white", low=1e-6, high=0.1
         ),
@@ -133,6 +136,6 @@ LOW_LIGHT = Operation(
     },
     draw=draw,
     prepare=prepare,
-    usual=(0.125, 0.9),
+    usual=(0.1, 0.6),
     scale=EV,
 )

@@ -53,7 +53,7 @@ def _part(image: Photo, locality: float, rng: np.random.Generator) -> Plane:
     """Share of EV that each pixel gets."""
     if not locality:
         return np.ones(image.shape[:2], np.float32)
-    blob = np.clip(plasma(image.shape[:2], rng, cells=1.5, octaves=2) * 3 - np.float32(1.2), 0, 1)
+    blob = np.clip(plasma(image.shape[:2], rng, cells=1.5, octaves=2) * 2 - np.float32(0.7), 0, 1)
     return np.asarray(1 - np.float32(locality) * (1 - blob * blob * (3 - 2 * blob)))
 
 
