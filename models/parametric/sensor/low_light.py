@@ -17,10 +17,10 @@ import numpy as np
 from gends.models.parametric.draw import chance, log_uniform, uniform
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.plasma import plasma
 from gends.models.parametric.sensor import camera
+from gends.models.parametric.sensor.illumination import illumination
 from gends.models.parametric.tone import GAMMA, compress, decode, encode, expand
-from gends.models.pixels import Photo, Plane
+from gends.models.pixels import Photo
 
 EV = Scale(name="ev", meaning="stops of missing light", zero=0, full=8, unit="stops")
 
@@ -31,20 +31,20 @@ NOISE_FROM = 1.0
 def draw(rng: np.random.Generator) -> Parameters:
     """Draw the tone curve, the light's colour and fall-off, and the sensor.
 
-    a U(0.9, 1) and g up to 5 as MBLLEN draws them; casts of ±5 %; shot noise from 1e-5 to
-    2e-3, read noise with it as in Brooks et al.; two of five cameras brighten, by up to two fifths.
+    a U(0.9, 1) and g up to 5 as MBLLEN draws them; casts of ±5 %; shot noise from 5e-5 to
+    3e-3, read noise with it as in Brooks et al.; two of five cameras brighten, by up to two fifths.
     """
     warmth = uniform(rng, -0.05, 0.05)
     return {
         "kind": "sensor" if chance(rng, 0.75) else "tone",
-        "shoulder": uniform(rng, 0.2, 0.9) if chance(rng, 0.6) else 0.0,
+        "shoulder": uniform(rng, 0.2, 0.9) if chance(rng, 0.4) else 0.0,
         "level": uniform(rng, 0.9, 1.0),
-        "gamma": uniform(rng, 1.0, 1.2) if chance(rng, 0.85) else uniform(rng, 1.2, 5.0),
+        "gamma": uniform(rng, 1.0, 1.2) if chance(rng, 0.9) else uniform(rng, 1.2, 5.0),
         "cast": [round(1 + warmth, 4), 1.0, round(1 - warmth, 4)],
-        "falloff": uniform(rng, 0.7, 1.0) if chance(rng, 0.85) else uniform(rng, 0.0, 0.7),
-        "shot": round(log_uniform(rng, 1, 200) * 1e-5, 7),
+        "falloff": uniform(rng, 0.3, 1.0) if chance(rng, 0.6) else 0.0,
+        "shot": round(log_uniform(rng, 5, 300) * 1e-5, 7),
         "row_sigma": uniform(rng, 0.05, 0.6) if chance(rng, 0.4) else 0.0,
-        "bits": int(rng.choice([10, 12, 14])),
+        "bits": int(rng.choice([10, 12, 14], p=[0.15, 0.4, 0.45])),
         "brightening": uniform(rng, 0.1, 0.4) if chance(rng, 0.4) else 0.0,
         **camera.draw(rng),
     }
@@ -54,10 +54,12 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     """Draw the fall-off of the light and the noise of the mosaic; the renderer dims."""
     rng = np.random.default_rng(seed)
     light = np.clip(image, 0, 1)
-    dark = 1 - np.float32(parameters["falloff"]) * _lit(image, rng)
+    dark = 1 - np.float32(parameters["falloff"]) * illumination(image, rng)
     noise = _sensor(image, parameters, rng) if parameters["kind"] == "sensor" else None
     cast = np.array(parameters["cast"], np.float32)
     shoulder = parameters["shoulder"]
+    # No more than all parts miss: what is lit must not grow brighter than it was.
+    regained = parameters["brightening"] * (1 - parameters["falloff"])
 
     def render(strength: float) -> Photo:
         part, ev = np.float32(strength), EV.value(strength)
@@ -67,16 +69,10 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
         scene *= np.exp2(np.float32(-ev) * dark)[..., np.newaxis]
         if noise is not None:
             scene += np.float32(min(1.0, ev / NOISE_FROM)) * noise(np.minimum(scene, 1))
-            scene *= np.float32(2 ** (ev * parameters["brightening"]))
+            scene *= np.float32(2 ** (ev * regained))
         return encode(np.clip(compress(scene, shoulder), 0, 1))
 
     return render
-
-
-def _lit(image: Photo, rng: np.random.Generator) -> Plane:
-    """Where light is left: 1 there, 0 where it is gone."""
-    spread = np.clip(plasma(image.shape[:2], rng, cells=1.2, octaves=2) * 2 - np.float32(0.5), 0, 1)
-    return np.asarray(spread * spread * (3 - 2 * spread))
 
 
 def _sensor(
@@ -115,7 +111,7 @@ LOW_LIGHT = Operation(
         "gamma": Parameter(meaning="exponent g of display values, at full strength", low=1, high=5),
         "cast": Parameter(meaning="colour of the light, at full strength", high=2, size=3),
         "falloff": Parameter(
-            meaning="share of the missing stops that lit parts of the scene do not miss; 0: evenly dark"
+            meaning="share of the missing stops that lit parts do not miss; 0: evenly dark"
         ),
         "shot": Parameter(
             meaning="variance of shot noise where the raw is white", low=1e-6, high=0.1
@@ -130,7 +126,7 @@ LOW_LIGHT = Operation(
             is_whole=True,
         ),
         "brightening": Parameter(
-            meaning="share of the missing stops that the camera brings back by gain"
+            meaning="share of the stops missing everywhere that the camera brings back by gain"
         ),
         **camera.PARAMETERS,
     },

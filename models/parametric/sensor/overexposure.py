@@ -14,7 +14,7 @@ import numpy as np
 from gends.models.parametric.draw import chance, uniform
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.plasma import plasma
+from gends.models.parametric.sensor.illumination import illumination
 from gends.models.parametric.tone import compress, decode, encode, expand
 from gends.models.pixels import Photo, Plane
 
@@ -53,8 +53,7 @@ def _part(image: Photo, locality: float, rng: np.random.Generator) -> Plane:
     """Share of EV that each pixel gets."""
     if not locality:
         return np.ones(image.shape[:2], np.float32)
-    blob = np.clip(plasma(image.shape[:2], rng, cells=1.5, octaves=2) * 2 - np.float32(0.7), 0, 1)
-    return np.asarray(1 - np.float32(locality) * (1 - blob * blob * (3 - 2 * blob)))
+    return np.asarray(1 - np.float32(locality) * (1 - illumination(image, rng)))
 
 
 def _spilled(excess: Photo) -> Photo:
