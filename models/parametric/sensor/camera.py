@@ -79,8 +79,8 @@ def draw(rng: np.random.Generator) -> Parameters:
         "red_gain": uniform(rng, 1.9, 2.4),
         "blue_gain": uniform(rng, 1.5, 1.9),
         "demosaic": str(rng.choice(list(FILTERS))),
-        "luma_smoothing": uniform(rng, 0.3, 0.9) if smooths else 0.0,
-        "chroma_smoothing": uniform(rng, 0.8, 3.0) if smooths else 0.0,
+        "luma_smoothing": uniform(rng, 0.35, 0.75) if smooths else 0.0,
+        "chroma_smoothing": uniform(rng, 1.5, 3.5) if smooths else 0.0,
         "read_offset": round(float(np.clip(rng.normal(0, 0.26), -1, 1)), 4),
     }
 
@@ -126,7 +126,9 @@ class Camera:
 
     def process(self, raw: Photo) -> Photo:
         """Linear light, clipped to [0, 1], of the raw."""
-        return np.asarray(np.clip(cv2.transform(raw * self.gains, self.to_rgb), 0, 1))
+        # Clipped before the matrix too: else white, full in all channels, turns magenta.
+        balanced = np.minimum(raw * self.gains, 1)
+        return np.asarray(np.clip(cv2.transform(balanced, self.to_rgb), 0, 1))
 
     def noise(
         self,

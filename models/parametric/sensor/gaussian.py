@@ -35,22 +35,22 @@ def gaussian(
     """
     shares = {"colour": 0.0, "gray": 1.0, "correlated": correlation}
     shared = shares[channels]
-    noise = np.zeros((*size, 3), np.float32)
+    # Smoothing needs neighbours beyond the border: mirrored ones would raise the variance there.
+    margin = int(np.ceil(4 * grain))
+    padded = (size[0] + 2 * margin, size[1] + 2 * margin)
+    noise = np.zeros((*padded, 3), np.float32)
     if shared < 1:
-        noise = rng.standard_normal((*size, 3), dtype=np.float32)
+        noise = rng.standard_normal((*padded, 3), dtype=np.float32)
         noise *= np.float32(np.sqrt(1 - shared))
     if shared > 0:
-        common = rng.standard_normal((*size, 1), dtype=np.float32)
+        common = rng.standard_normal((*padded, 1), dtype=np.float32)
         noise += np.float32(np.sqrt(shared)) * common
-    return smoothed(noise, grain)
+    if margin:
+        noise = _smoothed(noise, grain, margin)[margin:-margin, margin:-margin]
+    return noise
 
 
-def smoothed(noise: Photo, grain: float) -> Photo:
-    """White noise smoothed by a Gaussian of `grain` pixels, its variance kept."""
-    if grain <= 0:
-        return noise
-    radius = max(1, int(np.ceil(4 * grain)))
+def _smoothed(noise: Photo, grain: float, radius: int) -> Photo:
     kernel = cv2.getGaussianKernel(2 * radius + 1, grain)
     kernel /= np.sqrt((kernel**2).sum())
-    # Reflection would double the weight of the border's pixels: the field would be rougher there.
-    return np.asarray(cv2.sepFilter2D(noise, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT))
+    return np.asarray(cv2.sepFilter2D(noise, -1, kernel, kernel))
