@@ -1,7 +1,8 @@
 """Sensor noise as a camera's processing leaves it: unprocess, add noise to the raw, process.
 
 Brooks et al. (CVPR 2019): inverse of the smoothstep tone curve, power law 2.2, colour matrix, white
-balance, mosaic; shot and read noise; and all of it forth again. out = in + (ISP(raw + noise) −
+balance, mosaic; shot and read noise; and all of it forth again. A film-like shoulder before the
+power law is added: without it, highlights have three times the noise of PolyU's photographs. out = in + (ISP(raw + noise) −
 ISP(raw)), so that the pair differs by noise only. The strength is the shot noise's deviation; read
 noise rises with it as from one ISO setting to the next.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from gends.models.parametric.draw import uniform
 from gends.models.parametric.operation import Operation, Parameters, Renderer
-from gends.models.parametric.parameter import Scale
+from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.parametric.sensor import camera
-from gends.models.parametric.tone import decode, encode
+from gends.models.parametric.tone import compress, decode, encode, expand
 from gends.models.pixels import Photo
 
 SHOT_SIGMA = Scale(
@@ -24,18 +26,29 @@ SHOT_SIGMA = Scale(
 )
 
 
+def draw(rng: np.random.Generator) -> Parameters:
+    """Draw a camera and its shoulder; with 0.8 noise falls towards white as it does in PolyU."""
+    return {"shoulder": uniform(rng, 0.3, 0.9), **camera.draw(rng)}
+
+
 def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     """Unprocess, and draw the noise of the mosaic; the renderer scales and processes."""
     unit = np.random.default_rng(seed).standard_normal(image.shape[:2], dtype=np.float32)
     sensor = camera.Camera.of(parameters)
-    linear = decode(_untoned(np.clip(image, 0, 1)))
-    toned = _toned(encode(linear))
+    shoulder = parameters["shoulder"]
+    white = np.float32(1 / (1 - shoulder))
+    linear = expand(decode(_untoned(np.clip(image, 0, 1))), shoulder) / white
+
+    def displayed(light: Photo) -> Photo:
+        return _toned(encode(compress(np.clip(light, 0, 1) * white, shoulder)))
+
+    clean = displayed(linear)
 
     def render(strength: float) -> Photo:
         shot = SHOT_SIGMA.value(strength) ** 2
         read = camera.read_variance(shot, parameters["read_offset"])
-        noisy = np.clip(linear + sensor.noise(linear, unit, shot, read), 0, 1)
-        return np.asarray(np.clip(image + (_toned(encode(noisy)) - toned), 0, 1))
+        noisy = linear + sensor.noise(linear, unit, shot, read)
+        return np.asarray(np.clip(image + (displayed(noisy) - clean), 0, 1))
 
     return render
 
@@ -55,8 +68,14 @@ SENSOR_NOISE = Operation(
     stage="sensor",
     summary="shot and read noise of the raw, seen through the camera's processing",
     source="unprocessing (Brooks et al., CVPR 2019), sections 3.1 to 3.6",
-    parameters=camera.PARAMETERS,
-    draw=camera.draw,
+    parameters={
+        "shoulder": Parameter(
+            meaning="how softly the tone curve bends to white: highlights have less noise; 0: not",
+            high=0.95,
+        ),
+        **camera.PARAMETERS,
+    },
+    draw=draw,
     prepare=prepare,
     usual=(0.05, 0.55),
     scale=SHOT_SIGMA,

@@ -9,6 +9,7 @@ from gends.models.parametric.sensor.sensor_noise import SENSOR_NOISE, SHOT_SIGMA
 from gends.models.pixels import Photo
 
 PARAMETERS = {
+    "shoulder": 0.0,
     "matrices": [0.2, 0.9, 0.1, 0.4],
     "gain": 1.25,
     "red_gain": 2.1,
@@ -63,6 +64,16 @@ def test_the_pair_differs_by_noise_only(photo: Photo):
 def test_what_was_white_has_no_noise():
     white = np.ones((64, 64, 3), np.float32)
     np.testing.assert_array_equal(SENSOR_NOISE.apply(white, PARAMETERS, 0.2, 1), white)
+
+
+def test_a_shoulder_takes_noise_from_highlights():
+    for level, low, high in ((0.35, 0.8, 1.6), (0.85, 0.2, 0.8)):
+        flat = np.full((200, 200, 3), level, np.float32)
+        plain, soft = (
+            (SENSOR_NOISE.apply(flat, {**PARAMETERS, "shoulder": k}, 0.1, 2) - flat).std()
+            for k in (0.0, 0.8)
+        )
+        assert low < soft / plain < high
 
 
 def _correlations(parameters: dict[str, object]) -> tuple[float, float]:
