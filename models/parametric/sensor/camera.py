@@ -137,12 +137,12 @@ class Camera:
         shot: float,
         read: float,
         *,
-        bits: int = 14,
+        bits: int | None = None,
         offsets: Plane | float = 0.0,
     ) -> Photo:
         """What noise changes in linear light: `unit`, (H, W), has unit variance on the mosaic.
 
-        `offsets` are added to the raw, as those of rows.
+        `offsets` are added to the raw, as those of rows; without `bits` nothing is quantised.
         """
         raw = self.unprocess(linear)
         counted = mosaic(raw)
@@ -151,10 +151,13 @@ class Camera:
         return _smoothed(self.process(raw + off) - self.process(raw), *self.smoothing)
 
 
-def _converted(plane: Plane, bits: int) -> Plane:
-    """Quantised between the black level and white to whole numbers of so many bits."""
+def _converted(plane: Plane, bits: int | None) -> Plane:
+    """Clipped between the black level and white; quantised to whole numbers of so many bits."""
+    clipped = np.clip(plane, -BLACK, 1)
+    if bits is None:
+        return np.asarray(clipped)
     levels = np.float32((2**bits - 1) / (1 + BLACK))
-    return np.asarray(np.rint(np.clip(plane, -BLACK, 1) * levels) / levels)
+    return np.asarray(np.rint(clipped * levels) / levels)
 
 
 def _smoothed(noise: Photo, luma: float, chroma: float) -> Photo:

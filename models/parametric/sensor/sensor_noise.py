@@ -77,6 +77,6 @@ SENSOR_NOISE = Operation(
     },
     draw=draw,
     prepare=prepare,
-    usual=(0.05, 0.55),
+    usual=(0.03, 0.4),
     scale=SHOT_SIGMA,
 )
