@@ -7,6 +7,9 @@ from gends.models.parametric.coding.downsampling import DOWNSAMPLING
 from gends.models.parametric.coding.jpeg import JPEG
 from gends.models.parametric.coding.quantization import QUANTIZATION
 from gends.models.parametric.coding.web import WEB
+from gends.models.parametric.coding.moire import MOIRE
+from gends.models.parametric.lens.chromatic_aberration import CHROMATIC_ABERRATION
+from gends.models.parametric.lens.defocus import DEFOCUS
 from gends.models.parametric.lens.motion_blur import MOTION_BLUR
 from gends.models.parametric.lens.raindrop import RAINDROP
 from gends.models.parametric.operation import Operation
@@ -31,6 +34,8 @@ OPERATIONS: dict[str, Operation] = {
         # lens
         RAINDROP,
         MOTION_BLUR,
+        DEFOCUS,
+        CHROMATIC_ABERRATION,
         # sensor
         LOW_LIGHT,
         OVEREXPOSURE,
@@ -45,6 +50,7 @@ OPERATIONS: dict[str, Operation] = {
         JPEG,
         DOUBLE_JPEG,
         WEB,
+        MOIRE,
     )
 }
 """By name; their order is the canonical order of steps."""

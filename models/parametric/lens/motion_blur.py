@@ -1,120 +1,246 @@
-"""Motion blur: the sum of what the sensor saw while camera or scene moved.
+"""Motion blur: the scene averaged over the time that the shutter is open.
 
-I = K ∗ J in linear light (GoPro's "blur_gamma", Nah et al., CVPR 2017), K the trace of a path. The
-path's centroid lies on the kernel's centre, so that the pair stays aligned. The strength scales the
-path; its points are shared between pixels bilinearly, which keeps the centroid exactly and makes
-severity a continuous function of the strength.
+I = K ∗ J in linear light (GoPro's "blur_gamma", Nah et al., CVPR 2017), K the trace of a path; or,
+where camera or scene do not move as one, another kernel at every pixel (Whyte et al., "Non-uniform
+deblurring for shaken images", IJCV 2012): a roll or a zoom about a point, regions that move in
+different ways, an object that moves before a background at rest. Every kernel's centroid lies on
+its pixel, so that the pair stays aligned. The strength scales the length of the path.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gends.models.guided_filter import guided_filter
 from gends.models.parametric.draw import chance, uniform
 from gends.models.parametric.fourier import fast_size, filtered, spectrum, transfer
 from gends.models.parametric.operation import Operation, Parameters, Renderer
+from gends.models.parametric.parameter import Parameter, Scale
+from gends.models.parametric.plasma import plasma
 from gends.models.parametric.tone import compress, decode, encode, expand
+from gends.models.parametric.trajectory import path, trace, wobble
+from gends.models.parametric.turn import turned
 from gends.models.pixels import Photo, Plane
 
-VERSION = 1
+VERSION = 2
 
-POINTS = 600
-"""Points along a path: several per pixel up to the longest blur of a 1024 px image."""
+LENGTH = Scale(
+    name="length",
+    meaning="diameter of the circle about the path; of a roll or zoom, at the farthest corner",
+    zero=0.0,
+    full=0.18,
+    unit="of the shorter side",
+)
+
+Blur = Callable[[Photo, Parameters, np.random.Generator], Callable[[float], Photo]]
+"""From (scene in linear light, parameters, rng) to: from a length in pixels to the blurred scene."""
+
+PARAMETERS = {
+    "kind": Parameter(
+        meaning="what moves: all alike; the camera, rolling or forwards; regions; one object",
+        choices=("uniform", "roll", "zoom", "regions", "object"),
+    ),
+    "angle": Parameter(meaning="direction of the motion", high=180.0, unit="degrees"),
+    "bend": Parameter(meaning="turn along the path", low=-360.0, high=360.0, unit="degrees"),
+    "tremor": Parameter(meaning="random turns along the path, in quarter turns", high=3.0),
+    "unevenness": Parameter(meaning="changes of speed along the path", high=0.95),
+    "shoulder": Parameter(meaning="k: white was up to 1/(1 − k) times brighter", high=0.95),
+    "centre": Parameter(
+        meaning="point about which the camera rolls or zooms, in widths and heights",
+        low=-1.0,
+        high=2.0,
+        size=2,
+    ),
+    "regions": Parameter(meaning="regions that move apart", low=2, high=4, is_whole=True),
+    "size": Parameter(meaning="diameter of the object", low=0.05, unit="of the shorter side"),
+}
 
 
 def draw(rng: np.random.Generator) -> Parameters:
-    """Draw the path: its direction, its bend, its tremor, the evenness of its speed.
+    """Draw what moves, the path's direction and bend, its tremor, the evenness of its speed.
 
-    Two in five are straight (panning, ImageNet-C's lines); the others bend by up to half a turn, or
-    shake as hands do (random paths of Boracchi and Foi, IEEE TIP 2012, as in DeblurGAN,
-    arXiv 1711.07064). Extent at strength 1: 10 to 18 % of the shorter side. White was
-    up to five times brighter than the photograph shows, so that highlights leave trails.
+    Half of the blurs are uniform. Two paths in five are straight (panning, ImageNet-C's lines); the
+    others bend by up to half a turn, or shake as hands do (random paths of Boracchi and Foi, IEEE
+    TIP 2012, as in DeblurGAN, arXiv 1711.07064). White was up to five times brighter than the
+    photograph shows, so that highlights leave trails.
     """
     straight = chance(rng, 0.4)
     shaken = not straight and chance(rng, 0.5)
+    kind = rng.choice(["uniform", "roll", "zoom", "regions", "object"], p=[0.5, 0.1, 0.1, 0.2, 0.1])
     return {
-        "extent": uniform(rng, 0.1, 0.18),
+        "kind": str(kind),
         "angle": uniform(rng, 0.0, 180.0),
         "bend": 0.0 if straight else uniform(rng, -180.0, 180.0),
         "tremor": uniform(rng, 0.3, 1.2) if shaken else 0.0,
         "unevenness": uniform(rng, 0.0, 0.6),
         "shoulder": uniform(rng, 0.0, 0.8),
+        "centre": [uniform(rng, 0.2, 0.8), uniform(rng, 0.2, 0.8)],
+        "regions": int(rng.integers(2, 5)),
+        "size": uniform(rng, 0.3, 0.7),
     }
 
 
-def path(parameters: Parameters, seed: int) -> npt.NDArray[np.float64]:
-    """Points (POINTS, 2), x and y, equally spaced in time; centroid 0, largest extent 1."""
-    rng = np.random.default_rng(seed)
-    time = np.linspace(-0.5, 0.5, POINTS)
-    heading = np.deg2rad(parameters["angle"] + parameters["bend"] * time)
-    heading += parameters["tremor"] * _wobble(rng, time) * np.pi / 2
-    speed = 1 + parameters["unevenness"] * np.tanh(_wobble(rng, time))
-    steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * speed[:, np.newaxis]
-    points = np.cumsum(steps, axis=0)
-    points -= points.mean(axis=0)
-    return np.asarray(points / (2 * np.linalg.norm(points, axis=1).max()))
-
-
-def _wobble(rng: np.random.Generator, time: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Smooth noise of unit size: five harmonics, the slow ones largest."""
-    order = np.arange(1, 6)
-    phase, size = rng.uniform(0, 2 * np.pi, 5), rng.standard_normal(5) / order
-    return np.asarray(np.sin(2 * np.pi * np.outer(time, order) + phase) @ size)
-
-
-def trace(points: npt.NDArray[np.float64]) -> Plane:
-    """Kernel of a path in pixels about 0: float32, odd sides, sum 1, centroid in the middle."""
-    radius = int(np.ceil(np.abs(points).max())) + 1
-    side = 2 * radius + 1
-    cell = np.floor(points).astype(np.intp)
-    share = points - cell
-    kernel = np.zeros(side * side)
-    for dy in (0, 1):
-        for dx in (0, 1):
-            weight = np.abs(1 - dx - share[:, 0]) * np.abs(1 - dy - share[:, 1])
-            flat = (cell[:, 1] + dy + radius) * side + cell[:, 0] + dx + radius
-            kernel += np.bincount(flat, weight, minlength=side * side)
-    return (kernel / len(points)).reshape(side, side).astype(np.float32)
-
-
 def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
-    """Transform the scene's light once; the renderer multiplies by the kernel's spectrum."""
-    height, width = image.shape[:2]
-    reach = parameters["extent"] * min(height, width)
-    points = path(parameters, seed) * reach
-    margin = int(np.ceil(reach / 2)) + 2
+    """Bring the picture to the scene's light and lay out what moves; the renderer blurs."""
     shoulder = parameters["shoulder"]
-    spectra = _spectra(expand(decode(image), shoulder), margin)
+    rng = np.random.default_rng(seed)
+    scene = expand(decode(image), shoulder)
+    blurred = BLURS[parameters["kind"]](scene, parameters, rng)
+    side = min(image.shape[:2])
 
     def render(strength: float) -> Photo:
-        kernel = transfer(trace(points * strength), spectra[0].shape)
-        blurred = cv2.merge([filtered(s, kernel) for s in spectra])
-        window = blurred[margin : margin + height, margin : margin + width]
-        return encode(compress(np.maximum(window, 0), shoulder))
+        light = blurred(LENGTH.value(strength) * side)
+        return encode(compress(np.maximum(light, 0), shoulder))
 
     return render
 
 
-def _spectra(linear: Photo, margin: int) -> list[Plane]:
-    """Spectra of the channels of an image, mirrored at its borders over at least `margin`."""
-    height, width = linear.shape[:2]
-    rows, columns = fast_size((height + 2 * margin, width + 2 * margin))
-    below, beyond = rows - height - margin, columns - width - margin
-    padded = cv2.copyMakeBorder(linear, margin, below, margin, beyond, cv2.BORDER_REFLECT_101)
-    return [spectrum(np.asarray(channel, np.float32)) for channel in cv2.split(padded)]
+class Convolved:
+    """An image, transformed once, to be convolved with many kernels of up to `reach` pixels."""
 
+    def __init__(self, image: Photo, reach: float) -> None:
+        self.size = image.shape[:2]
+        self.margin = int(np.ceil(reach)) + 2
+        height, width = self.size
+        rows, columns = fast_size((height + 2 * self.margin, width + 2 * self.margin))
+        below, beyond = rows - height - self.margin, columns - width - self.margin
+        padded = cv2.copyMakeBorder(
+            image, self.margin, below, self.margin, beyond, cv2.BORDER_REFLECT_101
+        )
+        self.spectra = [spectrum(np.asarray(c, np.float32)) for c in cv2.split(padded)]
+
+    def __call__(self, kernel: Plane) -> Photo:
+        factor = transfer(kernel, self.spectra[0].shape)
+        blurred = cv2.merge([filtered(s, factor) for s in self.spectra])
+        (height, width), margin = self.size, self.margin
+        return np.asarray(blurred[margin : margin + height, margin : margin + width])
+
+
+def _uniform(
+    scene: Photo, parameters: Parameters, rng: np.random.Generator
+) -> Callable[[float], Photo]:
+    points = path(parameters, rng)
+    convolved = Convolved(scene, _reach(scene))
+    return lambda length: convolved(trace(points * length))
+
+
+def _reach(scene: Photo) -> float:
+    return LENGTH.full * min(scene.shape[:2]) / 2
+
+
+def _turning(
+    scene: Photo, parameters: Parameters, rng: np.random.Generator
+) -> Callable[[float], Photo]:
+    height, width = scene.shape[:2]
+    x, y = parameters["centre"]
+    centre = (x * (width - 1), y * (height - 1))
+    farthest = np.hypot(max(x, 1 - x) * width, max(y, 1 - y) * height)
+    speed = 1 + parameters["unevenness"] * np.tanh(wobble(rng, np.linspace(-0.5, 0.5, 64)))
+    unit = 1j if parameters["kind"] == "roll" else 1.0
+    return lambda length: turned(scene, centre, unit * length / farthest, speed)
+
+
+def _regions(
+    scene: Photo, parameters: Parameters, rng: np.random.Generator
+) -> Callable[[float], Photo]:
+    """Blend 2 to 4 kernels by smooth masks: each turned by up to 60°, its length 0.3 to 1."""
+    count = int(parameters["regions"])
+    lengths = rng.permutation(np.linspace(0.3, 1.0, count))
+    turns = parameters["angle"] + rng.uniform(-60, 60, count)
+    paths = [
+        path({**parameters, "angle": turn}, rng) * part
+        for turn, part in zip(turns, lengths, strict=True)
+    ]
+    masks = _masks(scene.shape[:2], count, rng)
+    convolved = Convolved(scene, _reach(scene))
+
+    def blurred(length: float) -> Photo:
+        parts = [m * convolved(trace(p * length)) for m, p in zip(masks, paths, strict=True)]
+        return np.asarray(sum(parts), np.float32)
+
+    return blurred
+
+
+def _masks(size: tuple[int, int], count: int, rng: np.random.Generator) -> list[Photo]:
+    """Smooth masks (H, W, 1) that add up to 1."""
+    fields = [np.exp(16 * plasma(size, rng, cells=2.0, octaves=1)) for _ in range(count)]
+    total = np.sum(fields, axis=0)
+    return [np.asarray(f / total, np.float32)[..., np.newaxis] for f in fields]
+
+
+def _object(
+    scene: Photo, parameters: Parameters, rng: np.random.Generator
+) -> Callable[[float], Photo]:
+    """I = J + K ∗ (M·J) − M·J − (K ∗ M − M)·B, with the object's matte M and what it hides B."""
+    points = path(parameters, rng)
+    matte = _matte(scene, parameters["size"], rng)[..., np.newaxis]
+    behind = _filled(scene, 1 - matte)
+    moving = scene * matte
+    still = scene - moving + matte * behind
+    convolved = Convolved(np.concatenate([moving, matte], axis=2), _reach(scene))
+
+    def blurred(length: float) -> Photo:
+        moved = convolved(trace(points * length))
+        return np.asarray(still + moved[..., :3] - moved[..., 3:] * behind)
+
+    return blurred
+
+
+def _matte(scene: Photo, diameter: float, rng: np.random.Generator) -> Plane:
+    """A blob that follows the outlines of the picture, in [0, 1]."""
+    height, width = scene.shape[:2]
+    side = min(height, width)
+    x, y = rng.uniform(0.25, 0.75, 2) * (width, height)
+    row, column = np.ogrid[:height, :width]
+    distance = np.hypot(column - x, (row - y) / rng.uniform(1.0, 1.8)) / side
+    rough = plasma((height, width), rng, cells=5.0, octaves=3) - np.float32(0.5)
+    blob = (distance + 0.25 * diameter * rough < diameter / 2).astype(np.float32)
+    luma = np.asarray(cv2.cvtColor(compress(scene, 1.0), cv2.COLOR_RGB2GRAY), np.float32)
+    slope, offset = guided_filter(
+        blob,
+        luma,
+        lambda covariance, variance: np.asarray(covariance / (variance + np.float32(1e-3))),
+        radius=max(2, round(0.03 * side)),
+        border=cv2.BORDER_REFLECT,
+    )
+    return np.asarray(np.clip(1.6 * (slope * luma + offset) - 0.3, 0, 1), np.float32)
+
+
+def _filled(scene: Photo, known: Photo) -> Photo:
+    """Fill in what is not known from ever wider surroundings."""
+    out, weight = np.zeros_like(scene), np.full_like(known, 1e-6)
+    for share in (0.01, 0.03, 0.1, 0.3):
+        sigma = share * min(scene.shape[:2])
+        near = cv2.GaussianBlur(scene * known**4, (0, 0), sigma)
+        there = cv2.GaussianBlur(known**4, (0, 0), sigma)[..., np.newaxis]
+        free = np.clip(1 - weight, 0, 1)
+        out += free * near
+        weight += free * there
+    return np.asarray(out / weight, np.float32)
+
+
+BLURS: dict[str, Blur] = {
+    "uniform": _uniform,
+    "roll": _turning,
+    "zoom": _turning,
+    "regions": _regions,
+    "object": _object,
+}
 
 MOTION_BLUR = Operation(
     name="motion_blur",
     label=4,
     version=VERSION,
     stage="lens",
-    summary="the trace of a moving camera",
-    source="I = K ∗ J in linear light (GoPro, CVPR 2017)",
-    parameters={},
+    summary="the trace of a moving camera or object",
+    source="I = K ∗ J in linear light (GoPro, CVPR 2017); kernels that vary (Whyte, IJCV 2012)",
+    parameters=PARAMETERS,
     draw=draw,
     prepare=prepare,
-    usual=(0.1, 1.0),
+    usual=(0.05, 0.6),
+    scale=LENGTH,
 )

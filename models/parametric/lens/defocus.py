@@ -1,0 +1,187 @@
+"""Defocus: every point of the scene spreads to a disc as wide as it is far from the focal plane.
+
+The radius of the disc is c·|1/d − 1/d_f| (thin lens; Potmesil and Chakravarty, SIGGRAPH 1981). The
+scene is cut into layers of equal radius; colour and opacity of each are convolved with its disc,
+the layers laid over one another from far to near and divided by their opacity, so that nothing in
+focus bleeds into what lies behind it (layered, normalised compositing as in Kraus and Strengert,
+Eurographics 2007). In linear light, with highlights brighter than the photograph shows. The
+strength scales the radius.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gends.models.parametric.aperture import aperture
+from gends.models.parametric.depth import pseudo_depth
+from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.operation import Operation, Parameters, Renderer
+from gends.models.parametric.parameter import Parameter, Scale
+from gends.models.parametric.tone import compress, decode, encode, expand
+from gends.models.pixels import Photo, Plane
+
+VERSION = 1
+
+LAYERS = 12
+"""Layers over the whole range of depth."""
+
+KNEE = 0.7
+"""Linear display light above which the photograph may have compressed the scene."""
+
+BLADES = (0, 5, 6, 7, 8, 9)
+
+RADIUS = Scale(
+    name="radius",
+    meaning="radius of the disc where the blur is greatest",
+    zero=0.0,
+    full=0.03,
+    unit="of the shorter side",
+)
+
+PARAMETERS = {
+    "kind": Parameter(meaning="blur by depth, or everywhere alike", choices=("depth", "uniform")),
+    "focus": Parameter(meaning="relative depth of the focal plane"),
+    "range": Parameter(
+        meaning="distance of the farthest in those of the nearest", low=1.1, high=50
+    ),
+    "blades": Parameter(meaning="blades of the aperture; 0 for a round one", choices=BLADES),
+    "rotation": Parameter(meaning="turn of the aperture", high=360.0, unit="degrees"),
+    "cats_eye": Parameter(meaning="part of the disc's diameter cut off in the corners", high=0.8),
+    "shoulder": Parameter(meaning="k: white was up to 1/(1 − k) times brighter", high=0.95),
+    "horizon": Parameter(meaning="height of the horizon, from above, if depth is a guess"),
+    "ground": Parameter(meaning="weight of the ground's plane, if depth is a guess"),
+    "cues": Parameter(meaning="weight of the picture's own cues, if depth is a guess"),
+}
+
+
+def draw(rng: np.random.Generator) -> Parameters:
+    """Draw focus, aperture and highlights; a third of the blurs are the same everywhere.
+
+    Apertures are round or have five to nine blades; one in four vignettes to a cat's-eye.
+    """
+    return {
+        "kind": "uniform" if chance(rng, 0.35) else "depth",
+        "focus": uniform(rng, 0.0, 1.0),
+        "range": uniform(rng, 2.0, 12.0),
+        "blades": BLADES[int(rng.integers(len(BLADES)))],
+        "rotation": uniform(rng, 0.0, 360.0),
+        "cats_eye": uniform(rng, 0.2, 0.6) if chance(rng, 0.25) else 0.0,
+        "shoulder": uniform(rng, 0.0, 0.85),
+        "horizon": uniform(rng, 0.15, 0.5),
+        "ground": uniform(rng, 0.5, 1.0),
+        "cues": uniform(rng, 0.2, 0.6),
+    }
+
+
+def prepare(
+    image: Photo, parameters: Parameters, seed: int, depth: Plane | None = None
+) -> Renderer:
+    """Bring the picture to the scene's light and find the layers; the renderer blurs them."""
+    scene = _brightened(decode(image), parameters["shoulder"])
+    layers = _layers(image, parameters, seed, depth)
+    side = min(image.shape[:2])
+
+    def render(strength: float) -> Photo:
+        radius = RADIUS.value(strength) * side
+        colour = np.zeros_like(scene)
+        opacity = np.zeros((*scene.shape[:2], 1), np.float32)
+        for share, weight in layers:
+            premultiplied = np.dstack([scene * weight[..., np.newaxis], weight])
+            blurred = _blurred(premultiplied, radius * share, parameters)
+            behind = 1 - blurred[..., 3:]
+            colour = blurred[..., :3] + behind * colour
+            opacity = blurred[..., 3:] + behind * opacity
+        light = colour / np.maximum(opacity, np.float32(1e-6))
+        return encode(np.maximum(_dimmed(light, parameters["shoulder"]), 0))
+
+    return render
+
+
+def _layers(
+    image: Photo, parameters: Parameters, seed: int, depth: Plane | None
+) -> list[tuple[float, Plane]]:
+    """Radius of each layer, of the greatest, and its weights in [0, 1], from far to near.
+
+    The weights of neighbouring layers overlap and add up to 1.
+    """
+    if parameters["kind"] == "uniform":
+        return [(1.0, np.ones(image.shape[:2], np.float32))]
+    if depth is None:
+        cues = {name: parameters[name] for name in ("horizon", "ground", "cues")}
+        depth = pseudo_depth(image, np.random.default_rng(seed), **cues)
+    nearness = _nearness(depth, parameters["range"])
+    focus = float(_nearness(np.float32(parameters["focus"]), parameters["range"]))
+    signed = (nearness - np.float32(focus)) / np.float32(max(focus, 1 - focus))
+    centres = np.linspace(-focus, 1 - focus, LAYERS) / max(focus, 1 - focus)
+    gap = np.float32(centres[1] - centres[0])
+    layers = []
+    for centre in centres:
+        weight = np.maximum(1 - np.abs(signed - np.float32(centre)) / gap, 0)
+        if weight.any():
+            layers.append((abs(float(centre)), np.asarray(weight, np.float32)))
+    return layers
+
+
+def _nearness(depth: Plane | np.float32, span: float) -> Plane:
+    """Inverse distance, 1 nearest and 0 farthest, the farthest `span` times as far."""
+    inverse = 1 / (1 + np.float32(span - 1) * depth)
+    return np.asarray((inverse - np.float32(1 / span)) / np.float32(1 - 1 / span), np.float32)
+
+
+def _blurred(layer: Photo, radius: float, parameters: Parameters) -> Photo:
+    """Convolve a layer (H, W, 4) with its disc; with cat's-eyes, with one for each of 3×3 parts."""
+    blades, rotation, cut = (parameters[name] for name in ("blades", "rotation", "cats_eye"))
+    if radius == 0.0:
+        return layer
+    if cut == 0.0:
+        return _convolved(layer, aperture(radius, blades, rotation))
+    height, width = layer.shape[:2]
+    total = np.zeros_like(layer)
+    for down, rows in zip((-1, 0, 1), _hats(height), strict=True):
+        for across, columns in zip((-1, 0, 1), _hats(width), strict=True):
+            reach = np.sqrt(2) * radius * cut
+            kernel = aperture(radius, blades, rotation, (across * reach, down * reach))
+            part = layer * rows[:, np.newaxis, np.newaxis] * columns[:, np.newaxis]
+            total += _convolved(part, kernel)
+    return total
+
+
+def _convolved(layer: Photo, kernel: Plane) -> Photo:
+    # filter2D correlates: the flipped kernel makes it a convolution.
+    flipped = cv2.flip(kernel, -1)
+    return np.asarray(cv2.filter2D(layer, -1, flipped, borderType=cv2.BORDER_REFLECT_101))
+
+
+def _hats(length: int) -> list[Plane]:
+    """Weights of the start, the middle and the end of a side, which add up to 1."""
+    place = np.linspace(-1, 1, length, dtype=np.float32)
+    return [np.maximum(1 - np.abs(place - np.float32(middle)), 0) for middle in (-1, 0, 1)]
+
+
+def _brightened(linear: Photo, shoulder: float) -> Photo:
+    """Light of the scene: what is near white was brighter than the photograph shows."""
+    above = np.maximum(linear - np.float32(KNEE), 0) / np.float32(1 - KNEE)
+    return np.asarray(linear + np.float32(1 - KNEE) * (expand(above, shoulder) - above))
+
+
+def _dimmed(scene: Photo, shoulder: float) -> Photo:
+    """Undo `_brightened`."""
+    above = np.maximum(scene - np.float32(KNEE), 0) / np.float32(1 - KNEE)
+    return np.asarray(scene + np.float32(1 - KNEE) * (compress(above, shoulder) - above))
+
+
+DEFOCUS = Operation(
+    name="defocus",
+    label=9,
+    version=VERSION,
+    stage="lens",
+    summary="discs of a lens that is focused elsewhere, by depth",
+    source="r = c·|1/d − 1/d_f|, layered; radii of ImageNet-C (arXiv 1903.12261)",
+    parameters=PARAMETERS,
+    draw=draw,
+    prepare=prepare,
+    usual=(0.06, 0.6),
+    scale=RADIUS,
+    needs_depth=True,
+)
