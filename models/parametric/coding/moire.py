@@ -52,11 +52,11 @@ def draw(rng: np.random.Generator) -> Parameters:
     wide bands; farther off the bands are narrow and faint.
     """
     return {
-        "pitch": uniform(rng, 1.75, 2.25),
-        "rotation": uniform(rng, -8.0, 8.0),
+        "pitch": uniform(rng, 1.88, 2.12),
+        "rotation": uniform(rng, -3.0, 3.0),
         "tilt": [uniform(rng, -0.08, 0.08), uniform(rng, -0.08, 0.08)],
-        "distortion": uniform(rng, -0.02, 0.02),
-        "blur": uniform(rng, 0.3, 0.7),
+        "distortion": uniform(rng, -0.03, 0.03),
+        "blur": uniform(rng, 0.3, 0.6),
         "gap": uniform(rng, 0.0, 0.35),
         "exposure": uniform(rng, 0.8, 1.0),
     }

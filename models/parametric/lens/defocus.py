@@ -3,9 +3,10 @@
 The radius of the disc is c·|1/d − 1/d_f| (thin lens; Potmesil and Chakravarty, SIGGRAPH 1981). The
 scene is cut into layers of equal radius; colour and opacity of each are convolved with its disc,
 the layers laid over one another from far to near and divided by their opacity, so that nothing in
-focus bleeds into what lies behind it (layered, normalised compositing as in Kraus and Strengert,
-Eurographics 2007). In linear light, with highlights brighter than the photograph shows. The
-strength scales the radius.
+focus bleeds into what lies behind it (layers as in Kraus and Strengert, "Depth-of-field rendering
+by pyramidal image processing", 2007). What lies before the focal plane covers the rest by its
+blurred opacity, and so has soft edges. In linear light, with highlights brighter than the
+photograph shows. The strength scales the radius.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from gends.models.parametric.aperture import aperture
 from gends.models.parametric.depth import pseudo_depth
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.matte import filled
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.parametric.tone import compress, decode, encode, expand
@@ -80,33 +82,52 @@ def prepare(
     """Bring the picture to the scene's light and find the layers; the renderer blurs them."""
     scene = _brightened(decode(image), parameters["shoulder"])
     layers = _layers(image, parameters, seed, depth)
+    far = [layer for layer in layers if layer[0] <= 0]
+    near = [layer for layer in layers if layer[0] > 0]
+    shown = np.sum([weight for _, weight in far], axis=0, dtype=np.float32)[..., np.newaxis]
+    behind = filled(scene, shown) if near else scene
     side = min(image.shape[:2])
 
     def render(strength: float) -> Photo:
         radius = RADIUS.value(strength) * side
-        colour = np.zeros_like(scene)
-        opacity = np.zeros((*scene.shape[:2], 1), np.float32)
-        for share, weight in layers:
-            premultiplied = np.dstack([scene * weight[..., np.newaxis], weight])
-            blurred = _blurred(premultiplied, radius * share, parameters)
-            behind = 1 - blurred[..., 3:]
-            colour = blurred[..., :3] + behind * colour
-            opacity = blurred[..., 3:] + behind * opacity
-        light = colour / np.maximum(opacity, np.float32(1e-6))
+        colour, opacity, _ = _laid(scene, far, radius, parameters)
+        # What nothing shows of the background is a guess, from what is around it.
+        guess = np.maximum(np.float32(0.05 * min(radius, 1.0)) - opacity, 0)
+        light = (colour + guess * behind) / np.maximum(opacity + guess, np.float32(1e-6))
+        if near:
+            colour, opacity, cover = _laid(scene, near, radius, parameters)
+            cover = np.minimum(cover, 1)
+            light += cover * (colour / np.maximum(opacity, np.float32(1e-6)) - light)
         return encode(np.maximum(_dimmed(light, parameters["shoulder"]), 0))
 
     return render
 
 
-def _layers(
-    image: Photo, parameters: Parameters, seed: int, depth: Plane | None
-) -> list[tuple[float, Plane]]:
-    """Radius of each layer, of the greatest, and its weights in [0, 1], from far to near.
+Layer = tuple[float, Plane]
+"""Radius in that of the largest disc, positive before the focal plane; weights in [0, 1]."""
 
-    The weights of neighbouring layers overlap and add up to 1.
-    """
+
+def _laid(
+    scene: Photo, layers: list[Layer], radius: float, parameters: Parameters
+) -> tuple[Photo, Photo, Photo]:
+    """Lay blurred layers over one another: premultiplied colour, opacity, sum of opacities."""
+    colour = np.zeros_like(scene)
+    opacity = np.zeros((*scene.shape[:2], 1), np.float32)
+    cover = np.zeros_like(opacity)
+    for share, weight in layers:
+        premultiplied = np.dstack([scene * weight[..., np.newaxis], weight])
+        blurred = _blurred(premultiplied, radius * abs(share), parameters)
+        through = 1 - blurred[..., 3:]
+        colour = blurred[..., :3] + through * colour
+        opacity = blurred[..., 3:] + through * opacity
+        cover += blurred[..., 3:]
+    return colour, opacity, cover
+
+
+def _layers(image: Photo, parameters: Parameters, seed: int, depth: Plane | None) -> list[Layer]:
+    """Layers from far to near; the weights of neighbours overlap, and all add up to 1."""
     if parameters["kind"] == "uniform":
-        return [(1.0, np.ones(image.shape[:2], np.float32))]
+        return [(-1.0, np.ones(image.shape[:2], np.float32))]
     if depth is None:
         cues = {name: parameters[name] for name in ("horizon", "ground", "cues")}
         depth = pseudo_depth(image, np.random.default_rng(seed), **cues)
@@ -119,7 +140,7 @@ def _layers(
     for centre in centres:
         weight = np.maximum(1 - np.abs(signed - np.float32(centre)) / gap, 0)
         if weight.any():
-            layers.append((abs(float(centre)), np.asarray(weight, np.float32)))
+            layers.append((float(centre), np.asarray(weight, np.float32)))
     return layers
 
 
@@ -130,33 +151,52 @@ def _nearness(depth: Plane | np.float32, span: float) -> Plane:
 
 
 def _blurred(layer: Photo, radius: float, parameters: Parameters) -> Photo:
-    """Convolve a layer (H, W, 4) with its disc; with cat's-eyes, with one for each of 3×3 parts."""
+    """Convolve a layer (H, W, 4) with its disc; with cat's-eyes, with one for each of 3×3 parts.
+
+    Opposite parts have the same disc, so that five convolutions do.
+    """
     blades, rotation, cut = (parameters[name] for name in ("blades", "rotation", "cats_eye"))
-    if radius == 0.0:
-        return layer
     if cut == 0.0:
         return _convolved(layer, aperture(radius, blades, rotation))
-    height, width = layer.shape[:2]
+    down, across = (_hats(side) for side in layer.shape[:2])
+    reach = np.sqrt(2) * radius * cut
     total = np.zeros_like(layer)
-    for down, rows in zip((-1, 0, 1), _hats(height), strict=True):
-        for across, columns in zip((-1, 0, 1), _hats(width), strict=True):
-            reach = np.sqrt(2) * radius * cut
-            kernel = aperture(radius, blades, rotation, (across * reach, down * reach))
-            part = layer * rows[:, np.newaxis, np.newaxis] * columns[:, np.newaxis]
-            total += _convolved(part, kernel)
+    for y, x in ((0, 0), (0, 1), (1, 0), (1, 1), (1, -1)):
+        weight = np.outer(down[y], across[x])
+        if (y, x) != (0, 0):
+            weight += np.outer(down[-y], across[-x])
+        kernel = aperture(radius, blades, rotation, (x * reach, y * reach))
+        total += _convolved(layer * weight[..., np.newaxis], kernel)
     return total
 
 
 def _convolved(layer: Photo, kernel: Plane) -> Photo:
+    """Convolve what is not empty of a layer; the rest stays empty."""
+    reach = kernel.shape[0] // 2
+    (top, left), (bottom, right) = _bounds(layer[..., 3], reach)
+    out = np.zeros_like(layer)
     # filter2D correlates: the flipped kernel makes it a convolution.
-    flipped = cv2.flip(kernel, -1)
-    return np.asarray(cv2.filter2D(layer, -1, flipped, borderType=cv2.BORDER_REFLECT_101))
+    out[top:bottom, left:right] = cv2.filter2D(
+        layer[top:bottom, left:right],
+        -1,
+        cv2.flip(kernel, -1),
+        borderType=cv2.BORDER_REFLECT_101 | cv2.BORDER_ISOLATED,
+    )
+    return out
 
 
-def _hats(length: int) -> list[Plane]:
-    """Weights of the start, the middle and the end of a side, which add up to 1."""
-    place = np.linspace(-1, 1, length, dtype=np.float32)
-    return [np.maximum(1 - np.abs(place - np.float32(middle)), 0) for middle in (-1, 0, 1)]
+def _bounds(weight: Plane, reach: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last row and column, `reach` beyond the pixels that are not 0."""
+    x, y, width, height = cv2.boundingRect((weight > 0).astype(np.uint8))
+    first = (max(0, y - 2 * reach), max(0, x - 2 * reach))
+    return first, (y + height + 2 * reach, x + width + 2 * reach)
+
+
+def _hats(length: int) -> dict[int, Plane]:
+    """Smooth weights of the start (−1), the middle (0), the end (1) of a side; they add up to 1."""
+    away = {at: np.abs(np.linspace(-1, 1, length) - at) for at in (-1, 0, 1)}
+    hats = {at: np.where(a < 1, np.cos(np.pi / 2 * a) ** 2, 0) for at, a in away.items()}
+    return {at: np.asarray(hat, np.float32) for at, hat in hats.items()}
 
 
 def _brightened(linear: Photo, shoulder: float) -> Photo:

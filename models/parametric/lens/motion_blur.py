@@ -11,33 +11,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
-from gends.models.guided_filter import guided_filter
+from gends.models.parametric.convolution import Convolved
 from gends.models.parametric.draw import chance, uniform
-from gends.models.parametric.fourier import fast_size, filtered, spectrum, transfer
+from gends.models.parametric.matte import filled, matte
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.parametric.plasma import plasma
 from gends.models.parametric.tone import compress, decode, encode, expand
 from gends.models.parametric.trajectory import path, trace, wobble
 from gends.models.parametric.turn import turned
-from gends.models.pixels import Photo, Plane
+from gends.models.pixels import Photo
 
 VERSION = 2
 
 LENGTH = Scale(
     name="length",
-    meaning="diameter of the circle about the path; of a roll or zoom, at the farthest corner",
+    meaning="extent of the path; of a roll or zoom, at the farthest corner",
     zero=0.0,
     full=0.18,
     unit="of the shorter side",
 )
 
 Blur = Callable[[Photo, Parameters, np.random.Generator], Callable[[float], Photo]]
-"""From (scene in linear light, parameters, rng) to: from a length in pixels to the blurred scene."""
+"""(Scene in linear light, parameters, rng) → (length in pixels → blurred scene)."""
 
 PARAMETERS = {
     "kind": Parameter(
@@ -99,27 +97,6 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     return render
 
 
-class Convolved:
-    """An image, transformed once, to be convolved with many kernels of up to `reach` pixels."""
-
-    def __init__(self, image: Photo, reach: float) -> None:
-        self.size = image.shape[:2]
-        self.margin = int(np.ceil(reach)) + 2
-        height, width = self.size
-        rows, columns = fast_size((height + 2 * self.margin, width + 2 * self.margin))
-        below, beyond = rows - height - self.margin, columns - width - self.margin
-        padded = cv2.copyMakeBorder(
-            image, self.margin, below, self.margin, beyond, cv2.BORDER_REFLECT_101
-        )
-        self.spectra = [spectrum(np.asarray(c, np.float32)) for c in cv2.split(padded)]
-
-    def __call__(self, kernel: Plane) -> Photo:
-        factor = transfer(kernel, self.spectra[0].shape)
-        blurred = cv2.merge([filtered(s, factor) for s in self.spectra])
-        (height, width), margin = self.size, self.margin
-        return np.asarray(blurred[margin : margin + height, margin : margin + width])
-
-
 def _uniform(
     scene: Photo, parameters: Parameters, rng: np.random.Generator
 ) -> Callable[[float], Photo]:
@@ -177,50 +154,17 @@ def _object(
 ) -> Callable[[float], Photo]:
     """I = J + K ∗ (M·J) − M·J − (K ∗ M − M)·B, with the object's matte M and what it hides B."""
     points = path(parameters, rng)
-    matte = _matte(scene, parameters["size"], rng)[..., np.newaxis]
-    behind = _filled(scene, 1 - matte)
-    moving = scene * matte
-    still = scene - moving + matte * behind
-    convolved = Convolved(np.concatenate([moving, matte], axis=2), _reach(scene))
+    cover = matte(compress(scene, 1.0), parameters["size"], rng)[..., np.newaxis]
+    behind = filled(scene, 1 - cover)
+    moving = scene * cover
+    still = scene - moving + cover * behind
+    convolved = Convolved(np.concatenate([moving, cover], axis=2), _reach(scene))
 
     def blurred(length: float) -> Photo:
         moved = convolved(trace(points * length))
         return np.asarray(still + moved[..., :3] - moved[..., 3:] * behind)
 
     return blurred
-
-
-def _matte(scene: Photo, diameter: float, rng: np.random.Generator) -> Plane:
-    """A blob that follows the outlines of the picture, in [0, 1]."""
-    height, width = scene.shape[:2]
-    side = min(height, width)
-    x, y = rng.uniform(0.25, 0.75, 2) * (width, height)
-    row, column = np.ogrid[:height, :width]
-    distance = np.hypot(column - x, (row - y) / rng.uniform(1.0, 1.8)) / side
-    rough = plasma((height, width), rng, cells=5.0, octaves=3) - np.float32(0.5)
-    blob = (distance + 0.25 * diameter * rough < diameter / 2).astype(np.float32)
-    luma = np.asarray(cv2.cvtColor(compress(scene, 1.0), cv2.COLOR_RGB2GRAY), np.float32)
-    slope, offset = guided_filter(
-        blob,
-        luma,
-        lambda covariance, variance: np.asarray(covariance / (variance + np.float32(1e-3))),
-        radius=max(2, round(0.03 * side)),
-        border=cv2.BORDER_REFLECT,
-    )
-    return np.asarray(np.clip(1.6 * (slope * luma + offset) - 0.3, 0, 1), np.float32)
-
-
-def _filled(scene: Photo, known: Photo) -> Photo:
-    """Fill in what is not known from ever wider surroundings."""
-    out, weight = np.zeros_like(scene), np.full_like(known, 1e-6)
-    for share in (0.01, 0.03, 0.1, 0.3):
-        sigma = share * min(scene.shape[:2])
-        near = cv2.GaussianBlur(scene * known**4, (0, 0), sigma)
-        there = cv2.GaussianBlur(known**4, (0, 0), sigma)[..., np.newaxis]
-        free = np.clip(1 - weight, 0, 1)
-        out += free * near
-        weight += free * there
-    return np.asarray(out / weight, np.float32)
 
 
 BLURS: dict[str, Blur] = {
