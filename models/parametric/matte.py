@@ -38,10 +38,18 @@ def filled(image: Photo, known: Photo) -> Photo:
     scale = min(1.0, COARSE / min(image.shape[:2]))
     trusted = known**4
     joined = np.concatenate([image * trusted, trusted], axis=2)
-    small = cv2.resize(joined, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = _resized(joined, scale)
+    # Where nothing is known far and wide, the picture's mean stands in.
     total = np.full_like(small, 1e-6)
+    total[..., :3] *= image.mean(axis=(0, 1))
     for share in (0.01, 0.03, 0.1, 0.3):
         near = cv2.GaussianBlur(small, (0, 0), share * min(small.shape[:2]))
-        total += np.clip(1 - total[..., 3:], 0, 1) * near
-    out = total[..., :3] / total[..., 3:]
+        total = total + np.clip(1 - total[..., 3:], 0, 1) * near
+    out = np.asarray(total[..., :3] / total[..., 3:], np.float32)
     return np.asarray(cv2.resize(out, image.shape[1::-1]), np.float32)
+
+
+def _resized(field: Photo, scale: float) -> Photo:
+    return np.asarray(
+        cv2.resize(field, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32
+    )

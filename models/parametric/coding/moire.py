@@ -30,6 +30,12 @@ TILE = 768
 HARMONICS = 2
 """Terms of the stripes' Fourier series; the camera's blur leaves nothing of higher ones."""
 
+PRECISION = 2e-3
+"""Screen pixels by which a point of the shot may lie beside its own."""
+
+ROUNDS = 30
+"""Corrections of a point at most: each leaves less than half of the error."""
+
 Points = npt.NDArray[np.complex128]
 
 PARAMETERS = {
@@ -78,16 +84,20 @@ class Camera:
     def screen(self, sensor: Points) -> Points:
         """Points of the screen that points of the sensor see."""
         seen = sensor * self.turn
-        bent = 1 + self.distortion * np.square(np.abs(seen) / self.reach)
+        radius2 = (np.square(seen.real) + np.square(seen.imag)) / self.reach**2
+        bent = 1 + self.distortion * radius2
         across, down = self.tilt
         depth = 1 + (across * seen.real + down * seen.imag) / self.reach
         return np.asarray(self.centre + seen * bent / depth)
 
     def sensor(self, screen: Points) -> Points:
-        """Undo `screen`, to a thousandth of a pixel: a fixed point of the error."""
+        """Undo `screen` by taking back the error that is left."""
         found = (screen - self.centre) / self.turn
-        for _ in range(12):
-            found = found + (screen - self.screen(found)) / self.turn
+        for _ in range(ROUNDS):
+            error = screen - self.screen(found)
+            if max(np.abs(error.real).max(), np.abs(error.imag).max()) < PRECISION:
+                break
+            found = found + error / self.turn
         return np.asarray(found)
 
 
@@ -136,10 +146,10 @@ def _tile(
     seen = camera.screen(x[np.newaxis, :] + 1j * y[:, np.newaxis])
     colours = _demosaiced(_exposed(linear, seen, parameters, x, y), x, y)
     # The shot is made as small as the picture: its own pixels are averaged first.
-    colours = cv2.GaussianBlur(colours, (0, 0), 0.45 * pitch)
+    small = cv2.GaussianBlur(colours, (0, 0), 0.45 * pitch)
     across = np.asarray(wanted.real - x0, np.float32)
     down = np.asarray(wanted.imag - y0, np.float32)
-    return np.asarray(cv2.remap(colours, across, down, cv2.INTER_LINEAR))
+    return np.asarray(cv2.remap(small, across, down, cv2.INTER_LINEAR))
 
 
 def _exposed(
@@ -178,8 +188,8 @@ def _demosaiced(mosaic: Plane, x: npt.NDArray[np.intp], y: npt.NDArray[np.intp])
     """Fill in two colours of each pixel by bilinear interpolation."""
     even_x, even_y = x % 2 == 0, (y % 2 == 0)[:, np.newaxis]
     red, blue = even_x & even_y, ~even_x & ~even_y
-    corners = np.float32([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 4
-    cross = np.float32([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 4
+    corners = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
+    cross = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
     planes = [(red, corners), (~(red | blue), cross), (blue, corners)]
     return np.asarray(cv2.merge([cv2.filter2D(mosaic * m, -1, kernel) for m, kernel in planes]))
 

@@ -70,7 +70,7 @@ def draw(rng: np.random.Generator) -> Parameters:
 def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     """Bring the picture to linear light and find what the fringe surrounds."""
     del seed  # The lens is the same wherever one looks.
-    red, green, blue = cv2.split(decode(image))
+    red, green, blue = np.ascontiguousarray(np.moveaxis(decode(image), 2, 0))
     side = min(image.shape[:2])
     glow = _glow(red, green, blue, parameters["reach"] * side)
 
@@ -83,7 +83,7 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
             larger = magnified(plane, 1 + excess * parameters[name])
             planes.append(_softened(larger, sigma * side * strength))
         linear = cv2.merge([planes[0], green, planes[1]])
-        fringe = np.float32(parameters["fringe"] * strength) * np.float32(FRINGE)
+        fringe = np.float32(parameters["fringe"] * strength) * np.asarray(FRINGE, np.float32)
         linear += fringe * glow[..., np.newaxis] * np.maximum(1 - linear, 0)
         return encode(np.clip(linear, 0, None))
 

@@ -84,20 +84,20 @@ def prepare(
     layers = _layers(image, parameters, seed, depth)
     far = [layer for layer in layers if layer[0] <= 0]
     near = [layer for layer in layers if layer[0] > 0]
-    shown = np.sum([weight for _, weight in far], axis=0, dtype=np.float32)[..., np.newaxis]
-    behind = filled(scene, shown) if near else scene
+    shown = sum((weight for _, weight in far), np.zeros(image.shape[:2], np.float32))
+    behind = filled(scene, shown[..., np.newaxis]) if near else scene
     side = min(image.shape[:2])
 
     def render(strength: float) -> Photo:
         radius = RADIUS.value(strength) * side
-        colour, opacity, _ = _laid(scene, far, radius, parameters)
+        colour, opacity = _laid(scene, far, radius, parameters)
         # What nothing shows of the background is a guess, from what is around it.
         guess = np.maximum(np.float32(0.05 * min(radius, 1.0)) - opacity, 0)
         light = (colour + guess * behind) / np.maximum(opacity + guess, np.float32(1e-6))
         if near:
-            colour, opacity, cover = _laid(scene, near, radius, parameters)
-            cover = np.minimum(cover, 1)
-            light += cover * (colour / np.maximum(opacity, np.float32(1e-6)) - light)
+            colour, opacity = _laid(scene, near, radius, parameters)
+            before = colour / np.maximum(opacity, np.float32(1e-6))
+            light += _cover(near, 1 - shown, radius, parameters) * (before - light)
         return encode(np.maximum(_dimmed(light, parameters["shoulder"]), 0))
 
     return render
@@ -109,19 +109,32 @@ Layer = tuple[float, Plane]
 
 def _laid(
     scene: Photo, layers: list[Layer], radius: float, parameters: Parameters
-) -> tuple[Photo, Photo, Photo]:
-    """Lay blurred layers over one another: premultiplied colour, opacity, sum of opacities."""
+) -> tuple[Photo, Photo]:
+    """Lay blurred layers over one another: premultiplied colour, opacity (H, W, 1)."""
     colour = np.zeros_like(scene)
     opacity = np.zeros((*scene.shape[:2], 1), np.float32)
-    cover = np.zeros_like(opacity)
     for share, weight in layers:
         premultiplied = np.dstack([scene * weight[..., np.newaxis], weight])
         blurred = _blurred(premultiplied, radius * abs(share), parameters)
         through = 1 - blurred[..., 3:]
         colour = blurred[..., :3] + through * colour
         opacity = blurred[..., 3:] + through * opacity
-        cover += blurred[..., 3:]
-    return colour, opacity, cover
+    return colour, opacity
+
+
+def _cover(layers: list[Layer], mask: Plane, radius: float, parameters: Parameters) -> Photo:
+    """Opacity (H, W, 1) of all `layers` together, which are what `mask` shows.
+
+    The mask is blurred by the discs of those layers that are seen at the place: within a surface
+    whose depth varies nothing shines through.
+    """
+    total = np.full((*mask.shape, 1), 1e-6, np.float32)
+    cover = np.zeros_like(total)
+    for share, weight in layers:
+        blurred = _blurred(np.dstack([mask, weight]), radius * abs(share), parameters)
+        total += blurred[..., 1:]
+        cover += blurred[..., 1:] * blurred[..., :1]
+    return np.asarray(cover / total)
 
 
 def _layers(image: Photo, parameters: Parameters, seed: int, depth: Plane | None) -> list[Layer]:
@@ -151,7 +164,7 @@ def _nearness(depth: Plane | np.float32, span: float) -> Plane:
 
 
 def _blurred(layer: Photo, radius: float, parameters: Parameters) -> Photo:
-    """Convolve a layer (H, W, 4) with its disc; with cat's-eyes, with one for each of 3×3 parts.
+    """Convolve a layer (H, W, C) with its disc; with cat's-eyes, with one for each of 3×3 parts.
 
     Opposite parts have the same disc, so that five convolutions do.
     """
@@ -171,9 +184,9 @@ def _blurred(layer: Photo, radius: float, parameters: Parameters) -> Photo:
 
 
 def _convolved(layer: Photo, kernel: Plane) -> Photo:
-    """Convolve what is not empty of a layer; the rest stays empty."""
+    """Convolve a layer as far as its last channel, its opacity, spreads; the rest stays empty."""
     reach = kernel.shape[0] // 2
-    (top, left), (bottom, right) = _bounds(layer[..., 3], reach)
+    (top, left), (bottom, right) = _bounds(layer[..., -1], reach)
     out = np.zeros_like(layer)
     # filter2D correlates: the flipped kernel makes it a convolution.
     out[top:bottom, left:right] = cv2.filter2D(

@@ -106,7 +106,7 @@ def _uniform(
 
 
 def _reach(scene: Photo) -> float:
-    return LENGTH.full * min(scene.shape[:2]) / 2
+    return float(LENGTH.full * min(scene.shape[:2]) / 2)
 
 
 def _turning(
