@@ -11,12 +11,11 @@ photograph shows. The strength scales the radius.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from gends.models.parametric.aperture import aperture
 from gends.models.parametric.depth import pseudo_depth
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.layers import Layer, Lens, cover, laid
 from gends.models.parametric.matte import filled
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
@@ -37,7 +36,7 @@ RADIUS = Scale(
     name="radius",
     meaning="radius of the disc where the blur is greatest",
     zero=0.0,
-    full=0.03,
+    full=0.045,
     unit="of the shorter side",
 )
 
@@ -86,55 +85,22 @@ def prepare(
     near = [layer for layer in layers if layer[0] > 0]
     shown = sum((weight for _, weight in far), np.zeros(image.shape[:2], np.float32))
     behind = filled(scene, shown[..., np.newaxis]) if near else scene
+    lens = Lens(parameters["blades"], parameters["rotation"], parameters["cats_eye"])
     side = min(image.shape[:2])
 
     def render(strength: float) -> Photo:
         radius = RADIUS.value(strength) * side
-        colour, opacity = _laid(scene, far, radius, parameters)
+        colour, opacity = laid(scene, far, radius, lens)
         # What nothing shows of the background is a guess, from what is around it.
         guess = np.maximum(np.float32(0.05 * min(radius, 1.0)) - opacity, 0)
         light = (colour + guess * behind) / np.maximum(opacity + guess, np.float32(1e-6))
         if near:
-            colour, opacity = _laid(scene, near, radius, parameters)
+            colour, opacity = laid(scene, near, radius, lens)
             before = colour / np.maximum(opacity, np.float32(1e-6))
-            light += _cover(near, 1 - shown, radius, parameters) * (before - light)
+            light += cover(near, 1 - shown, radius, lens) * (before - light)
         return encode(np.maximum(_dimmed(light, parameters["shoulder"]), 0))
 
     return render
-
-
-Layer = tuple[float, Plane]
-"""Radius in that of the largest disc, positive before the focal plane; weights in [0, 1]."""
-
-
-def _laid(
-    scene: Photo, layers: list[Layer], radius: float, parameters: Parameters
-) -> tuple[Photo, Photo]:
-    """Lay blurred layers over one another: premultiplied colour, opacity (H, W, 1)."""
-    colour = np.zeros_like(scene)
-    opacity = np.zeros((*scene.shape[:2], 1), np.float32)
-    for share, weight in layers:
-        premultiplied = np.dstack([scene * weight[..., np.newaxis], weight])
-        blurred = _blurred(premultiplied, radius * abs(share), parameters)
-        through = 1 - blurred[..., 3:]
-        colour = blurred[..., :3] + through * colour
-        opacity = blurred[..., 3:] + through * opacity
-    return colour, opacity
-
-
-def _cover(layers: list[Layer], mask: Plane, radius: float, parameters: Parameters) -> Photo:
-    """Opacity (H, W, 1) of all `layers` together, which are what `mask` shows.
-
-    The mask is blurred by the discs of those layers that are seen at the place: within a surface
-    whose depth varies nothing shines through.
-    """
-    total = np.full((*mask.shape, 1), 1e-6, np.float32)
-    cover = np.zeros_like(total)
-    for share, weight in layers:
-        blurred = _blurred(np.dstack([mask, weight]), radius * abs(share), parameters)
-        total += blurred[..., 1:]
-        cover += blurred[..., 1:] * blurred[..., :1]
-    return np.asarray(cover / total)
 
 
 def _layers(image: Photo, parameters: Parameters, seed: int, depth: Plane | None) -> list[Layer]:
@@ -163,55 +129,6 @@ def _nearness(depth: Plane | np.float32, span: float) -> Plane:
     return np.asarray((inverse - np.float32(1 / span)) / np.float32(1 - 1 / span), np.float32)
 
 
-def _blurred(layer: Photo, radius: float, parameters: Parameters) -> Photo:
-    """Convolve a layer (H, W, C) with its disc; with cat's-eyes, with one for each of 3×3 parts.
-
-    Opposite parts have the same disc, so that five convolutions do.
-    """
-    blades, rotation, cut = (parameters[name] for name in ("blades", "rotation", "cats_eye"))
-    if cut == 0.0:
-        return _convolved(layer, aperture(radius, blades, rotation))
-    down, across = (_hats(side) for side in layer.shape[:2])
-    reach = np.sqrt(2) * radius * cut
-    total = np.zeros_like(layer)
-    for y, x in ((0, 0), (0, 1), (1, 0), (1, 1), (1, -1)):
-        weight = np.outer(down[y], across[x])
-        if (y, x) != (0, 0):
-            weight += np.outer(down[-y], across[-x])
-        kernel = aperture(radius, blades, rotation, (x * reach, y * reach))
-        total += _convolved(layer * weight[..., np.newaxis], kernel)
-    return total
-
-
-def _convolved(layer: Photo, kernel: Plane) -> Photo:
-    """Convolve a layer as far as its last channel, its opacity, spreads; the rest stays empty."""
-    reach = kernel.shape[0] // 2
-    (top, left), (bottom, right) = _bounds(layer[..., -1], reach)
-    out = np.zeros_like(layer)
-    # filter2D correlates: the flipped kernel makes it a convolution.
-    out[top:bottom, left:right] = cv2.filter2D(
-        layer[top:bottom, left:right],
-        -1,
-        cv2.flip(kernel, -1),
-        borderType=cv2.BORDER_REFLECT_101 | cv2.BORDER_ISOLATED,
-    )
-    return out
-
-
-def _bounds(weight: Plane, reach: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First and last row and column, `reach` beyond the pixels that are not 0."""
-    x, y, width, height = cv2.boundingRect((weight > 0).astype(np.uint8))
-    first = (max(0, y - 2 * reach), max(0, x - 2 * reach))
-    return first, (y + height + 2 * reach, x + width + 2 * reach)
-
-
-def _hats(length: int) -> dict[int, Plane]:
-    """Smooth weights of the start (−1), the middle (0), the end (1) of a side; they add up to 1."""
-    away = {at: np.abs(np.linspace(-1, 1, length) - at) for at in (-1, 0, 1)}
-    hats = {at: np.where(a < 1, np.cos(np.pi / 2 * a) ** 2, 0) for at, a in away.items()}
-    return {at: np.asarray(hat, np.float32) for at, hat in hats.items()}
-
-
 def _brightened(linear: Photo, shoulder: float) -> Photo:
     """Light of the scene: what is near white was brighter than the photograph shows."""
     above = np.maximum(linear - np.float32(KNEE), 0) / np.float32(1 - KNEE)
@@ -234,7 +151,7 @@ DEFOCUS = Operation(
     parameters=PARAMETERS,
     draw=draw,
     prepare=prepare,
-    usual=(0.06, 0.6),
+    usual=(0.04, 0.8),
     scale=RADIUS,
     needs_depth=True,
 )
