@@ -63,7 +63,7 @@ def draw(rng: np.random.Generator) -> Parameters:
 
     Half of the blurs are uniform. Two paths in five are straight (panning, ImageNet-C's lines); the
     others bend by up to half a turn, or shake as hands do (random paths of Boracchi and Foi, IEEE
-    TIP 2012, as in DeblurGAN, arXiv 1711.07064). White was up to five times brighter than the
+    TIP 2012, as in DeblurGAN, arXiv 1711.07064). White was up to three times brighter than the
     photograph shows, so that highlights leave trails.
     """
     straight = chance(rng, 0.4)
@@ -75,10 +75,10 @@ def draw(rng: np.random.Generator) -> Parameters:
         "bend": 0.0 if straight else uniform(rng, -180.0, 180.0),
         "tremor": uniform(rng, 0.3, 1.2) if shaken else 0.0,
         "unevenness": uniform(rng, 0.0, 0.6),
-        "shoulder": uniform(rng, 0.0, 0.8),
+        "shoulder": uniform(rng, 0.0, 0.7),
         "centre": [uniform(rng, 0.2, 0.8), uniform(rng, 0.2, 0.8)],
         "regions": int(rng.integers(2, 5)),
-        "size": uniform(rng, 0.3, 0.7),
+        "size": uniform(rng, 0.4, 0.9),
     }
 
 

@@ -163,7 +163,7 @@ def _converted(plane: Plane, bits: int | None) -> Plane:
 def _smoothed(noise: Photo, luma: float, chroma: float) -> Photo:
     if not luma and not chroma:
         return noise
-    bright = cv2.cvtColor(noise, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
+    bright = np.asarray(cv2.cvtColor(noise, cv2.COLOR_RGB2GRAY), np.float32)[..., np.newaxis]
     return _blurred(bright, luma).reshape(bright.shape) + _blurred(noise - bright, chroma)
 
 

@@ -60,7 +60,7 @@ RED, GREEN, BLUE = range(3)
 
 def mosaic(channels: Photo) -> Plane:
     """What the pixels behind a colour filter array see, (H, W), of (H, W, 3)."""
-    plane = channels[..., GREEN].copy()
+    plane: Plane = channels[..., GREEN].copy()
     plane[0::2, 0::2] = channels[0::2, 0::2, RED]
     plane[1::2, 1::2] = channels[1::2, 1::2, BLUE]
     return plane

@@ -51,6 +51,6 @@ def gaussian(
 
 
 def _smoothed(noise: Photo, grain: float, radius: int) -> Photo:
-    kernel = cv2.getGaussianKernel(2 * radius + 1, grain)
-    kernel /= np.sqrt((kernel**2).sum())
+    kernel = np.asarray(cv2.getGaussianKernel(2 * radius + 1, grain), np.float64)
+    kernel = kernel / np.sqrt((kernel**2).sum())
     return np.asarray(cv2.sepFilter2D(noise, -1, kernel, kernel))

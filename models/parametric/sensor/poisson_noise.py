@@ -31,7 +31,7 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     rng = np.random.default_rng(seed)
     light = np.clip(image, 0, 1)
     if parameters["channels"] == "gray":
-        light = cv2.cvtColor(light, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
+        light = np.asarray(cv2.cvtColor(light, cv2.COLOR_RGB2GRAY), np.float32)[..., np.newaxis]
     peak = parameters["peak"]
     noise = np.asarray(rng.poisson(light * peak) / peak - light, np.float32)
 

@@ -1,10 +1,10 @@
 """Sensor noise as a camera's processing leaves it: unprocess, add noise to the raw, process.
 
 Brooks et al. (CVPR 2019): inverse of the smoothstep tone curve, power law 2.2, colour matrix, white
-balance, mosaic; shot and read noise; and all of it forth again. A film-like shoulder before the
-power law is added: without it, highlights have three times the noise of PolyU's photographs. out = in + (ISP(raw + noise) −
-ISP(raw)), so that the pair differs by noise only. The strength is the shot noise's deviation; read
-noise rises with it as from one ISO setting to the next.
+balance, mosaic; shot and read noise; and all of it forth again. Ours is a film-like shoulder before
+the power law: without it, highlights have three times the noise of PolyU's photographs.
+out = in + (ISP(raw + noise) − ISP(raw)), so that the pair differs by noise only. The strength is
+the shot noise's deviation; read noise rises with it as from one ISO setting to the next.
 """
 
 from __future__ import annotations
