@@ -5,9 +5,9 @@ from __future__ import annotations
 from gends.models.parametric.coding.double_jpeg import DOUBLE_JPEG
 from gends.models.parametric.coding.downsampling import DOWNSAMPLING
 from gends.models.parametric.coding.jpeg import JPEG
+from gends.models.parametric.coding.moire import MOIRE
 from gends.models.parametric.coding.quantization import QUANTIZATION
 from gends.models.parametric.coding.web import WEB
-from gends.models.parametric.coding.moire import MOIRE
 from gends.models.parametric.lens.chromatic_aberration import CHROMATIC_ABERRATION
 from gends.models.parametric.lens.defocus import DEFOCUS
 from gends.models.parametric.lens.motion_blur import MOTION_BLUR

@@ -11,9 +11,10 @@ import numpy as np
 from gends.models.degrader import Degraded, Image, Instruction
 from gends.models.parametric import codec
 from gends.models.parametric.catalog import OPERATIONS, operation_named
-from gends.models.parametric.operation import Operation, Parameters
+from gends.models.parametric.depth_estimator import PROCEDURAL, DepthEstimator, estimate
+from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.solver import Solution, rendered, solve
-from gends.models.pixels import Photo, to_float
+from gends.models.pixels import Photo, Plane, to_float
 
 MU_TOLERANCE = 0.7 / 128 / 4
 """A quarter of a severity profile's bin: the requested bin is hit with room to spare."""
@@ -44,17 +45,25 @@ class ParametricDegrader:
     sets, which never change: one number is one formula of haze, one kind of rain, and so on. Only
     strength and noise fields then differ from pair to pair, and what one set cannot reach is missed
     more often.
+
+    Operations that ask how far things are get it from `depth`; without one, each lays its own.
     """
 
     engine = "parametric"
 
-    def __init__(self, candidates: int = 3, variants: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        candidates: int = 3,
+        variants: Sequence[int] = (),
+        depth: DepthEstimator | None = None,
+    ) -> None:
         if candidates < 1:
             raise ValueError(f"candidates is {candidates}; it must be at least 1")
         if any(number < 0 for number in variants):
             raise ValueError(f"variants are {list(variants)}; they are numbered from 0")
         self.candidates = candidates
         self.variants = tuple(variants)
+        self.depth = depth
 
     def fingerprint(self) -> dict[str, str]:
         """Versions of the operations and of the libraries whose arithmetic they use."""
@@ -67,6 +76,8 @@ class ParametricDegrader:
             "numpy": np.__version__,
             "opencv": cv2.__version__,
             **codec.versions(),
+            "depth": _name(self.depth),
+            **(self.depth.fingerprint() if self.depth else {}),
             **versions,
         }
 
@@ -75,18 +86,27 @@ class ParametricDegrader:
     ) -> list[list[Degraded]]:
         """Carry out `instructions[i]` on `cleans[i]`; same nesting comes back."""
         return [
-            [self._degrade(clean, to_float(clean), i) for i in wanted]
+            self._degrade_one(clean, wanted)
             for clean, wanted in zip(cleans, instructions, strict=True)
         ]
 
-    def _degrade(self, clean: Image, photo: Photo, wanted: Instruction) -> Degraded:
+    def _degrade_one(self, clean: Image, wanted: Sequence[Instruction]) -> list[Degraded]:
+        photo, depth = to_float(clean), None
+        if self.depth and any(operation_named(i.degradation).needs_depth for i in wanted):
+            depth = estimate(self.depth, clean)
+        return [self._degrade(clean, photo, depth, instruction) for instruction in wanted]
+
+    def _degrade(
+        self, clean: Image, photo: Photo, depth: Plane | None, wanted: Instruction
+    ) -> Degraded:
         if wanted.made is not None:
-            return _again(clean, wanted.made)
+            again = replay(wanted.made, clean, self.depth)
+            return _as_made(again, clean, dict(wanted.made))
         operation = operation_named(wanted.degradation)
         if wanted.strength is not None:
             drawn = self._drawn(operation, wanted, 0)
-            render = operation.renderer(photo, *drawn)
-            return _made(clean, operation, *drawn, rendered(render, clean, wanted.strength))
+            render = operation.renderer(photo, *drawn, depth)
+            return self._made(clean, operation, *drawn, rendered(render, clean, wanted.strength))
         if wanted.mu is None:
             raise ValueError(f"{wanted.degradation}: neither a strength nor a severity is wanted")
         best: tuple[float, Solution, Parameters, int] | None = None
@@ -94,7 +114,7 @@ class ParametricDegrader:
             if candidate >= self.candidates and best and _missed(best[1], wanted.mu) == 0:
                 break
             parameters, seed = self._drawn(operation, wanted, candidate)
-            render = operation.renderer(photo, parameters, seed)
+            render = operation.renderer(photo, parameters, seed, depth)
             solution = solve(render, clean, wanted.mu, tolerance=_tolerance(wanted.mu))
             distance = _distance(solution, wanted.mu, wanted.sigma)
             if best is None or distance < best[0]:
@@ -103,7 +123,7 @@ class ParametricDegrader:
                 break
         assert best is not None
         _, solution, parameters, seed = best
-        return _made(clean, operation, parameters, seed, solution)
+        return self._made(clean, operation, parameters, seed, solution)
 
     def _drawn(
         self, operation: Operation, wanted: Instruction, candidate: int
@@ -119,29 +139,30 @@ class ParametricDegrader:
         variant = self.variants[rng.integers(len(self.variants))]
         return operation.draw(np.random.default_rng((VARIANTS, variant)))
 
-
-def _made(
-    clean: Image, operation: Operation, parameters: Parameters, seed: int, solution: Solution
-) -> Degraded:
-    step = {
-        "op": operation.name,
-        "version": operation.version,
-        "parameters": {**parameters, "strength": solution.strength},
-        "seed": seed,
-    }
-    return Degraded(lq=solution.lq, gt=clean, target_kind="clean", scm_applied=False, step=step)
-
-
-def _again(clean: Image, step: Mapping[str, Any]) -> Degraded:
-    lq = replay(step, clean)
-    return Degraded(lq=lq, gt=clean, target_kind="clean", scm_applied=False, step=dict(step))
+    def _made(
+        self, clean: Image, operation: Operation, parameters: Parameters, seed: int, made: Solution
+    ) -> Degraded:
+        step = {
+            "op": operation.name,
+            "version": operation.version,
+            "parameters": {**parameters, "strength": made.strength},
+            "seed": seed,
+        }
+        if operation.needs_depth:
+            step["depth"] = _name(self.depth)
+        return _as_made(made.lq, clean, step)
 
 
-def replay(step: Mapping[str, Any], image: Image) -> Image:
+def _as_made(lq: Image, clean: Image, step: dict[str, Any]) -> Degraded:
+    return Degraded(lq=lq, gt=clean, target_kind="clean", scm_applied=False, step=step)
+
+
+def replay(step: Mapping[str, Any], image: Image, depth: DepthEstimator | None = None) -> Image:
     """Apply a stored step of an operation to any image: the same bytes for the same image.
 
     Raises:
-        ValueError: this installation does not have the operation, or that version of it.
+        ValueError: this installation does not have the operation, or that version of it, or the
+            step's depth was estimated by another than `depth`.
     """
     operation = operation_named(step["op"])
     if step["version"] != operation.version:
@@ -149,10 +170,36 @@ def replay(step: Mapping[str, Any], image: Image) -> Image:
             f"the step was made by version {step['version']} of {step['op']}, here is version "
             f"{operation.version}: install the release of gends that made it"
         )
+    plane = _replayed_depth(step, image, depth) if operation.needs_depth else None
+    render, strength = renderer_of(step, to_float(image), plane)
+    return rendered(render, image, strength).lq
+
+
+def renderer_of(
+    step: Mapping[str, Any], photo: Photo, depth: Plane | None
+) -> tuple[Renderer, float]:
+    """The renderer of a stored step on a picture, float32 (H, W, 3), and the step's strength."""
     parameters = dict(step["parameters"])
     strength = parameters.pop("strength")
-    render = operation.renderer(to_float(image), parameters, step["seed"])
-    return rendered(render, image, strength).lq
+    operation = operation_named(step["op"])
+    return operation.renderer(photo, parameters, step["seed"], depth), strength
+
+
+def _replayed_depth(
+    step: Mapping[str, Any], image: Image, depth: DepthEstimator | None
+) -> Plane | None:
+    if step["depth"] == PROCEDURAL:
+        return None
+    if depth is None or depth.name != step["depth"]:
+        raise ValueError(
+            f"the depth of this step of {step['op']} was estimated by {step['depth']}, and here by "
+            f"{'no model' if depth is None else depth.name}: give the model that made it"
+        )
+    return estimate(depth, image)
+
+
+def _name(depth: DepthEstimator | None) -> str:
+    return PROCEDURAL if depth is None else depth.name
 
 
 def _tolerance(mu: float) -> float:
