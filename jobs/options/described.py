@@ -61,9 +61,8 @@ def range_text(described: dict[str, Any]) -> str:
     """The range of a described parameter or scale, for people."""
     if described.get("choices"):
         return ", ".join(str(choice).lower() for choice in described["choices"])
-    low, high = (described.get(key) for key in ("low", "high"))
-    if low is None:  # of a scale, whose full end may be the lower
-        low, high = described["zero"], described["full"]
+    ends = ("zero", "full") if "zero" in described else ("low", "high")
+    low, high = (described[end] for end in ends)
     unit = f" {described['unit']}" if described["unit"] else ""
     whole = ", whole numbers" if described["is_whole"] else ""
     size = described.get("size", 1)

@@ -126,8 +126,9 @@ class DepthModel:
         from huggingface_hub import snapshot_download  # noqa: PLC0415
 
         name, _, revision = self._source.partition("@")
-        options = {"allow_patterns": FILES, "cache_dir": self._cache}
-        folder = Path(snapshot_download(name, revision=revision, **options))
+        folder = Path(
+            snapshot_download(name, revision=revision, allow_patterns=FILES, cache_dir=self._cache)
+        )
         _check(folder)
         return folder
 

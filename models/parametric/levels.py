@@ -86,10 +86,12 @@ def read(path: Path) -> dict[str, Levels]:
     if not path.is_file():
         return {}
     content: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        name: Levels(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
-        for name, entry in content.items()
-    }
+    return {name: _decoded(entry) for name, entry in content.items()}
+
+
+def _decoded(entry: Mapping[str, Any]) -> Levels:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    return Levels(**fields)
 
 
 def write(levels: Mapping[str, Levels], path: Path) -> None:
