@@ -28,7 +28,7 @@ from gends.models.parametric.photographs import load_square
 from gends.models.parametric.solver import rendered
 from gends.models.pixels import to_float
 
-PHOTO = "casa-mila.jpg"
+PHOTO = "lake-sherburne.jpg"
 SHOWN = (2, 4, 6, 8, 10)
 SIDE, GAP, CAPTION = 256, 6, 18
 ROWS = 4
@@ -93,7 +93,7 @@ def row_of(photograph: Image, operation: Operation) -> Iterator[tuple[Image, str
         one = rendered(render, photograph, strength)
         scale = operation.scale
         value = f"{scale.name} {numbers(scale.value(strength))}, " if scale else ""
-        yield one.lq, f"level {level}: {value}μ {one.mu:.3f}"
+        yield one.lq, f"level {level}: {value}mu {one.mu:.3f}"
 
 
 def typical(photograph: Image, operation: Operation, strength: float) -> tuple[dict, int]:
