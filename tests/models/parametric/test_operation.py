@@ -11,10 +11,18 @@ import pytest
 
 from gends.models.degradations import DEGRADATIONS
 from gends.models.parametric.catalog import OPERATIONS
-from gends.models.parametric.operation import STAGES, Operation
+from gends.models.parametric.operation import STAGES, Operation, Parameters
 from gends.models.pixels import Photo, to_float, to_uint8
 
 SEEDS = range(12)
+WITH_FIELDS: dict[str, Parameters] = {
+    "motion_blur": {"tremor": 1.0},
+    "defocus": {"kind": "depth"},
+    "low_light": {"locality": 1.0, "kind": "sensor"},
+    "overexposure": {"locality": 1.0},
+    "banding": {"line_sigma": 8.0},
+}
+"""Parameters that need the random fields, where some draws do not."""
 
 
 @pytest.fixture(params=list(OPERATIONS))
@@ -111,10 +119,7 @@ def test_equal_arguments_give_equal_images(operation: Operation, photo: Photo):
 
 
 def test_the_seed_moves_the_random_fields(operation: Operation, photo: Photo):
-    # Some draws need no field: this one asks for those that there are.
-    asked = {"tremor": 1.0, "locality": 1.0, "kind": "sensor", "line_sigma": 8.0}
-    parameters = operation.draw(np.random.default_rng(5))
-    parameters.update({name: asked[name] for name in asked if name in parameters})
+    parameters = operation.draw(np.random.default_rng(5)) | WITH_FIELDS.get(operation.name, {})
     first, second = (operation.apply(photo, parameters, 0.6, seed) for seed in (1, 2))
     assert (np.abs(first - second).mean() > 1e-3) == operation.uses_seed
     assert operation.uses_seed or (first == second).all()
