@@ -1,4 +1,6 @@
-"""gends: read datasets of degraded/clean pairs. What a trainer imports; no Ray, no diffusers.
+"""gends: read datasets of degraded/clean pairs, or degrade pictures while training.
+
+What a trainer imports; no Ray, no diffusers.
 
 >>> from gends import Augment, PairLoader, PairStream
 >>> stream = PairStream("dataset/", preset="tensor", augment=Augment(crop=64, flip=True))
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from gends._version import __version__
 
 if TYPE_CHECKING:
+    from gends.degrading.degrade import degrade
+    from gends.degrading.transform import Degrade
     from gends.reading.augment import Augment, WithMove
     from gends.reading.dataset import PairDataset
     from gends.reading.growing_stream import GrowingStream
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augment",
+    "Degrade",
     "GrowingLoader",
     "GrowingStream",
     "PairDataset",
@@ -31,10 +36,13 @@ __all__ = [
     "PairStream",
     "WithMove",
     "__version__",
+    "degrade",
 ]
 
 _MODULES = {
     "Augment": "gends.reading.augment",
+    "Degrade": "gends.degrading.transform",
+    "degrade": "gends.degrading.degrade",
     "GrowingLoader": "gends.reading.loader",
     "GrowingStream": "gends.reading.growing_stream",
     "PairDataset": "gends.reading.dataset",
