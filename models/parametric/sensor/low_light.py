@@ -32,7 +32,7 @@ def draw(rng: np.random.Generator) -> Parameters:
     """Draw the tone curve, the light's colour and fall-off, and the sensor.
 
     a U(0.9, 1) and g up to 5 as MBLLEN draws them; casts of ±5 %; shot noise from 5e-5 to
-    3e-3, read noise with it as in Brooks et al.; two of five cameras brighten, by up to two fifths.
+    1e-3, read noise with it as in Brooks et al.; two of five cameras brighten, by up to two fifths.
     """
     warmth = uniform(rng, -0.05, 0.05)
     return {
@@ -42,7 +42,7 @@ def draw(rng: np.random.Generator) -> Parameters:
         "gamma": uniform(rng, 1.0, 1.2) if chance(rng, 0.9) else uniform(rng, 1.2, 5.0),
         "cast": [round(1 + warmth, 4), 1.0, round(1 - warmth, 4)],
         "falloff": uniform(rng, 0.3, 1.0) if chance(rng, 0.6) else 0.0,
-        "shot": round(log_uniform(rng, 5, 300) * 1e-5, 7),
+        "shot": round(log_uniform(rng, 5, 100) * 1e-5, 7),
         "row_sigma": uniform(rng, 0.05, 0.6) if chance(rng, 0.4) else 0.0,
         "bits": int(rng.choice([10, 12, 14], p=[0.15, 0.4, 0.45])),
         "brightening": uniform(rng, 0.1, 0.4) if chance(rng, 0.4) else 0.0,

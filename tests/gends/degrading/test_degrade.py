@@ -55,7 +55,7 @@ def test_the_seed_alone_decides_in_any_process(picture):
 
 def test_numbers_are_not_rounded_and_are_bytes_but_for_that(picture):
     numbers = picture.astype(np.float32) / np.float32(255)
-    mixture = [{"op": "haze", "level": 4}, {"op": "noise", "sigma": 20}]
+    mixture = ["haze", {"op": "noise", "sigma": 20, "is_quantized": False}]
     made = gends.degrade(numbers, mixture, 3)
     assert made.lq.dtype == np.float32
     assert len(np.unique(made.lq)) > 256
