@@ -34,7 +34,10 @@ def to_float(image: Image) -> Photo:
 
 def to_uint8(image: Photo) -> Image:
     """Round an image in [0, 1] to 8 bits, half to even, clipping what lies outside."""
-    return np.asarray(np.rint(np.clip(image, 0, 1) * np.float32(255)), np.uint8)
+    # In one buffer: new memory costs more than the arithmetic.
+    scaled = np.clip(image, 0, 1)
+    scaled *= np.float32(255)
+    return np.asarray(np.rint(scaled, out=scaled), np.uint8)
 
 
 def to_tensor(images: Sequence[Image] | npt.NDArray[np.uint8]) -> Tensor:

@@ -22,11 +22,21 @@ def aperture(
     """
     half = int(np.ceil(1.5 * radius)) + 1
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
-    coverage = np.ones_like(x)
-    for side in (-0.5, 0.5):
-        distance = _outside(x - side * cut[0], y - side * cut[1], radius, blades, rotation)
-        coverage = np.minimum(coverage, np.clip(0.5 - distance, 0, 1))
-    return np.asarray(coverage / coverage.sum(), np.float32)
+
+    def coverage(across: float, down: float) -> Grid:
+        halves = [
+            _outside(x - across - a * cut[0], y - down - a * cut[1], radius, blades, rotation)
+            for a in (-0.5, 0.5)
+        ]
+        kernel = np.clip(0.5 - np.maximum(*halves), 0, 1)
+        return np.asarray(kernel / kernel.sum())
+
+    # Odd polygons lose their symmetry on the grid of pixels: they are moved back.
+    across = down = 0.0
+    for _ in range(4):
+        kernel = coverage(across, down)
+        across, down = across - (kernel * x).sum(), down - (kernel * y).sum()
+    return kernel.astype(np.float32)
 
 
 def _outside(x: Grid, y: Grid, radius: float, blades: int, rotation: float) -> Grid:

@@ -10,12 +10,18 @@ from gends.models.parametric.coding.quantization import QUANTIZATION
 from gends.models.parametric.coding.web import WEB
 from gends.models.parametric.lens.chromatic_aberration import CHROMATIC_ABERRATION
 from gends.models.parametric.lens.defocus import DEFOCUS
+from gends.models.parametric.lens.flare import FLARE
+from gends.models.parametric.lens.lens_dirt import LENS_DIRT
 from gends.models.parametric.lens.motion_blur import MOTION_BLUR
 from gends.models.parametric.lens.raindrop import RAINDROP
 from gends.models.parametric.operation import Operation
 from gends.models.parametric.scene.haze import HAZE
 from gends.models.parametric.scene.rain import RAIN
+from gends.models.parametric.scene.reflection import REFLECTION
+from gends.models.parametric.scene.sandstorm import SANDSTORM
+from gends.models.parametric.scene.shadow import SHADOW
 from gends.models.parametric.scene.snow import SNOW
+from gends.models.parametric.scene.underwater import UNDERWATER
 from gends.models.parametric.sensor.banding import BANDING
 from gends.models.parametric.sensor.low_light import LOW_LIGHT
 from gends.models.parametric.sensor.noise import NOISE
@@ -28,11 +34,17 @@ OPERATIONS: dict[str, Operation] = {
     o.name: o
     for o in (
         # scene
+        SHADOW,
         HAZE,
+        SANDSTORM,
+        UNDERWATER,
         RAIN,
         SNOW,
+        REFLECTION,
         # lens
         RAINDROP,
+        LENS_DIRT,
+        FLARE,
         MOTION_BLUR,
         DEFOCUS,
         CHROMATIC_ABERRATION,
@@ -45,12 +57,12 @@ OPERATIONS: dict[str, Operation] = {
         SENSOR_NOISE,
         BANDING,
         # coding
+        MOIRE,
         DOWNSAMPLING,
         QUANTIZATION,
         JPEG,
         DOUBLE_JPEG,
         WEB,
-        MOIRE,
     )
 }
 """By name; their order is the canonical order of steps."""

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from gends.models.degrader import Image
-from gends.models.pixels import Photo, to_float, to_uint8
 
 SUBSAMPLINGS: dict[str, int] = {
     "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
@@ -37,27 +36,29 @@ def _line(build: str, name: str) -> str:
 
 
 def through_jpeg(
-    photo: Photo, quality: int, subsampling: str, shift: tuple[int, int] = (0, 0)
-) -> Photo:
+    levels: Image, quality: int, subsampling: str, shift: tuple[int, int] = (0, 0)
+) -> Image:
     """Save as a baseline JPEG and open again.
 
     The grid of blocks begins `shift` pixels (down, right) from the upper left corner, 0 to 7.
     """
     # The picture grows by repeated edges, so that no pixel is lost where blocks are cut.
-    top, left = (-shift[0] % BLOCK, -shift[1] % BLOCK)
-    levels = cv2.copyMakeBorder(to_uint8(photo), top, 0, left, 0, cv2.BORDER_REPLICATE)
+    top, left = -shift[0] % BLOCK, -shift[1] % BLOCK
+    if top or left:
+        grown = cv2.copyMakeBorder(levels, top, 0, left, 0, cv2.BORDER_REPLICATE)
+        levels = np.asarray(grown, np.uint8)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SUBSAMPLINGS[subsampling]]
-    return to_float(_coded(np.asarray(levels, np.uint8), ".jpg", options)[top:, left:])
+    return _coded(levels, ".jpg", options)[top:, left:]
 
 
-def through_webp(photo: Photo, quality: int) -> Photo:
+def through_webp(levels: Image, quality: int) -> Image:
     """Save as a lossy WebP, 4:2:0, and open again; quality from 1 to 100."""
-    return to_float(_coded(to_uint8(photo), ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality]))
+    return _coded(levels, ".webp", [cv2.IMWRITE_WEBP_QUALITY, quality])
 
 
 def _coded(levels: Image, suffix: str, options: list[int]) -> Image:
     _, data = cv2.imencode(suffix, cv2.cvtColor(levels, cv2.COLOR_RGB2BGR), options)
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert decoded is not None
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB, dst=decoded), np.uint8)

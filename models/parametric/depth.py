@@ -47,9 +47,13 @@ def pseudo_depth(
     return _stretch(slope * luma + offset)
 
 
-def veil_thickness(image: Photo, rng: np.random.Generator) -> Plane:
-    """Relative thickness, in [0.35, 1], of the veil that far rain or snow hangs out."""
-    depth = pseudo_depth(image, rng, horizon=0.3, ground=0.8, cues=0.4)
+def veil_thickness(image: Photo, rng: np.random.Generator, depth: Plane | None = None) -> Plane:
+    """Relative thickness, in [0.35, 1], of the veil that far rain or snow hangs out.
+
+    `depth` is relative, in [0, 1]; without it, it is guessed.
+    """
+    if depth is None:
+        depth = pseudo_depth(image, rng, horizon=0.3, ground=0.8, cues=0.4)
     return np.asarray(np.float32(0.35) + np.float32(0.65) * depth)
 
 

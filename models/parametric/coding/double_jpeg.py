@@ -12,7 +12,7 @@ from gends.models.parametric.codec import BLOCK, SUBSAMPLINGS, through_jpeg
 from gends.models.parametric.coding.jpeg import SHARES, SUBSAMPLING
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.pixels import Photo
+from gends.models.pixels import Photo, to_float, to_uint8
 
 VERSION = 1
 
@@ -48,12 +48,13 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     """Nothing is drawn; the strength is the first quality."""
     subsampling, second = parameters["subsampling"], int(parameters["second_quality"])
     down, right = (int(n) for n in parameters["shift"])
+    levels = to_uint8(image)
 
     def render(strength: float) -> Photo:
         if strength == 0:
             return image
-        once = through_jpeg(image, int(QUALITY.value(strength)), subsampling)
-        return through_jpeg(once, second, subsampling, (down, right))
+        once = through_jpeg(levels, int(QUALITY.value(strength)), subsampling)
+        return to_float(through_jpeg(once, second, subsampling, (down, right)))
 
     return render
 

@@ -10,7 +10,7 @@ import numpy as np
 from gends.models.parametric.codec import SUBSAMPLINGS, through_jpeg
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.pixels import Photo
+from gends.models.pixels import Photo, to_float, to_uint8
 
 VERSION = 1
 
@@ -38,12 +38,13 @@ def draw(rng: np.random.Generator) -> Parameters:
 
 def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
     """Nothing is drawn; the strength is the quality."""
+    levels = to_uint8(image)
 
     def render(strength: float) -> Photo:
         if strength == 0:
             return image
         quality = int(QUALITY.value(strength))
-        return through_jpeg(image, quality, parameters["subsampling"])
+        return to_float(through_jpeg(levels, quality, parameters["subsampling"]))
 
     return render
 

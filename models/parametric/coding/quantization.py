@@ -7,6 +7,7 @@ upper bits, ⌊v/2ᵏ⌋·2ᵏ, and darkens; `expand` spreads the same codes ove
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from gends.models.degrader import Image
@@ -36,7 +37,8 @@ def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
         bits = int(BITS.value(strength))
         if bits == BITS.zero:
             return image
-        return to_float(_table(bits, parameters["rounding"])[levels])
+        table = to_float(_table(bits, parameters["rounding"]))
+        return np.asarray(cv2.LUT(levels, table), np.float32)
 
     return render
 

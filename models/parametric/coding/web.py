@@ -17,7 +17,7 @@ from gends.models.parametric.draw import chance, uniform
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter
 from gends.models.parametric.resample import resample, smaller
-from gends.models.pixels import Photo
+from gends.models.pixels import Photo, to_float, to_uint8
 
 VERSION = 1
 
@@ -92,16 +92,17 @@ class _Chain:
         size = smaller(image.shape[:2], 1 / self.toward("resize", 1.0))
         small = _blurred(resample(image, size, self.parameters["kernel"]), self.toward("blur"))
         noise = np.float32(self.toward("noise") / 255) * field[: size[0], : size[1]]
-        return through_jpeg(small + noise, self.quality("quality"), SUBSAMPLING)
+        coded = through_jpeg(to_uint8(small + noise), self.quality("quality"), SUBSAMPLING)
+        return to_float(coded)
 
     def at_full_size(self, small: Photo, size: tuple[int, int]) -> Photo:
         out = resample(small, size, self.parameters["up_kernel"])
         if self.parameters["second_quality"] < 100:
             down, right = (int(n) for n in self.parameters["shift"])
             second = self.quality("second_quality")
-            out = through_jpeg(out, second, SUBSAMPLING, (down, right))
+            out = to_float(through_jpeg(to_uint8(out), second, SUBSAMPLING, (down, right)))
         if self.parameters["webp_quality"] < 100:
-            out = through_webp(out, self.quality("webp_quality"))
+            out = to_float(through_webp(to_uint8(out), self.quality("webp_quality")))
         weight = np.float32(self.toward("sharpening"))
         if weight > 0:
             out = out + weight * (out - _blurred(out, self.parameters["sharpening_sigma"]))

@@ -134,6 +134,5 @@ CHROMATIC_ABERRATION = Operation(
     draw=draw,
     prepare=prepare,
     usual=(0.03, 0.4),
-    uses_seed=False,
     scale=MAGNIFICATION,
 )

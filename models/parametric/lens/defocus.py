@@ -11,8 +11,12 @@ photograph shows. The strength scales the radius.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from gends.models.parametric.aperture import aperture
+from gends.models.parametric.convolution import Convolved
 from gends.models.parametric.depth import pseudo_depth
 from gends.models.parametric.draw import chance, uniform
 from gends.models.parametric.layers import Layer, Lens, cover, laid
@@ -79,17 +83,36 @@ def prepare(
     image: Photo, parameters: Parameters, seed: int, depth: Plane | None = None
 ) -> Renderer:
     """Bring the picture to the scene's light and find the layers; the renderer blurs them."""
-    scene = _brightened(decode(image), parameters["shoulder"])
-    layers = _layers(image, parameters, seed, depth)
-    far = [layer for layer in layers if layer[0] <= 0]
-    near = [layer for layer in layers if layer[0] > 0]
-    shown = sum((weight for _, weight in far), np.zeros(image.shape[:2], np.float32))
-    behind = filled(scene, shown[..., np.newaxis]) if near else scene
+    shoulder = parameters["shoulder"]
+    scene = _brightened(decode(image), shoulder)
     lens = Lens(parameters["blades"], parameters["rotation"], parameters["cats_eye"])
     side = min(image.shape[:2])
+    if parameters["kind"] == "uniform" and lens.cats_eye == 0.0:
+        blurred = _uniform(scene, lens, RADIUS.full * side)
+    else:
+        blurred = _layered(scene, lens, _layers(image, parameters, seed, depth))
 
     def render(strength: float) -> Photo:
-        radius = RADIUS.value(strength) * side
+        light = blurred(RADIUS.value(strength) * side)
+        return encode(np.maximum(_dimmed(light, shoulder), 0))
+
+    return render
+
+
+def _uniform(scene: Photo, lens: Lens, largest: float) -> Callable[[float], Photo]:
+    """Radius in pixels → blurred scene, with one disc everywhere."""
+    convolved = Convolved(scene, 1.5 * largest)
+    return lambda radius: convolved(aperture(radius, lens.blades, lens.rotation))
+
+
+def _layered(scene: Photo, lens: Lens, layers: list[Layer]) -> Callable[[float], Photo]:
+    """Radius in pixels → blurred scene, layer by layer."""
+    far = [layer for layer in layers if layer[0] <= 0]
+    near = [layer for layer in layers if layer[0] > 0]
+    shown = sum((weight for _, weight in far), np.zeros(scene.shape[:2], np.float32))
+    behind = filled(scene, shown[..., np.newaxis]) if near else scene
+
+    def blurred(radius: float) -> Photo:
         colour, opacity = laid(scene, far, radius, lens)
         # What nothing shows of the background is a guess, from what is around it.
         guess = np.maximum(np.float32(0.05 * min(radius, 1.0)) - opacity, 0)
@@ -98,9 +121,9 @@ def prepare(
             colour, opacity = laid(scene, near, radius, lens)
             before = colour / np.maximum(opacity, np.float32(1e-6))
             light += cover(near, 1 - shown, radius, lens) * (before - light)
-        return encode(np.maximum(_dimmed(light, parameters["shoulder"]), 0))
+        return np.asarray(light, np.float32)
 
-    return render
+    return blurred
 
 
 def _layers(image: Photo, parameters: Parameters, seed: int, depth: Plane | None) -> list[Layer]:

@@ -1,224 +1,194 @@
 """Raindrops on lens or window: each a small wide-angle lens that shows the scene upside down.
 
-I = (1 − α)·J + α·D (Qian et al., CVPR 2018, arXiv 1711.10098), D the refracted scene: flipped about
-the drop's centre, minified, out of focus, darker towards the rim where light is bent away from the
-eye (as in the ROLE generator, Porav et al., ICRA 2019). On display values. The strength makes drops
-appear one after another and lets each grow to its full radius.
+I = (1 − α)·J + α·D in linear light (Qian et al., CVPR 2018, arXiv 1711.10098), D the light that
+comes through the drop. A ray leaves the water through its curved surface: Snell's law with
+n = 1.33 says where it goes, Fresnel's equations how much of it there is; beyond 48.8° there is
+none, which makes the dark rim. The scene is far behind the glass, so that a deviation by δ moves
+the line of sight by f·tan δ. Glass and drops are out of focus together. The strength makes one
+body of water after another appear.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from gends.models.parametric.draw import log_uniform, uniform
-from gends.models.parametric.operation import Operation, Parameters, Renderer, Size
+from gends.models.parametric.draw import chance, log_uniform, uniform
+from gends.models.parametric.lens.water import Water, lay
+from gends.models.parametric.operation import Operation, Parameters, Renderer
+from gends.models.parametric.parameter import Parameter
+from gends.models.parametric.specks import disc
+from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Photo, Plane
 
-VERSION = 1
+VERSION = 2
 
-GROWTH = 0.25
-"""Part of the strength scale over which one drop grows from nothing to its full radius."""
+INDEX = 1.33
+"""Refractive index of water."""
 
-SHRINK = 4
-"""The scene behind a drop is minified many times: it is read from a copy this much smaller."""
+ENTRY = 0.12
+"""Part of the strength scale over which one body of water appears."""
 
-MOST = 240
-"""Drops tried on one image at most."""
-
-Array = npt.NDArray[np.float64]
-
-FAR = 9.0
-"""Squared distance, in radii, where there is no water."""
+MINIFIED = (6.0, 40.0)
+"""The scene in a drop is small: it is read from copies of a large and of a small drop's scale."""
 
 
 def draw(rng: np.random.Generator) -> Parameters:
-    """Draw sizes, number, optics.
+    """Draw sizes, number, shape, optics.
 
-    Radii 1.2 to 13 % of the shorter side (6 to 40 px at 512 px and up), log-uniform between two
-    bounds; drops are added until their discs would cover `coverage` of the image.
+    Radii from mist (0.15 % of the shorter side) to big drops (8 %; Raindrop: up to 40 px at 480);
+    one picture in four with drops that ran down; defocus from sharp to 3 % of the shorter side.
     """
-    smallest = log_uniform(rng, 0.012, 0.03)
+    smallest = log_uniform(rng, 0.0015, 0.012)
+    runs = int(rng.integers(1, 5)) if chance(rng, 0.25) else 0
     return {
         "smallest": smallest,
-        "largest": max(log_uniform(rng, 0.045, 0.13), round(1.5 * smallest, 4)),
-        "coverage": uniform(rng, 0.35, 1.0),
-        "outline": uniform(rng, 0.05, 0.2),
-        "elongation": uniform(rng, 1.0, 1.3),
-        "view": uniform(rng, 0.25, 0.6),
-        "softness": uniform(rng, 0.15, 0.8),
-        "blur": log_uniform(rng, 0.002, 0.012),
-        "rim": uniform(rng, 0.1, 0.65),
-        "glint": uniform(rng, 0.0, 0.6),
-        "gain": uniform(rng, 0.65, 1.4),
+        "largest": max(log_uniform(rng, 0.015, 0.08), round(1.5 * smallest, 4)),
+        "size_exponent": uniform(rng, 1.6, 3.0),
+        "coverage": log_uniform(rng, 0.25, 1.4),
+        "runs": runs,
+        "elongation": uniform(rng, 1.0, 1.5),
+        "irregularity": uniform(rng, 0.0, 0.6),
+        "outline": uniform(rng, 0.0, 0.35),
+        "contact_angle": uniform(rng, 35.0, 85.0),
+        "focal_length": uniform(rng, 0.7, 1.6),
+        "defocus": log_uniform(rng, 0.0012, 0.03),
+        "transmission": uniform(rng, 0.75, 1.0),
+        "rim_light": uniform(rng, 0.0, 0.5),
+        "skylight": uniform(rng, 0.4, 1.6),
+        "glint": uniform(rng, 0.1, 1.0) if chance(rng, 0.4) else 0.0,
+        "light_angle": uniform(rng, -60.0, 60.0),
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drops:
-    """Every drop there may be on an image of (H, W), pixel by pixel."""
-
-    rank: Plane
-    """Strength at which the pixel's drop begins to grow."""
-    depth: Plane
-    """How far inside its drop the pixel lies: 1 at the centre, 0 on the edge of the full-grown
-    drop, far below 0 where there is never water."""
-    across: Plane
-    """Columns from the drop's centre, in pixels; 0 where there is no water."""
-    down: Plane
-    """Rows from the drop's centre, in pixels; 0 where there is no water."""
-    radius: Plane
-    """Radius of the full-grown drop in pixels; 1 where there is no water."""
-
-
 def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
-    """Lay every drop and refract the scene through it; the renderer lets drops appear and grow."""
-    side = min(image.shape[:2])
-    drops = lay(image.shape[:2], parameters, np.random.default_rng(seed))
-    lit = refract(image, drops, parameters["view"]) * np.float32(parameters["gain"])
-    x, y = drops.across / drops.radius, drops.down / drops.radius
-    spot = np.square(x + np.float32(0.3)) + np.square(y + np.float32(0.4))
-    glint = np.float32(parameters["glint"]) * np.exp(-spot / np.float32(0.02))[..., np.newaxis]
-    lit = np.clip(lit + glint * (1 - lit), 0, 1)
-    blur = max(parameters["blur"] * side, 0.4)
-    softness, rim = np.float32(parameters["softness"]), np.float32(parameters["rim"])
+    """Lay the water, refract the scene through it, put it out of focus."""
+    scene, side = decode(image), min(image.shape[:2])
+    water = lay(image.shape[:2], parameters, np.random.default_rng(seed))
+    light = refracted(scene, water, parameters) * water.cover[..., np.newaxis]
+    blur = _defocus(parameters["defocus"] * side)
+    light, cover, weighted = (
+        np.asarray(cv2.filter2D(sharp, -1, blur, borderType=cv2.BORDER_REFLECT), np.float32)
+        for sharp in (light, water.cover, water.cover * water.rank)
+    )
+    # Where two bodies blur into each other the rank goes smoothly from one's to the other's.
+    rank = weighted / np.maximum(cover, np.float32(1e-3))
+    wet = (cover > 2e-3)[..., np.newaxis]
+    change = light - cover[..., np.newaxis] * scene
 
     def render(strength: float) -> Photo:
-        grown = np.minimum((np.float32(strength) - drops.rank) / np.float32(GROWTH), 1)
-        inside = drops.depth + grown - 1
-        cover = np.clip(inside / softness, 0, 1)
-        cover = cover * cover * (3 - 2 * cover)
-        shade = 1 - rim * np.exp(-np.maximum(inside, 0) / np.float32(0.3))
-        # The glass is out of focus: what it adds is blurred together with where it adds it.
-        water = cv2.GaussianBlur(lit * (cover * shade)[..., np.newaxis], (0, 0), blur)
-        cover = cv2.GaussianBlur(cover, (0, 0), blur)[..., np.newaxis]
-        return np.asarray(image * (1 - cover) + water, np.float32)
+        entered = (np.float32(strength * (1 + ENTRY)) - rank) / np.float32(ENTRY)
+        seen = np.clip(entered, 0, 1)[..., np.newaxis]
+        mixed = encode(np.clip(scene + seen * change, 0, 1))
+        return np.asarray(np.where(wet & (seen > 0), mixed, image), np.float32)
 
     return render
 
 
-def refract(image: Photo, drops: Drops, view: float) -> Photo:
-    """Show at every pixel what its drop lets one see there: the scene, flipped about its centre.
+def refracted(scene: Photo, water: Water, parameters: Parameters) -> Photo:
+    """Light of a linear `scene` that reaches the camera through the water, (H, W, 3)."""
+    steep = np.float32(np.sin(np.deg2rad(parameters["contact_angle"])))
+    across, down = steep * water.across, steep * water.down
+    inside = np.clip(np.hypot(across, down), 1e-6, 0.9999)
+    outside = np.minimum(np.float32(INDEX) * inside, 1)
+    deviation = np.tan(np.arcsin(outside) - np.arcsin(inside))
+    reach = np.float32(parameters["focal_length"] * min(scene.shape[:2])) * deviation / inside
+    column = np.arange(scene.shape[1], dtype=np.float32) - reach * across
+    row = np.arange(scene.shape[0], dtype=np.float32)[:, np.newaxis] - reach * down
+    light = _seen(scene, column, row, water.radius, parameters["skylight"])
+    through = (np.float32(parameters["transmission"]) * _fresnel(inside, outside))[..., np.newaxis]
+    ambient = np.float32(parameters["rim_light"]) * scene.mean(axis=(0, 1))
+    light = light * through + ambient * (1 - through)
+    return np.asarray(light + _glint(water, parameters)[..., np.newaxis], np.float32)
 
-    A ray through a point at ρ radii from the centre meets the scene `view`·ρ·(2 + ρ²)/3 shorter
-    sides on the other side of it: a fish-eye of minification `view`·side/radius.
-    """
-    height, width = image.shape[:2]
-    rho2 = (np.square(drops.across) + np.square(drops.down)) / np.square(drops.radius)
-    reach = np.float32(view * min(height, width)) * (2 + rho2) / (3 * drops.radius)
-    column = np.arange(width, dtype=np.float32)[np.newaxis, :] - drops.across * (1 + reach)
-    row = np.arange(height, dtype=np.float32)[:, np.newaxis] - drops.down * (1 + reach)
-    shape = (max(1, width // SHRINK), max(1, height // SHRINK))
-    far = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
-    half = np.float32(0.5)
-    column = (column + half) * np.float32(shape[0] / width) - half
-    row = (row + half) * np.float32(shape[1] / height) - half
+
+def _fresnel(inside: Plane, outside: Plane) -> Plane:
+    """Share of unpolarised light that passes from air into water, by the sines of its angles."""
+    water, air = np.sqrt(1 - inside * inside), np.sqrt(1 - outside * outside)
+    index = np.float32(INDEX)
+    across = (index * water - air) / (index * water + air)
+    along = (water - index * air) / (water + index * air)
+    return np.asarray(1 - (across * across + along * along) / 2)
+
+
+def _seen(scene: Photo, column: Plane, row: Plane, radius: Plane, skylight: float) -> Photo:
+    """The scene at the given points; what lies above the picture is as bright as the sky."""
+    side = min(scene.shape[:2])
+    copies = []
+    for times in MINIFIED:
+        shape = (max(4, int(scene.shape[1] / times)), max(4, int(scene.shape[0] / times)))
+        small = cv2.resize(scene, shape, interpolation=cv2.INTER_AREA)
+        x, y = column * (shape[0] / scene.shape[1]), row * (shape[1] / scene.shape[0])
+        copies.append(
+            cv2.remap(
+                small,
+                x.astype(np.float32) - np.float32(0.5),
+                y.astype(np.float32) - np.float32(0.5),
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REFLECT_101,
+            )
+        )
+    times = side / np.maximum(radius, 1)
+    coarse = np.clip(np.log(times / MINIFIED[0]) / np.log(MINIFIED[1] / MINIFIED[0]), 0, 1)
+    light = copies[0] + coarse[..., np.newaxis] * (copies[1] - copies[0])
+    sky = np.percentile(small, 99, axis=(0, 1)).astype(np.float32)
+    above = np.clip(-row / np.float32(0.25 * side), 0, 1)
     return np.asarray(
-        cv2.remap(far, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        light + above[..., np.newaxis] * (np.float32(skylight) * sky - light), np.float32
     )
 
 
-def lay(size: Size, parameters: Parameters, rng: np.random.Generator) -> Drops:
-    """Lay drops over an image of `size`; those that touch are one body and grow as one."""
-    height, width = size
-    centres, radii, ranks = _scattered(size, parameters, rng)
-    waves = rng.standard_normal((len(radii), 3)) + 1j * rng.standard_normal((len(radii), 3))
-    waves = (waves * parameters["outline"] / np.arange(1, 4)).astype(np.complex64)
-    column, row = np.arange(width), np.arange(height)[:, np.newaxis]
-    distance2 = np.full(size, FAR, np.float32)
-    owner = np.full(size, -1, np.intp)
-    reaches = np.outer(radii, [1.4, 1.4 * parameters["elongation"]]) + 1
-    first = np.maximum(centres - reaches, 0).astype(np.intp)
-    last = np.minimum(centres + reaches + 2, (width, height)).astype(np.intp)
-    for index, ((x, y), radius) in enumerate(zip(centres, radii, strict=True)):
-        across, down = (np.s_[first[index, axis] : last[index, axis]] for axis in (0, 1))
-        right, below = (column[across] - x) / radius, (row[down] - y) / radius
-        point = (right + 1j / parameters["elongation"] * below).astype(np.complex64)
-        mine = _outlined(point, waves[index])
-        box = (down, across)
-        owner[box][mine < distance2[box]] = index
-        distance2[box] = _flow_together(distance2[box], mine)
-    return _planes(distance2, owner, centres, radii, ranks)
+def _glint(water: Water, parameters: Parameters) -> Plane:
+    """Mirror image of a light above, near the edge of every drop that faces it."""
+    angle = np.deg2rad(parameters["light_angle"])
+    x, y = np.float32(0.6 * np.sin(angle)), np.float32(-0.6 * np.cos(angle))
+    spot = np.square(water.across - x) + np.square(water.down - y)
+    return np.asarray(np.float32(parameters["glint"]) * np.exp(spot / np.float32(-0.012)))
 
 
-def _scattered(
-    size: Size, parameters: Parameters, rng: np.random.Generator
-) -> tuple[Array, Array, Array]:
-    """Centres, radii and ranks of drops, added until their discs have the wanted area.
-
-    A drop that touches others takes their rank; one that would join two bodies is left out.
-    """
-    side = min(size)
-    bounds = np.log([parameters["smallest"] * side, parameters["largest"] * side])
-    radii = np.exp(rng.uniform(bounds[0], bounds[1], MOST))
-    centres = rng.uniform((0, 0), (size[1], size[0]), (MOST, 2))
-    ranks = rng.uniform(0.0, 1 - GROWTH, MOST)
-    gaps = np.linalg.norm(centres[:, np.newaxis] - centres, axis=2)
-    touching = gaps < 1.1 * np.add.outer(radii, radii)
-    kept: list[int] = []
-    wanted = parameters["coverage"] * size[0] * size[1] / np.pi
-    for index in range(MOST):
-        bodies = set(ranks[kept][touching[index, kept]])
-        if len(bodies) > 1:
-            continue
-        ranks[index] = bodies.pop() if bodies else ranks[index]
-        kept.append(index)
-        wanted -= radii[index] ** 2
-        if wanted <= 0:
-            break
-    return centres[kept], radii[kept], ranks[kept]
+def _defocus(radius: float) -> Plane:
+    kernel = disc(max(radius, 0.4), 1.0)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
-def _outlined(point: npt.NDArray[np.complex64], waves: npt.NDArray[np.complex64]) -> Plane:
-    """Squared distance from the centre, 1 on an outline whose radius varies with three harmonics.
-
-    `point` is x + iy in radii; on the unit circle Re(w·pointᵏ) is the k-th harmonic.
-    """
-    second, third, fourth = waves
-    wave = ((second + point * (third + point * fourth)) * point * point).real
-    edge = np.minimum(np.maximum(1 + wave, np.float32(0.6)), np.float32(1.35))
-    distance2 = point.real * point.real + point.imag * point.imag
-    return np.asarray(distance2 / (edge * edge), np.float32)
-
-
-def _flow_together(one: Plane, other: Plane) -> Plane:
-    """Smooth minimum: bridges of water form where two edges come near each other."""
-    width = np.float32(0.3)
-    near = np.maximum(width - np.abs(one - other), 0) / width
-    return np.asarray(np.minimum(one, other) - near * near * width / 4, np.float32)
-
-
-def _planes(
-    distance2: Plane,
-    owner: npt.NDArray[np.intp],
-    centres: Array,
-    radii: Array,
-    ranks: Array,
-) -> Drops:
-    height, width = distance2.shape
-    # The entry behind the last drop is the dry glass, which index -1 finds.
-    middle = np.concatenate([centres, [[0.0, 0.0]]]).astype(np.float32)
-    wet = (owner >= 0).astype(np.float32)
-    return Drops(
-        rank=np.append(ranks, 2.0).astype(np.float32)[owner],
-        depth=1 - np.maximum(distance2, 0),
-        across=(np.arange(width, dtype=np.float32)[np.newaxis, :] - middle[:, 0][owner]) * wet,
-        down=(np.arange(height, dtype=np.float32)[:, np.newaxis] - middle[:, 1][owner]) * wet,
-        radius=np.append(radii, 1.0).astype(np.float32)[owner],
-    )
-
-
+_SIDE = "of the shorter side"
 RAINDROP = Operation(
     name="raindrop",
     label=6,
     version=VERSION,
     stage="lens",
     summary="drops on the glass that refract the scene",
-    source="I = (1 − α)·J + α·D (Qian et al., CVPR 2018)",
-    parameters={},
+    source="I = (1 − α)·J + α·D (arXiv 1711.10098), D by Snell's law and Fresnel's equations",
+    parameters={
+        "smallest": Parameter(
+            meaning="radius of the smallest drops", low=5e-4, high=0.2, unit=_SIDE
+        ),
+        "largest": Parameter(meaning="radius of the largest drops", low=1e-3, high=0.5, unit=_SIDE),
+        "size_exponent": Parameter(
+            meaning="number of drops falls with this power of their radius", low=1.1, high=5
+        ),
+        "coverage": Parameter(meaning="area of all drops in that of the image", high=2.0),
+        "runs": Parameter(meaning="drops that ran down and left a trail", high=30, is_whole=True),
+        "elongation": Parameter(meaning="height over width of a drop at most", low=1, high=3),
+        "irregularity": Parameter(meaning="how far large drops bulge", high=1.5, unit="radii"),
+        "outline": Parameter(meaning="roughness of outlines", unit="squared radii"),
+        "contact_angle": Parameter(
+            meaning="slope of the water at the edge of a drop", low=5, high=90, unit="degrees"
+        ),
+        "focal_length": Parameter(
+            meaning="focal length of the camera", low=0.3, high=5, unit=_SIDE
+        ),
+        "defocus": Parameter(meaning="radius of the disc of confusion", high=0.1, unit=_SIDE),
+        "transmission": Parameter(meaning="share of light that clean water lets through"),
+        "rim_light": Parameter(meaning="light at the rim over the mean of the scene", high=2),
+        "skylight": Parameter(
+            meaning="light from above the picture over the brightest in it", high=5
+        ),
+        "glint": Parameter(meaning="brightness of the mirror image of a light", high=5),
+        "light_angle": Parameter(
+            meaning="direction of that light from the vertical", low=-180, high=180, unit="degrees"
+        ),
+    },
     draw=draw,
     prepare=prepare,
     usual=(0.1, 1.0),

@@ -3,57 +3,64 @@
 I = J·t + A·(1 − t), t = exp(−β·d) (Koschmieder's law as used by He et al., IEEE TPAMI 2011, and by
 the RESIDE training sets, arXiv 1712.04143), on display values as those sets do. The strength scales
 β; |I − J| = |A − J|·(1 − t) at every pixel, so severity grows with it everywhere.
+
+Dense haze is haze whose nearest point is hardly nearer than the farthest (Dense-HAZE, arXiv
+1904.02904). At night the airlight is the glow of lamps: the picture's brightest spots, spread by a
+generalised Gaussian (Metari and Deschênes, ICCV 2007).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.depth import pseudo_depth
+from gends.models.parametric.distance import DISTANCE, distance, draw_distance
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.glow import glow
 from gends.models.parametric.operation import Operation, Parameters, Renderer
+from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.parametric.plasma import plasma
-from gends.models.pixels import Photo
+from gends.models.pixels import Photo, Plane
 
-VERSION = 1
+VERSION = 2
 
 DENSEST = 5.0
 """β at strength 1 for the farthest point: 0.7 % of its light is left."""
 
 
 def draw(rng: np.random.Generator) -> Parameters:
-    """Draw airlight, distance of the nearest point, geometry and patchiness.
+    """Draw airlight, geometry, patchiness and glow.
 
-    Airlight 0.7 to 1 (RESIDE's range) with a tint of ±0.05 from warm to bluish; β modulated by
-    0.5 to 1.5 in three images of ten, as over the fog machines of NH-HAZE (arXiv 2005.03560).
+    Airlight 0.7 to 1 (RESIDE's range), in one image of seven 0.5 to 0.75 and dense (Dense-HAZE);
+    a tint of ±0.05 from warm to bluish; β modulated by up to 0.5 to 1.5 in three images of ten, as
+    over the fog machines of NH-HAZE (arXiv 2005.03560); one image in twenty at night.
     """
-    airlight, tint = uniform(rng, 0.7, 1.0), uniform(rng, -0.05, 0.05)
+    is_dense = chance(rng, 0.14)
+    airlight = uniform(rng, 0.5, 0.75) if is_dense else uniform(rng, 0.7, 1.0)
+    tint = uniform(rng, -0.05, 0.05)
     return {
-        "airlight": [round(airlight - tint, 4), airlight, round(airlight + tint, 4)],
-        "nearest": uniform(rng, 0.02, 0.35),
-        "horizon": uniform(rng, 0.15, 0.55),
-        "ground": uniform(rng, 0.5, 0.9),
-        "cues": uniform(rng, 0.25, 0.65),
+        "airlight": [round(airlight - tint, 4), airlight, round(min(airlight + tint, 1.0), 4)],
+        **draw_distance(rng, (0.35, 0.8) if is_dense else (0.02, 0.35)),
         "patchiness": uniform(rng, 0.3, 1.0) if chance(rng, 0.3) else 0.0,
+        "glow": uniform(rng, 0.5, 0.85) if chance(rng, 0.05) else 0.0,
+        "glow_radius": uniform(rng, 0.05, 0.2),
+        "glow_shape": uniform(rng, 0.4, 0.9),
     }
 
 
-def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
-    """Lay the depth; the renderer fills it with haze."""
+def prepare(
+    image: Photo, parameters: Parameters, seed: int, depth: Plane | None = None
+) -> Renderer:
+    """Lay the depth and the airlight; the renderer fills the depth with haze."""
     rng = np.random.default_rng(seed)
-    depth = pseudo_depth(
-        image,
-        rng,
-        horizon=parameters["horizon"],
-        ground=parameters["ground"],
-        cues=parameters["cues"],
-    )
-    nearest = np.float32(parameters["nearest"])
-    thickness = nearest + (1 - nearest) * depth
+    thickness = distance(image, parameters, rng, depth)
     if parameters["patchiness"]:
-        patches = plasma(depth.shape, rng, cells=2.5, octaves=4)
+        patches = plasma(thickness.shape, rng, cells=2.5, octaves=4)
         thickness *= 1 + np.float32(parameters["patchiness"]) * (patches - np.float32(0.5))
     airlight = np.clip(np.array(parameters["airlight"], np.float32), 0, 1)
+    if parameters["glow"]:
+        lamps = glow(image, radius=parameters["glow_radius"], shape=parameters["glow_shape"])
+        lit = 1 - np.float32(parameters["glow"]) * (1 - lamps)
+        airlight = airlight * lit[..., np.newaxis]
 
     def render(strength: float) -> Photo:
         transmission = np.exp(np.float32(-DENSEST * strength) * thickness)[..., np.newaxis]
@@ -69,8 +76,19 @@ HAZE = Operation(
     stage="scene",
     summary="light scattered by the air into the line of sight",
     source="I = J·t + A·(1 − t), t = exp(−β·d) (RESIDE, arXiv 1712.04143)",
-    parameters={},
+    parameters={
+        "airlight": Parameter(meaning="colour of haze of endless depth", size=3),
+        **DISTANCE,
+        "patchiness": Parameter(meaning="by how much β varies: 1 − p/2 to 1 + p/2 of its mean"),
+        "glow": Parameter(meaning="share of the airlight that comes from lamps; 0 is day"),
+        "glow_radius": Parameter(meaning="width of a lamp's glow", low=0.001, unit="of side"),
+        "glow_shape": Parameter(
+            meaning="exponent of the glow's point spread; less is a longer tail", low=0.2, high=2
+        ),
+    },
     draw=draw,
     prepare=prepare,
+    scale=Scale(name="beta", meaning="optical depth of the farthest point", zero=0, full=DENSEST),
     usual=(0.1, 1.0),
+    needs_depth=True,
 )

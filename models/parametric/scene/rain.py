@@ -1,97 +1,151 @@
-"""Rain: streaks that falling drops leave during the exposure, in layers of depth, and their veil.
+"""Rain: streaks from far drizzle to near, broad and blurred ones, their splashes and their mist.
 
-Streaks are made as rain generators for training make them: random seeds, a directional motion
-filter, a threshold, and a composite that only adds light (screen) or mixes towards the colour of
-the sky (alpha); several layers share one dominant angle. A veil of unresolved far drops behaves as
-haze (Li et al., "Heavy Rain Image Restoration", CVPR 2019). Works on display values as Rain13K's
-sources do. The strength lowers the threshold: more streaks show, each longer and brighter.
+A drop at distance d (1: in focus) leaves a streak 1/d as long and wide, blurred by |1/d − 1| (thin
+lens) and as much fainter. Drops are wide-angle lenses: a streak shows the light around, mixed with
+the background by the share of the exposure that it covered it (alpha; Garg and Nayar, IJCV 2007);
+or it adds light (add, screen), as generators for training do. The mist of the far drops is haze
+(Li et al., "Heavy Rain Image Restoration", CVPR 2019). On display values, as Rain13K's sources. The
+strength lets more streaks appear, the brightest first, and thickens the mist.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from gends.models.parametric.ambient import lit
 from gends.models.parametric.depth import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
 from gends.models.parametric.operation import Operation, Parameters, Renderer
-from gends.models.parametric.particles import scatter, streak
+from gends.models.parametric.parameter import Parameter
+from gends.models.parametric.particles import Bodies, clear_share, distances, optical_depth
 from gends.models.parametric.plasma import plasma
+from gends.models.parametric.scene.splash import splashes
 from gends.models.pixels import Photo, Plane
 
-VERSION = 1
+VERSION = 2
+
+KINDS = {
+    "drizzle": (1.0, 2.5, 1.5),
+    "streaks": (0.6, 1.8, 1.0),
+    "layered": (0.3, 3.0, 1.2),
+    "heavy": (0.4, 2.0, 0.6),
+}
+"""Nearest and farthest drop, and the power with which drops grow more with distance."""
+
+PARAMETERS = {
+    "kind": Parameter(meaning="how deep the streaks lie", choices=tuple(KINDS)),
+    "angle": Parameter(
+        meaning="wind: streaks' angle from the vertical", low=-60, high=60, unit="degrees"
+    ),
+    "turbulence": Parameter(meaning="spread of the angles", high=20, unit="degrees"),
+    "length": Parameter(
+        meaning="length of a streak in focus", low=0.005, high=0.5, unit="of the shorter side"
+    ),
+    "width": Parameter(
+        meaning="width of a streak in focus", low=0.0005, high=0.03, unit="of the shorter side"
+    ),
+    "density": Parameter(meaning="area of all streaks at full strength, of the picture's", high=4),
+    "blur": Parameter(meaning="radius of the blur at infinity, of a streak's width", high=4),
+    "composite": Parameter(
+        meaning="whether streaks add light or show the light around",
+        choices=("add", "screen", "alpha"),
+    ),
+    "opacity": Parameter(meaning="opacity of a sharp streak"),
+    "light": Parameter(meaning="brightness of the streaks in full light"),
+    "ambient": Parameter(meaning="how much the streaks' brightness follows the scene's light"),
+    "gusts": Parameter(meaning="how unevenly the rain falls"),
+    "splashes": Parameter(meaning="number of splashes on the ground, of the most there may be"),
+    "veil": Parameter(meaning="density of the mist of the far drops"),
+    "veil_light": Parameter(meaning="brightness of the mist"),
+}
 
 
 def draw(rng: np.random.Generator) -> Parameters:
-    """Draw the wind, one to four layers of streaks from far to near, and the veil.
+    """Draw the kind, the wind, the streaks, their light, splashes and mist.
 
-    Tilt from the vertical: half of all rain within ±10°, the rest up to ±45° (light and medium
-    rain of published generators), ±4° between layers. Far streaks are short, thin and many, near
-    ones long, broad and few: 3 to 20 % of the shorter side, 0.3 to 1.2 % wide (published
-    generators: 25 to 55 px by 1 to 9 px).
+    Half of all rain within ±10° of the vertical, the rest up to ±45° (light and medium rain of
+    published generators); lengths and widths about theirs (25 to 55 px by 1 to 9 px).
     """
-    angle = uniform(rng, -10, 10) if chance(rng, 0.5) else uniform(rng, -45, 45)
-    layers = int(rng.integers(1, 5))
-    nearest = uniform(rng, 0.3, 1.0)
-    veiled = chance(rng, 0.4)
     return {
-        "layers": [_layer(rng, angle, nearest * (n + 1) / layers) for n in range(layers)],
-        "composite": "screen" if chance(rng, 0.7) else "alpha",
-        "light": uniform(rng, 0.7, 1.0),
-        "opacity": uniform(rng, 0.4, 0.95),
+        "kind": str(rng.choice(list(KINDS), p=(0.2, 0.3, 0.3, 0.2))),
+        "angle": uniform(rng, -10, 10) if chance(rng, 0.5) else uniform(rng, -45, 45),
+        "turbulence": uniform(rng, 0.5, 4),
+        "length": log_uniform(rng, 0.04, 0.16),
+        "width": log_uniform(rng, 0.002, 0.008),
+        "density": log_uniform(rng, 0.15, 2.0),
+        "blur": uniform(rng, 0.2, 1.5),
+        "composite": str(rng.choice(["add", "screen", "alpha"], p=(0.3, 0.4, 0.3))),
+        "opacity": uniform(rng, 0.35, 1.0),
+        "light": uniform(rng, 0.75, 1.0),
+        "ambient": uniform(rng, 0.1, 0.7),
         "gusts": uniform(rng, 0.0, 0.5),
-        "veil": uniform(rng, 0.15, 0.9) if veiled else 0.0,
-        "veil_light": uniform(rng, 0.6, 0.85),
+        "splashes": uniform(rng, 0.1, 1.0) if chance(rng, 0.25) else 0.0,
+        "veil": uniform(rng, 0.15, 0.8) if chance(rng, 0.4) else 0.0,
+        "veil_light": uniform(rng, 0.6, 0.9),
     }
 
 
-def _layer(rng: np.random.Generator, angle: float, nearness: float) -> Parameters:
-    return {
-        "angle": round(angle + uniform(rng, -4, 4), 4),
-        "length": round(uniform(rng, 0.03, 0.06) + 0.14 * nearness**1.5 * uniform(rng, 0.6, 1), 4),
-        "width": round(0.003 + 0.009 * nearness**2 * uniform(rng, 0.5, 1.0), 4),
-        "count": round(log_uniform(rng, 600, 2400) / (0.4 + 6 * nearness**1.5)),
-    }
-
-
-def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
-    """Draw every streak there may be; the renderer decides how much of them is seen."""
+def prepare(
+    image: Photo, parameters: Parameters, seed: int, depth: Plane | None = None
+) -> Renderer:
+    """Place every streak there may be; the renderer decides how many of them are seen."""
     rng = np.random.default_rng(seed)
-    fields = [_streaks(image, layer, rng) for layer in parameters["layers"]]
+    bodies = streaks(image, parameters, rng) + splashes(image, parameters["splashes"], rng)
+    depths = optical_depth(image.shape[:2], bodies)
     gusts = plasma(image.shape[:2], rng, cells=2.0, octaves=2)
-    weight = 1 - np.float32(parameters["gusts"]) * gusts
-    fields = [field * weight for field in fields]
-    veil = veil_thickness(image, rng) if parameters["veil"] else None
-    light, veil_light = np.float32(parameters["light"]), np.float32(parameters["veil_light"])
-    screen, opacity = parameters["composite"] == "screen", parameters["opacity"]
+    depths *= 1 - np.float32(parameters["gusts"]) * gusts
+    veil = veil_thickness(image, rng, depth) if parameters["veil"] else None
+    veil_light = np.float32(parameters["veil_light"])
+    light = lit(image, parameters["light"], parameters["ambient"])
 
     def render(strength: float) -> Photo:
         seen = image
         if veil is not None:
-            kept = np.exp(np.float32(-2 * parameters["veil"] * strength**2) * veil)
+            kept = np.exp(np.float32(-3 * parameters["veil"] * strength**3) * veil)
             seen = veil_light + (image - veil_light) * kept[..., np.newaxis]
-        if screen:
-            clear = _clear(fields, strength, opacity * parameters["light"])[..., np.newaxis]
-            return np.asarray(1 - (1 - seen) * clear, np.float32)
-        clear = _clear(fields, strength, opacity)[..., np.newaxis]
-        return np.asarray(light + (seen - light) * clear, np.float32)
+        covered = 1 - clear_share(depths, strength)[..., np.newaxis]
+        return _composite(parameters["composite"], seen, light, covered)
 
     return render
 
 
-def _streaks(image: Photo, layer: Parameters, rng: np.random.Generator) -> Plane:
-    side = min(image.shape[:2])
-    kernel = streak(layer["length"] * side, max(layer["width"] * side, 0.9), layer["angle"])
-    longer = max(image.shape[:2]) / side
-    return scatter(image.shape[:2], kernel, layer["count"] * longer, rng)
+def _composite(how: str, seen: Photo, light: Photo, covered: Photo) -> Photo:
+    """Lay streaks that brighten, by how much of each pixel they cover, over what is seen."""
+    if how == "add":
+        return np.asarray(np.minimum(seen + light * covered, 1), np.float32)
+    room = 1 - seen if how == "screen" else np.maximum(light - seen, 0)
+    return np.asarray(seen + room * covered * (light if how == "screen" else 1), np.float32)
 
 
-def _clear(fields: list[Plane], strength: float, opacity: float) -> Plane:
-    """Fraction of the background's light that no streak covers."""
-    threshold, cover = np.float32((1 - strength) ** 1.5), np.float32(opacity)
-    clear = np.ones_like(fields[0])
-    for field in fields:
-        clear *= 1 - cover * np.maximum(field - threshold, 0)
-    return clear
+def streaks(image: Photo, parameters: Parameters, rng: np.random.Generator) -> Bodies:
+    """Draw the streaks; their number is that whose sharp areas are `density` of the picture."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    near, far, crowding = KINDS[parameters["kind"]]
+    long, wide = parameters["length"] * side, parameters["width"] * side
+    typical = float(np.mean(distances(rng, 4096, near, far, crowding) ** -2.0))
+    count = round(parameters["density"] * height * width / (long * wide * typical))
+    distance = distances(rng, count, near, far, crowding)
+    drop = np.exp(rng.normal(0, 0.25, count)) / distance
+    sharp = wide / 2 * drop
+    blurred = sharp + parameters["blur"] * wide / 2 * np.abs(1 / distance - 1)
+    radius = np.maximum(blurred, 0.6)
+    glint = rng.random(count)
+    bodies = {
+        "x": rng.uniform(0, width, count),
+        "y": rng.uniform(0, height, count),
+        "angle": parameters["angle"] + parameters["turbulence"] * rng.normal(0, 1, count),
+        "path": long * np.sqrt(drop / distance) * rng.uniform(0.6, 1.2, count),
+        "radius": radius,
+        "softness": 1.9 * radius,
+        "opacity": parameters["opacity"]
+        * np.minimum(sharp / radius, 1)
+        * (0.25 + 0.75 * glint**1.5),
+        "taper": rng.uniform(0.5, 1.0, count),
+        "lobes": np.zeros(count),
+        "rank": rng.random(count) ** (0.5 + 1.5 * glint),
+    }
+    return Bodies(**{name: column.astype(np.float32) for name, column in bodies.items()})
 
 
 RAIN = Operation(
@@ -99,10 +153,11 @@ RAIN = Operation(
     label=2,
     version=VERSION,
     stage="scene",
-    summary="streaks of falling drops, and the veil of the far ones",
-    source="streaks as rain generators make them; veil of Li et al., CVPR 2019",
-    parameters={},
+    summary="streaks from far drizzle to near and blurred, splashes, and the mist of the far drops",
+    source="composites of rain generators, mist of Li et al., CVPR 2019; distances: our reading",
+    parameters=PARAMETERS,
     draw=draw,
     prepare=prepare,
-    usual=(0.1, 1.0),
+    usual=(0.3, 1.0),
+    needs_depth=True,
 )

@@ -1,117 +1,123 @@
-"""Snow: flakes in layers of depth before the scene, softly moved, and the veil of the far ones.
+"""Snow: flakes from near, large and out of focus, to far, small and many, and the veil behind.
 
 I = α·z + J·(1 − α) with the flakes' opacity α and their colour z (the model of Snow100K, Liu et
-al., IEEE TIP 2018, arXiv 1708.04512); on display values as there. Flakes are discs and blobs from
-under a pixel to two per cent of the image; the near ones are out of focus. The veil is haze, as in
-CSD (Chen et al., ICCV 2021). The strength lets more flakes through and makes them more opaque.
+al., IEEE TIP 2018, arXiv 1708.04512), on display values as there. Distances fill the cone of sight;
+a flake at distance d (1: in focus) appears 1/d as large, moves 1/d as far during the exposure, and
+is blurred by |1/d − 1| (thin lens). What motion and blur spread is as much fainter. The veil is
+haze, as in CSD (Chen et al., ICCV 2021). The strength lets more flakes appear, the brightest first,
+and thickens the veil.
 """
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from gends.models.parametric.ambient import lit
 from gends.models.parametric.depth import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
 from gends.models.parametric.operation import Operation, Parameters, Renderer
-from gends.models.parametric.particles import disc, scatter, streak
+from gends.models.parametric.parameter import Parameter
+from gends.models.parametric.particles import Bodies, clear_share, distances, optical_depth
 from gends.models.parametric.plasma import plasma
 from gends.models.pixels import Photo, Plane
 
-VERSION = 1
+VERSION = 2
+
+KINDS = {"flurry": (0.2, 2.0, 0.8), "snowfall": (0.25, 3.2, 1.2), "blizzard": (0.4, 4.0, 2.0)}
+"""Nearest and farthest flake, and the power with which flakes grow more with distance."""
+
+PARAMETERS = {
+    "kind": Parameter(meaning="how deep the flakes lie", choices=tuple(KINDS)),
+    "angle": Parameter(meaning="wind: path from the vertical", low=-90, high=90, unit="degrees"),
+    "turbulence": Parameter(meaning="spread of the paths", high=45, unit="degrees"),
+    "size": Parameter(
+        meaning="radius of a flake in focus", low=0.0005, high=0.03, unit="of the shorter side"
+    ),
+    "spread": Parameter(meaning="spread of the sizes: deviation of their logarithm"),
+    "density": Parameter(meaning="area of all flakes at full strength, of the picture's", high=2),
+    "motion": Parameter(meaning="path during the exposure, of a flake's diameter", high=8),
+    "blur": Parameter(meaning="radius of the blur at infinity, of a flake's radius", high=4),
+    "clumps": Parameter(meaning="irregularity of the outlines"),
+    "opacity": Parameter(meaning="opacity of a sharp flake at rest"),
+    "light": Parameter(meaning="brightness of flakes and veil in full light"),
+    "ambient": Parameter(meaning="how much the flakes' brightness follows the scene's light"),
+    "gusts": Parameter(meaning="how unevenly the flakes lie"),
+    "veil": Parameter(meaning="density of the veil of the far flakes"),
+}
 
 
 def draw(rng: np.random.Generator) -> Parameters:
-    """Draw wind, three to five layers of flakes from far to near, and the veil.
+    """Draw the kind, the wind, the flakes, their light and, in every second picture, the veil.
 
-    Radii of 0.3 to 2 % of the shorter side (Snow100K: 1 to 9 px at 640 px); opacity
-    0.45 to 1, the far ones fainter; white from 0.9 to 1; a veil in every second image.
+    Radii about those of Snow100K (1 to 9 px at 640 px), opacity 0.5 to 1 as there.
     """
-    layers = int(rng.integers(3, 6))
-    largest = log_uniform(rng, 0.006, 0.02)
-    angle = uniform(rng, -40, 40)
     return {
-        "layers": [_layer(rng, angle, largest, n / (layers - 1)) for n in range(layers)],
-        "light": uniform(rng, 0.9, 1.0),
-        "gusts": uniform(rng, 0.0, 0.5),
+        "kind": str(rng.choice(list(KINDS), p=(0.25, 0.5, 0.25))),
+        "angle": uniform(rng, -50, 50),
+        "turbulence": uniform(rng, 4, 20),
+        "size": log_uniform(rng, 0.002, 0.007),
+        "spread": uniform(rng, 0.3, 0.6),
+        "density": log_uniform(rng, 0.08, 0.9),
+        "motion": log_uniform(rng, 0.1, 2.5),
+        "blur": uniform(rng, 0.2, 1.2),
+        "clumps": uniform(rng, 0.2, 0.9),
+        "opacity": uniform(rng, 0.8, 1.0),
+        "light": uniform(rng, 0.85, 1.0),
+        "ambient": uniform(rng, 0.0, 0.5),
+        "gusts": uniform(rng, 0.0, 0.6),
         "veil": uniform(rng, 0.1, 0.9) if chance(rng, 0.5) else 0.0,
     }
 
 
-def _layer(rng: np.random.Generator, angle: float, largest: float, nearness: float) -> Parameters:
-    radius = round(0.003 * (largest / 0.003) ** nearness, 5)
-    return {
-        "radius": radius,
-        "softness": round(radius * uniform(rng, 0.8, 2.0), 5),
-        "opacity": round(uniform(rng, 0.45, 0.75) + uniform(rng, 0.0, 0.25) * nearness, 4),
-        "motion": round(radius * uniform(rng, 0.0, 3.0), 5),
-        "angle": round(angle + uniform(rng, -15, 15), 4),
-        "count": round(log_uniform(rng, 0.08, 0.35) * (0.4 + 0.5 * nearness) / (np.pi * radius**2)),
-    }
-
-
-def prepare(image: Photo, parameters: Parameters, seed: int) -> Renderer:
-    """Scatter every flake there may be; the renderer decides how much of them is seen."""
+def prepare(
+    image: Photo, parameters: Parameters, seed: int, depth: Plane | None = None
+) -> Renderer:
+    """Place every flake there may be; the renderer decides how many of them are seen."""
     rng = np.random.default_rng(seed)
-    size = image.shape[:2]
-    gusts = 1 - np.float32(parameters["gusts"]) * plasma(size, rng, cells=2.0, octaves=3)
-    fields = [_flakes(image, layer, rng) * gusts for layer in parameters["layers"]]
-    opacities = [np.float32(layer["opacity"]) for layer in parameters["layers"]]
-    veil = veil_thickness(image, rng) if parameters["veil"] else None
-    light = np.float32(parameters["light"])
+    depths = optical_depth(image.shape[:2], flakes(image, parameters, rng))
+    depths *= 1 - np.float32(parameters["gusts"]) * plasma(
+        image.shape[:2], rng, cells=2.0, octaves=3
+    )
+    veil = veil_thickness(image, rng, depth) if parameters["veil"] else None
+    light = lit(image, parameters["light"], parameters["ambient"])
 
     def render(strength: float) -> Photo:
-        clear = _clear(fields, opacities, strength)
+        clear = clear_share(depths, strength)
         if veil is not None:
-            clear *= np.exp(np.float32(-2 * parameters["veil"] * strength**2) * veil)
+            clear *= np.exp(np.float32(-3 * parameters["veil"] * strength**3) * veil)
         return np.asarray(light + (image - light) * clear[..., np.newaxis], np.float32)
 
     return render
 
 
-def _flakes(image: Photo, layer: Parameters, rng: np.random.Generator) -> Plane:
-    size, side = image.shape[:2], min(image.shape[:2])
-    radius = max(layer["radius"] * side, 0.55)
-    kernel = disc(radius, max(layer["softness"] * side, 0.9))
-    motion = layer["motion"] * side
-    if motion >= 1:
-        path = streak(motion, 1.0, layer["angle"])
-        margin = path.shape[0] // 2
-        still = np.pad(kernel, margin)
-        moved = cv2.filter2D(still, -1, path, borderType=cv2.BORDER_CONSTANT)
-        kernel = np.asarray(moved / moved.max(), np.float32)
-    field = scatter(size, kernel, layer["count"] * max(size) / side, rng, faintest=0.1)
-    return _ruffle(field, radius, rng)
-
-
-def _ruffle(field: Plane, radius: float, rng: np.random.Generator) -> Plane:
-    """Shift every point by up to half a flake's radius: outlines lose their roundness."""
-    if radius < 1.5:
-        return field
-    cells = max(field.shape) / (2 * radius)
-    shifts = [plasma(field.shape, rng, cells=cells, octaves=1) for _ in range(2)]
-    y, x = np.mgrid[: field.shape[0], : field.shape[1]].astype(np.float32)
-    reach = np.float32(radius)
-    half = np.float32(0.5)
-    return np.asarray(
-        cv2.remap(
-            field,
-            x + reach * (shifts[0] - half),
-            y + reach * (shifts[1] - half),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
-    )
-
-
-def _clear(fields: list[Plane], opacities: list[np.float32], strength: float) -> Plane:
-    """Fraction of the background's light that no flake covers."""
-    # Once a third of the scale has let the brightest flakes through, they have their full opacity.
-    threshold, gain = np.float32(1 - strength), np.float32(1.3 / max(strength, 0.35))
-    clear = np.ones_like(fields[0])
-    for field, opacity in zip(fields, opacities, strict=True):
-        clear *= 1 - opacity * np.clip(gain * (field - threshold), 0, 1)
-    return clear
+def flakes(image: Photo, parameters: Parameters, rng: np.random.Generator) -> Bodies:
+    """Draw the flakes; their number is that whose discs in focus have the area `density`."""
+    height, width = image.shape[:2]
+    near, far, crowding = KINDS[parameters["kind"]]
+    typical = distances(rng, 4096, near, far, crowding)
+    size = parameters["size"] * min(height, width)
+    disc = np.pi * size**2 * np.mean(typical**-2.0) * np.exp(2 * parameters["spread"] ** 2)
+    count = round(parameters["density"] * height * width / float(disc))
+    distance = distances(rng, count, near, far, crowding)
+    sharp = size / distance * np.exp(rng.normal(0, parameters["spread"], count))
+    blurred = sharp + parameters["blur"] * size * np.abs(1 / distance - 1)
+    radius = np.maximum(blurred, 0.6)
+    path = 2 * parameters["motion"] * size / distance * rng.uniform(0.6, 1.4, count)
+    spread = np.minimum(sharp / radius, 1) ** 1.5 * 2 * radius / (2 * radius + 0.6 * path)
+    glint = rng.random(count)
+    bodies = {
+        "x": rng.uniform(0, width, count),
+        "y": rng.uniform(0, height, count),
+        "angle": parameters["angle"] + parameters["turbulence"] * rng.normal(0, 1, count),
+        "path": path,
+        "radius": radius,
+        "softness": np.clip(1.1 * sharp + 2 * (blurred - sharp), 0.9, 2 * radius),
+        "opacity": parameters["opacity"] * spread * (0.3 + 0.7 * glint),
+        "taper": np.full(count, 0.3),
+        "lobes": parameters["clumps"] * 0.25 * (sharp > 1) * sharp / radius,
+        "rank": rng.random(count) ** (0.5 + 1.5 * glint),
+    }
+    return Bodies(**{name: column.astype(np.float32) for name, column in bodies.items()})
 
 
 SNOW = Operation(
@@ -119,10 +125,11 @@ SNOW = Operation(
     label=3,
     version=VERSION,
     stage="scene",
-    summary="flakes at several depths, and the veil of the far ones",
-    source="I = α·z + J·(1 − α) (Snow100K, arXiv 1708.04512)",
-    parameters={},
+    summary="flakes from near and blurred to far and small, and the veil of the farthest",
+    source="I = α·z + J·(1 − α) (Snow100K, arXiv 1708.04512); distances and focus: our reading",
+    parameters=PARAMETERS,
     draw=draw,
     prepare=prepare,
-    usual=(0.1, 1.0),
+    usual=(0.3, 1.0),
+    needs_depth=True,
 )

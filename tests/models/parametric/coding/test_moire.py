@@ -55,6 +55,16 @@ def test_bands_have_the_period_that_two_gratings_give():
     assert power[1:].argmax() + 1 == pytest.approx(expected * 384, abs=1.5)
 
 
+def test_stripes_of_red_and_blue_stand_beside_each_other():
+    image = np.full((384, 384, 3), 0.5, np.float32)
+    shot = MOIRE.apply(image, _drawn(**FACING, pitch=1.9, blur=0.3, gap=0.0), 1.0, 0)
+    profiles = shot[128:256].mean(axis=0).T
+    red, _, blue = np.fft.rfft((profiles - profiles.mean(axis=1)[:, np.newaxis]) * np.hanning(384))
+    band = np.abs(red)[1:].argmax() + 1
+    # Half a turn from sampling every other pixel, less two thirds of one between the stripes.
+    assert np.angle(blue[band] / red[band]) == pytest.approx(np.pi - 4 * np.pi / 3, abs=0.1)
+
+
 def test_bands_are_coloured():
     image = np.full((256, 256, 3), 0.6, np.float32)
     for seed in range(6):
