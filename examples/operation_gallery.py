@@ -31,7 +31,7 @@ from gends.models.pixels import to_float
 PHOTO = "lake-sherburne.jpg"
 SHOWN = (2, 4, 6, 8, 10)
 SIDE, GAP, CAPTION = 256, 6, 18
-ROWS = 4
+ROWS = 3
 """Operations on one sheet: so many stay below the size of files that a repository likes."""
 LARGEST = 400_000
 """Bytes of a sheet; its quality is lowered until it fits."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gends.models.degrader import Degrader
 from gends.pipeline.planning.config import BuildConfig, ConfigError, EngineConfig
 
+if TYPE_CHECKING:
+    from gends.models.parametric.depth_estimator import DepthEstimator
+
 
 def check_model(config: BuildConfig) -> None:
-    """Find the model's files, downloading them where need be; loads no weights.
+    """Find the models' files, downloading them where need be; loads no weights.
 
     Raises:
         ConfigError: there is no such model.
     """
+    _depth(config)
     if "gendeg" not in config.engines:
         return
     from gends.models.gendeg.source import locate  # noqa: PLC0415
@@ -55,8 +59,24 @@ def _make(name: str, config: BuildConfig) -> Degrader:
         from gends.models.parametric.engine import ParametricDegrader  # noqa: PLC0415
 
         settings = config.generator
-        return ParametricDegrader(candidates=settings.candidates, variants=settings.variants)
+        return ParametricDegrader(
+            candidates=settings.candidates, variants=settings.variants, depth=_depth(config)
+        )
     return _gendeg(config)
+
+
+def _depth(config: BuildConfig) -> DepthEstimator | None:
+    """The model that says how far things are; None: every formula guesses by itself."""
+    from gends.models.parametric.depth_estimator import PROCEDURAL  # noqa: PLC0415
+
+    if config.generator.depth == PROCEDURAL:
+        return None
+    from gends.models.parametric.depth_model import DepthModel  # noqa: PLC0415
+
+    try:
+        return DepthModel(config.generator.depth)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"depth {config.generator.depth!r}: {error}") from error
 
 
 def _gendeg(config: BuildConfig) -> Degrader:

@@ -106,6 +106,11 @@ def _settled(config: BuildConfig, source: Path, root: Store | None) -> BuildConf
         settled["clean_dataset"] = known or source.absolute().stem
     if Path(config.model).is_dir():
         settled["model"] = str(Path(config.model).absolute())
+    if Path(config.generator.depth).is_dir():
+        depth = str(Path(config.generator.depth).absolute())
+        config = config.model_copy(
+            update={"generator": config.generator.model_copy(update={"depth": depth})}
+        )
     if config.profile != "reference":
         settled["profile"] = str(Path(config.profile).absolute())
     return config.model_copy(update=settled)

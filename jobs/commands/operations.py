@@ -71,29 +71,29 @@ def _print_all(described: list[dict[str, Any]]) -> None:
         if not found:
             continue
         console.print(f"{stage}: {STAGE_WORDS[stage]}")
-        table = Table("  operation", "mu", "scale", "depth", "mask", "what it does", box=None)
+        table = Table("  operation", "mu", "scale", "what it does", box=None, padding=(0, 2, 0, 0))
         for column in table.columns[:-1]:
             column.no_wrap = True
         for one in found:
-            table.add_row(
-                "  " + one["name"],
-                _span(one["levels"]),
-                one["scale"]["name"] if one["scale"] else "",
-                "uses" if one["needs_depth"] else "",
-                "gives" if one["gives_mask"] else "",
-                one["summary"],
-            )
+            scale = one["scale"]["name"] if one["scale"] else ""
+            table.add_row("  " + one["name"], _span(one["levels"]), scale, _told(one))
         console.print(table)
         console.print()
     console.print(
         "mu: mean of |degraded - clean| at level 1 and at level 10; scale: what may be set instead "
-        "of a level; depth: asks how far things are; mask: can say where it is in the picture."
+        "of a level; depth: it asks how far things are; mask: it can say where it is."
     )
     console.print("gends-build operations NAME says everything about one.")
 
 
+def _told(one: dict[str, Any]) -> str:
+    marks = {"depth": one["needs_depth"], "mask": one["gives_mask"]}
+    words = ", ".join(word for word, has in marks.items() if has)
+    return f"{one['summary']} [{words}]" if words else str(one["summary"])
+
+
 def _span(levels: list[dict[str, float]] | None) -> str:
-    return f"{levels[0]['mu']:.3f} to {levels[-1]['mu']:.3f}" if levels else "not measured"
+    return f"{levels[0]['mu']:.3f}-{levels[-1]['mu']:.3f}" if levels else "not measured"
 
 
 def _print_one(one: dict[str, Any]) -> None:

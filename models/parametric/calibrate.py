@@ -33,7 +33,7 @@ from gends.pictures.formats import SUFFIXES
 
 SIDE = 256
 """Pictures are measured at the size at which published severities are."""
-PHOTOGRAPHS = 16
+PHOTOGRAPHS = 12
 SEEDS = 5
 GRID = 17
 """Strengths at which the curve is measured before levels are laid on it."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gends.models.degrader import Image
+from gends.models.parametric.depth_estimator import PROCEDURAL
 from gends.models.parametric.engine import ParametricDegrader
 from gends.models.processor import with_processor
 from gends.pipeline.format.decode import decode
@@ -85,6 +86,8 @@ def replay_problem(row: Row, images: dict[str, bytes]) -> str | None:
     recipe = Recipe.from_json(row["recipe"])
     if not set(recipe.engines) <= {"parametric"}:
         return None  # a model is needed, and all that it painted beside
+    if any(step.get("depth", PROCEDURAL) != PROCEDURAL for step in recipe.steps):
+        return None
     try:
         again = carry_out_again(recipe, decode(images["gt"]), {"parametric": ParametricDegrader()})
     except ValueError as error:

@@ -133,6 +133,18 @@ class EngineConfig(Section):
         "0,1,2; empty: a new set for every pair.",
     )
 
+    depth: str = Field(
+        default="procedural",
+        description="How far things are, for the operations that ask: procedural, each formula's "
+        "own guess; or a Depth Anything model, a folder or ID@REVISION of the hub.",
+    )
+
+    @field_validator("depth")
+    @classmethod
+    def _plain_path(cls, path: str) -> str:
+        check_path(path)
+        return path
+
     @field_validator("structure", mode="before")
     @classmethod
     def _known_structures(cls, given: Any) -> Any:

@@ -93,8 +93,9 @@ def test_scale_parameters_depth_and_mask_are_in_words(cli: Callable, grain: Oper
     assert "can say where it is" in shown
     assert "{op: grain, sigma: [" in shown
     assert "colour: gray}" in shown
-    row = next(line for line in cli("operations").out.splitlines() if "grain" in line)
-    assert row.split()[:7] == ["grain", "0.059", "to", "0.396", "sigma", "uses", "gives"]
+    listed = " ".join(cli("operations").out.split())
+    mu = levels.stored_levels()["grain"].mu
+    assert f"grain {mu[0]:.3f}-{mu[-1]:.3f} sigma grain of film [depth, mask]" in listed
 
 
 def test_an_operation_that_is_not_measured_says_how(cli: Callable, grain: Operation, monkeypatch):

@@ -42,6 +42,11 @@ def test_names_and_labels_are_each_used_once():
     assert max(labels) < 255
 
 
+def test_no_parameter_has_the_name_of_a_key_of_steps(operation: Operation):
+    keys = {"op", "engine", "probability", "strength", "level", "mu", "sigma", "seed"}
+    assert not keys & set(operation.parameters)
+
+
 def test_operations_are_listed_in_the_order_of_their_stages():
     order = [STAGES.index(operation.stage) for operation in OPERATIONS.values()]
     assert order == sorted(order)

@@ -12,7 +12,7 @@ from gends.models.pixels import Photo
 TONE: dict[str, Any] = {
     "kind": "tone",
     "shoulder": 0.0,
-    "level": 1.0,
+    "factor": 1.0,
     "gamma": 1.0,
     "cast": [1.0, 1.0, 1.0],
     "falloff": 0.0,
@@ -44,7 +44,7 @@ def test_ev_is_the_ratio_in_linear_light(photo: Photo, ev: float):
 
 
 def test_as_tone_it_is_the_formula_of_llnet(photo: Photo):
-    dim = LOW_LIGHT.apply(photo, {**TONE, "level": 0.95, "gamma": 2.0}, 1.0, 0)
+    dim = LOW_LIGHT.apply(photo, {**TONE, "factor": 0.95, "gamma": 2.0}, 1.0, 0)
     np.testing.assert_allclose(dim, 2 ** (-8 / 2.2) * (0.95 * photo) ** 2, atol=1e-4)
 
 
