@@ -205,4 +205,5 @@ MOIRE = Operation(
     draw=draw,
     prepare=prepare,
     usual=(0.2, 1.0),
+    uses_seed=False,
 )

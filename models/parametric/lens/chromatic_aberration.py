@@ -134,5 +134,6 @@ CHROMATIC_ABERRATION = Operation(
     draw=draw,
     prepare=prepare,
     usual=(0.03, 0.4),
+    uses_seed=False,
     scale=MAGNIFICATION,
 )
