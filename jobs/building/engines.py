@@ -11,7 +11,7 @@ from gends.models.degrader import Degrader
 from gends.pipeline.planning.config import BuildConfig, ConfigError, EngineConfig
 
 if TYPE_CHECKING:
-    from gends.models.parametric.depth_estimator import DepthEstimator
+    from gends.models.parametric.depth.estimator import DepthEstimator
 
 
 def check_model(config: BuildConfig) -> None:
@@ -67,11 +67,11 @@ def _make(name: str, config: BuildConfig) -> Degrader:
 
 def _depth(config: BuildConfig) -> DepthEstimator | None:
     """The model that says how far things are; None: every formula guesses by itself."""
-    from gends.models.parametric.depth_estimator import PROCEDURAL  # noqa: PLC0415
+    from gends.models.parametric.depth.estimator import PROCEDURAL  # noqa: PLC0415
 
     if config.generator.depth == PROCEDURAL:
         return None
-    from gends.models.parametric.depth_model import DepthModel  # noqa: PLC0415
+    from gends.models.parametric.depth.model import DepthModel  # noqa: PLC0415
 
     try:
         return DepthModel(config.generator.depth)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gends.models.parametric.fourier import centered
+from gends.models.parametric.filters.fourier import centered
 from gends.models.pixels import Photo
 
 REACH = 0.05

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from gends.models.degrader import Degraded, Image, Instruction
-from gends.models.parametric import codec
 from gends.models.parametric.catalog import OPERATIONS, operation_named
-from gends.models.parametric.depth_estimator import PROCEDURAL, DepthEstimator, estimate
+from gends.models.parametric.coding import codec
+from gends.models.parametric.depth.estimator import PROCEDURAL, DepthEstimator, estimate
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.solver import Solution, rendered, solve
 from gends.models.pixels import Photo, Plane, to_float

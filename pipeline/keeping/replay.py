@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gends.models.degrader import Image
-from gends.models.parametric.depth_estimator import PROCEDURAL
+from gends.models.parametric.depth.estimator import PROCEDURAL
 from gends.models.parametric.engine import ParametricDegrader
 from gends.models.processor import with_processor
 from gends.pipeline.format.decode import decode

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.codec import BLOCK, SUBSAMPLINGS, through_jpeg
+from gends.models.parametric.coding.codec import BLOCK, SUBSAMPLINGS, through_jpeg
 from gends.models.parametric.coding.jpeg import SHARES, SUBSAMPLING
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale

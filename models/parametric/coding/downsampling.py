@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.filters.resample import resample, smaller
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.resample import resample, smaller
 from gends.models.pixels import Photo
 
 VERSION = 1

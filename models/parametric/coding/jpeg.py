@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.codec import SUBSAMPLINGS, through_jpeg
+from gends.models.parametric.coding.codec import SUBSAMPLINGS, through_jpeg
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.pixels import Photo, to_float, to_uint8

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gends.models.parametric.draw import uniform
+from gends.models.parametric.filters.tone import decode, encode
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

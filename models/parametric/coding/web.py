@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gends.models.parametric.codec import BLOCK, through_jpeg, through_webp
+from gends.models.parametric.coding.codec import BLOCK, through_jpeg, through_webp
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.filters.resample import resample, smaller
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.resample import resample, smaller
 from gends.models.pixels import Photo, to_float, to_uint8
 
 VERSION = 1

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.filters.tone import decode, encode
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

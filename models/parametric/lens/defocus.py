@@ -15,15 +15,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gends.models.parametric.aperture import aperture
-from gends.models.parametric.convolution import Convolved
-from gends.models.parametric.depth import pseudo_depth
+from gends.models.parametric.depth.procedural import pseudo_depth
 from gends.models.parametric.draw import chance, uniform
-from gends.models.parametric.layers import Layer, Lens, cover, laid
-from gends.models.parametric.matte import filled
+from gends.models.parametric.fields.matte import filled
+from gends.models.parametric.filters.aperture import aperture
+from gends.models.parametric.filters.convolution import Convolved
+from gends.models.parametric.filters.layers import Layer, Lens, cover, laid
+from gends.models.parametric.filters.tone import compress, decode, encode, expand
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.tone import compress, decode, encode, expand
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gends.models.parametric.fields.plasma import plasma
 from gends.models.parametric.operation import Parameters, Size
-from gends.models.parametric.plasma import plasma
 from gends.models.pixels import Plane
 
 FINE = 4

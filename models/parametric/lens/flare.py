@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, log_uniform, uniform
+from gends.models.parametric.filters.soften import soften
+from gends.models.parametric.filters.tone import decode, encode
 from gends.models.parametric.operation import Operation, Parameters, Renderer, Size
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.soften import soften
-from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, log_uniform, uniform
+from gends.models.parametric.fields.specks import disc
+from gends.models.parametric.filters.soften import soften
+from gends.models.parametric.filters.tone import decode, encode
 from gends.models.parametric.lens.dirt import dust, fibres, scratches, smudge, spatter
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.soften import soften
-from gends.models.parametric.specks import disc
-from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

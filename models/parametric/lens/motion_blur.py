@@ -13,15 +13,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gends.models.parametric.convolution import Convolved
 from gends.models.parametric.draw import chance, uniform
-from gends.models.parametric.matte import filled, matte
+from gends.models.parametric.fields.matte import filled, matte
+from gends.models.parametric.fields.plasma import plasma
+from gends.models.parametric.filters.convolution import Convolved
+from gends.models.parametric.filters.tone import compress, decode, encode, expand
+from gends.models.parametric.filters.trajectory import path, trace, wobble
+from gends.models.parametric.filters.turn import turned
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.plasma import plasma
-from gends.models.parametric.tone import compress, decode, encode, expand
-from gends.models.parametric.trajectory import path, trace, wobble
-from gends.models.parametric.turn import turned
 from gends.models.pixels import Photo
 
 VERSION = 2

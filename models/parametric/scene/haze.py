@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.distance import DISTANCE, distance, draw_distance
+from gends.models.parametric.depth.distance import DISTANCE, distance, draw_distance
 from gends.models.parametric.draw import chance, uniform
-from gends.models.parametric.glow import glow
+from gends.models.parametric.fields.glow import glow
+from gends.models.parametric.fields.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.plasma import plasma
 from gends.models.pixels import Photo, Plane
 
 VERSION = 2

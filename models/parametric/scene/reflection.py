@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gends.models.parametric.draw import chance, log_uniform, uniform
+from gends.models.parametric.fields.plasma import plasma
+from gends.models.parametric.filters.soften import soften
+from gends.models.parametric.filters.tone import decode, encode
 from gends.models.parametric.operation import Operation, Parameters, Renderer, Size
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.plasma import plasma
-from gends.models.parametric.soften import soften
-from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.distance import DISTANCE, distance, draw_distance
+from gends.models.parametric.depth.distance import DISTANCE, distance, draw_distance
 from gends.models.parametric.draw import uniform
+from gends.models.parametric.fields.plasma import plasma
+from gends.models.parametric.fields.specks import disc, scatter
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.plasma import plasma
-from gends.models.parametric.specks import disc, scatter
 from gends.models.pixels import Photo, Plane
 
 VERSION = 1

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import uniform
-from gends.models.parametric.silhouette import MATTES, matte
+from gends.models.parametric.fields.silhouette import MATTES, matte
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.pixels import Photo, Plane

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.ambient import lit
-from gends.models.parametric.depth import veil_thickness
+from gends.models.parametric.depth.procedural import veil_thickness
 from gends.models.parametric.draw import chance, log_uniform, uniform
+from gends.models.parametric.fields.ambient import lit
+from gends.models.parametric.fields.particles import Bodies, clear_share, distances, optical_depth
+from gends.models.parametric.fields.plasma import plasma
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.particles import Bodies, clear_share, distances, optical_depth
-from gends.models.parametric.plasma import plasma
 from gends.models.pixels import Photo, Plane
 
 VERSION = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.particles import Bodies, Column
+from gends.models.parametric.fields.particles import Bodies, Column
 from gends.models.pixels import Photo
 
 MOST = 500

@@ -11,13 +11,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.distance import DISTANCE, distance, draw_distance
+from gends.models.parametric.depth.distance import DISTANCE, distance, draw_distance
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.fields.plasma import plasma
+from gends.models.parametric.fields.specks import disc, scatter
+from gends.models.parametric.filters.tone import decode, encode
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
-from gends.models.parametric.plasma import plasma
-from gends.models.parametric.specks import disc, scatter
-from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Field, Photo, Plane
 
 VERSION = 1

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, log_uniform, uniform
+from gends.models.parametric.filters.tone import GAMMA, decode
 from gends.models.parametric.operation import Operation, Parameters, Renderer, Size
 from gends.models.parametric.parameter import Parameter
-from gends.models.parametric.tone import GAMMA, decode
 from gends.models.pixels import Photo, Plane
 
 TOE = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.plasma import plasma
+from gends.models.parametric.fields.plasma import plasma
 from gends.models.pixels import Photo, Plane
 
 SIDE = 48

@@ -15,11 +15,11 @@ from collections.abc import Callable
 import numpy as np
 
 from gends.models.parametric.draw import chance, log_uniform, uniform
+from gends.models.parametric.filters.tone import GAMMA, compress, decode, encode, expand
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.parametric.sensor import camera
 from gends.models.parametric.sensor.illumination import illumination
-from gends.models.parametric.tone import GAMMA, compress, decode, encode, expand
 from gends.models.pixels import Photo
 
 EV = Scale(name="ev", meaning="stops of missing light", zero=0, full=8, unit="stops")

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from gends.models.parametric.draw import chance, uniform
+from gends.models.parametric.filters.tone import compress, decode, encode, expand
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.parametric.sensor.illumination import illumination
-from gends.models.parametric.tone import compress, decode, encode, expand
 from gends.models.pixels import Photo, Plane
 
 EV = Scale(name="ev", meaning="stops of too much light", zero=0, full=4, unit="stops")

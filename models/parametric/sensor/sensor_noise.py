@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from gends.models.parametric.draw import uniform
+from gends.models.parametric.filters.tone import compress, decode, encode, expand
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.parametric.sensor import camera
-from gends.models.parametric.tone import compress, decode, encode, expand
 from gends.models.pixels import Photo
 
 SHOT_SIGMA = Scale(

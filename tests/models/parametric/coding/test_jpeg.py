@@ -11,7 +11,7 @@ import scipy.fft
 import skimage.data
 from PIL import Image
 
-from gends.models.parametric.codec import SUBSAMPLINGS, versions
+from gends.models.parametric.coding.codec import SUBSAMPLINGS, versions
 from gends.models.parametric.coding.jpeg import JPEG, QUALITY
 from gends.models.pixels import to_float, to_uint8
 

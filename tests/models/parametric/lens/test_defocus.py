@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.registration import phase_cross_correlation
 
-from gends.models.parametric.aperture import aperture
+from gends.models.parametric.filters.aperture import aperture
 from gends.models.parametric.lens.defocus import BLADES, DEFOCUS, RADIUS
 from gends.models.parametric.operation import Parameters
 from gends.models.pixels import Photo

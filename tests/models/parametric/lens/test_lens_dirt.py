@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gends.models.parametric.filters.tone import decode
 from gends.models.parametric.lens.lens_dirt import LENS_DIRT
-from gends.models.parametric.tone import decode
 from gends.models.pixels import Photo
 
 NONE = {

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.registration import phase_cross_correlation
 
+from gends.models.parametric.filters.trajectory import path, trace
 from gends.models.parametric.lens.motion_blur import LENGTH, MOTION_BLUR, PARAMETERS
 from gends.models.parametric.operation import Parameters
-from gends.models.parametric.trajectory import path, trace
 from gends.models.pixels import Photo
 
 KINDS = PARAMETERS["kind"].choices

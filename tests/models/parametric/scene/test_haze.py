@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.depth import pseudo_depth
+from gends.models.parametric.depth.procedural import pseudo_depth
 from gends.models.parametric.scene.haze import DENSEST, HAZE
 from gends.models.pixels import Photo
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gends.models.parametric.filters.tone import decode, encode
 from gends.models.parametric.scene.reflection import REFLECTION, mirrored
-from gends.models.parametric.tone import decode, encode
 from gends.models.pixels import Photo
 
 PLAIN = {

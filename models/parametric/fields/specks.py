@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gends.models.parametric.fourier import fast_size, filtered, spectrum, transfer
+from gends.models.parametric.filters.fourier import fast_size, filtered, spectrum, transfer
 from gends.models.parametric.operation import Size
 from gends.models.pixels import Plane
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.depth import pseudo_depth
+from gends.models.parametric.depth.procedural import pseudo_depth
 from gends.models.parametric.draw import uniform
 from gends.models.parametric.operation import Parameters
 from gends.models.parametric.parameter import Parameter

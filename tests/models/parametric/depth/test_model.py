@@ -14,8 +14,8 @@ from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, D
 
 from gends.models.degrader import Image, Instruction
 from gends.models.parametric import OPERATIONS, ParametricDegrader, replay
-from gends.models.parametric.depth_estimator import estimate
-from gends.models.parametric.depth_model import DepthModel, depth_of_disparity
+from gends.models.parametric.depth.estimator import estimate
+from gends.models.parametric.depth.model import DepthModel, depth_of_disparity
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.pixels import Photo, Plane
 
@@ -211,7 +211,7 @@ def test_what_is_no_depth_is_refused(photos: list[Image]):
 def test_formulas_alone_load_no_torch():
     program = (
         "import sys; from gends.models.parametric import ParametricDegrader; "
-        "from gends.models.parametric.depth_model import DepthModel; "
+        "from gends.models.parametric.depth.model import DepthModel; "
         "ParametricDegrader(depth=None).fingerprint(); "
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )

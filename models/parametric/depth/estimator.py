@@ -11,7 +11,7 @@ from gends.models.pixels import Plane
 
 PROCEDURAL = "procedural"
 """What steps say where no estimator was given: the operation laid its depth itself, from its own
-parameters and seed (`gends.models.parametric.depth`)."""
+parameters and seed (`gends.models.parametric.depth.procedural`)."""
 
 
 class DepthEstimator(Protocol):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from gends.models.guided_filter import guided_filter
-from gends.models.parametric.plasma import plasma
+from gends.models.parametric.fields.plasma import plasma
 from gends.models.pixels import Photo, Plane
 
 COARSE = 128

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gends.models.parametric.aperture import aperture
+from gends.models.parametric.filters.aperture import aperture
 from gends.models.pixels import Photo, Plane
 
 Layer = tuple[float, Plane]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from gends.models.parametric.fourier import fast_size, filtered, spectrum, transfer
+from gends.models.parametric.filters.fourier import fast_size, filtered, spectrum, transfer
 from gends.models.pixels import Photo, Plane
 
 

@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gends.models.parametric.particles import STEPS, Bodies, clear_share, distances, optical_depth
+from gends.models.parametric.fields.particles import (
+    STEPS,
+    Bodies,
+    clear_share,
+    distances,
+    optical_depth,
+)
 
 BODY = {
     "x": 40.3,

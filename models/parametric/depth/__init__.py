@@ -1,0 +1,1 @@
+"""How far things are in a photograph."""

@@ -1,0 +1,1 @@
+"""Random fields and masks: clouds, particles, mattes, light."""

@@ -1,0 +1,1 @@
+"""What acts on whole planes: tone curves, blurs, resampling, geometry."""
