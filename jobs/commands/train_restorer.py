@@ -12,7 +12,6 @@ from gends.jobs.options.config import NumberRange, flag, split_of
 from gends.jobs.options.flags import with_flags
 from gends.jobs.options.listed import floats
 from gends.jobs.options.paths import new_or_old_folder
-from gends.models.degradations import DEGRADATIONS
 from gends.models.restorers.hyperparameters import HYPERPARAMETERS
 
 ARCHITECTURES = tuple(dict.fromkeys(arch for arch, _ in HYPERPARAMETERS))
@@ -78,9 +77,9 @@ _FLAGS = [
     ),
     flag(
         "--degradation",
-        "Train on this one; may be given again. [default: all]",
+        "Train on pairs of this label; may be given again. [default: all]",
         multiple=True,
-        type=click.Choice(tuple(DEGRADATIONS)),
+        metavar="NAME",
     ),
     flag(
         "--validation",

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from blake3 import blake3
 
-from gends.models.degradations import DEGRADATIONS
+from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.names import printable, source_id
 from gends.pipeline.photographs.encoded import ends_digest, num_bytes, read_bytes, written_ns
@@ -214,7 +214,7 @@ def _fill(
 def _clean_image(row: SourceRow, base: Path, defaults: tuple[str, str | None]) -> CleanImage:
     dataset, degradation = defaults
     problem = row.problem or _problem(row)
-    known = row.degradation in DEGRADATIONS
+    known = row.degradation in OPERATIONS
     size = num_bytes(base, row)
     return CleanImage(
         source_id=_chosen_id(row) or source_id(row.uri),
@@ -242,8 +242,8 @@ def _problem(row: SourceRow) -> str | None:
     if row.source_id is not None and _chosen_id(row) is None:
         shown = printable(row.source_id)
         return f"its source_id {shown!r:.70} must be 1 to 64 letters, digits and underscores"
-    if row.degradation is not None and row.degradation not in DEGRADATIONS:
-        return f"unknown degradation {row.degradation!r:.60}; known: {', '.join(DEGRADATIONS)}"
+    if row.degradation is not None and row.degradation not in OPERATIONS:
+        return f"unknown degradation {row.degradation!r:.60}; known: {', '.join(OPERATIONS)}"
     for what, name in (("dataset", row.dataset), ("split", row.split)):
         if name is not None and printable(name) != name:
             return f"the name of its {what} holds control characters: {printable(name):.60}"
