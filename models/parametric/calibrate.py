@@ -59,14 +59,25 @@ def calibrate(operation: Operation, photographs: Sequence[Image], seeds: int = S
         strengths=tuple(chosen),
         mu=tuple(mu.round(5).tolist()),
         sigma=tuple(sigma.round(5).tolist()),
+        reach=round(reach(operation, photographs, seeds), 5),
     )
+
+
+def reach(operation: Operation, photographs: Sequence[Image], seeds: int) -> float:
+    """Largest mu at strength 1, over photographs and draws."""
+    return max(float(mu.max()) for mu, _ in _each(operation, photographs, seeds, [1.0]))
 
 
 def severities(
     operation: Operation, photographs: Sequence[Image], seeds: int, strengths: Sequence[float]
 ) -> Severities:
     """Mean severities over photographs and draws; every strength has the same draws."""
-    found = []
+    return np.asarray(np.mean(list(_each(operation, photographs, seeds, strengths)), axis=0))
+
+
+def _each(
+    operation: Operation, photographs: Sequence[Image], seeds: int, strengths: Sequence[float]
+) -> Iterator[Severities]:
     for number, photograph in enumerate(photographs):
         photo = to_float(photograph)
         for seed in range(seeds):
@@ -74,8 +85,7 @@ def severities(
             parameters = operation.draw(rng)
             render = operation.renderer(photo, parameters, int(rng.integers(2**63)))
             made = [rendered(render, photograph, strength) for strength in strengths]
-            found.append([[one.mu for one in made], [one.sigma for one in made]])
-    return np.asarray(np.mean(found, axis=0), np.float64)
+            yield np.array([[one.mu for one in made], [one.sigma for one in made]])
 
 
 def _is_stepped(operation: Operation) -> bool:

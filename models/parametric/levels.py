@@ -35,6 +35,8 @@ class Levels:
     """Mean over photographs and draws of the mean of |lq − gt|, RGB in [0, 1]."""
     sigma: tuple[float, ...]
     """Mean over photographs and draws of the standard deviation of |lq − gt|."""
+    reach: float
+    """Largest mu at strength 1, of all photographs and draws: no picture is asked for more."""
 
 
 def level_strengths(name: str) -> tuple[float, ...]:

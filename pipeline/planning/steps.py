@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from gends.models.degradations import DEGRADATIONS
 from gends.models.parametric.catalog import OPERATIONS
-from gends.models.parametric.levels import LEVELS
+from gends.models.parametric.levels import LEVELS, levels_of
 from gends.models.parametric.parameter import Parameter
 from gends.pipeline.names import unknown
 from gends.pipeline.planning.values import Value, parse_value
@@ -23,6 +23,8 @@ SEVERITY = {
 }
 COMMON = ("op", "engine", "probability", "mu", "sigma", "strength", "level")
 """Keys of a step beside the parameters of its operation."""
+MARGIN = 1.2
+"""How far above the largest mu that was measured one may be asked for: photographs differ."""
 FORMS = "a name, {op: NAME, …}, {one_of: […]} or {some_of: […], count: N}"
 
 
@@ -172,7 +174,7 @@ def _step(given: Mapping[str, Any], path: tuple[str | int, ...]) -> StepTemplate
         for key, value in given.items()
         if key not in ("op", "engine", "probability")
     }
-    _check_strength(op, values, path)
+    _check_strength(op, engine, values, path)
     return StepTemplate(op=op, engine=engine, probability=float(probability), values=values)
 
 
@@ -199,7 +201,9 @@ def settable(op: str) -> dict[str, Parameter]:
     }
 
 
-def _check_strength(op: str, values: Mapping[str, Value], path: tuple[str | int, ...]) -> None:
+def _check_strength(
+    op: str, engine: str | None, values: Mapping[str, Value], path: tuple[str | int, ...]
+) -> None:
     scale = OPERATIONS[op].scale
     ways = ["mu", "strength", "level", *([scale.name] if scale else [])]
     given = [name for name in ways if name in values]
@@ -207,5 +211,12 @@ def _check_strength(op: str, values: Mapping[str, Value], path: tuple[str | int,
         raise StepError(
             path, f"{op} is given {' and '.join(given)}, which all say how strong; give one"
         )
+    if "mu" in values and engine in (None, "parametric"):
+        most, wanted = levels_of(OPERATIONS[op]).reach, values["mu"].largest
+        if wanted > MARGIN * most:
+            raise StepError(
+                (*path, "mu"),
+                f"{op}: mu is {wanted:g}, and at full strength photographs reach {most:.3f} at most",
+            )
     if "sigma" in values and "mu" not in values and not (scale and scale.name == "sigma"):
         raise StepError((*path, "sigma"), f"{op}: sigma needs a mu beside it")

@@ -23,6 +23,11 @@ class Value:
     span: tuple[float, float] | None = None
     is_whole: bool = False
 
+    @property
+    def largest(self) -> Any:
+        """The largest value that may be drawn."""
+        return max(self.choices) if self.span is None else self.span[1]
+
     def draw(self, rng: np.random.Generator) -> Any:
         """Draw one; from a range evenly, ends included where there are only whole numbers."""
         if self.span is None:
