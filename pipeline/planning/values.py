@@ -31,7 +31,8 @@ class Value:
     def draw(self, rng: np.random.Generator) -> Any:
         """Draw one; from a range evenly, ends included where there are only whole numbers."""
         if self.span is None:
-            return self.choices[int(rng.integers(len(self.choices)))]
+            chosen = self.choices[int(rng.integers(len(self.choices)))]
+            return int(chosen) if self.is_whole else chosen
         low, high = self.span
         if self.is_whole:
             return int(rng.integers(int(low), int(high) + 1))
@@ -44,6 +45,7 @@ def parse_value(name: str, given: Any, parameter: Parameter) -> Value:
     Raises:
         ValueError: the form is none of these, or a value cannot be the parameter's.
     """
+    whole = parameter.is_whole and parameter.size == 1
     if isinstance(given, Mapping):
         if set(given) != {"choice"} or not isinstance(given["choice"], list) or not given["choice"]:
             raise ValueError(
@@ -52,11 +54,11 @@ def parse_value(name: str, given: Any, parameter: Parameter) -> Value:
             )
         for value in given["choice"]:
             parameter.check(name, value)
-        return Value(choices=tuple(given["choice"]))
+        return Value(choices=tuple(given["choice"]), is_whole=whole)
     is_range = isinstance(given, list | tuple) and len(given) == 2 and parameter.size != 2
     if not is_range or parameter.choices:
         parameter.check(name, given)
-        return Value(choices=(given,))
+        return Value(choices=(given,), is_whole=whole)
     for end in given:
         parameter.check(name, end)
     low, high = given
@@ -64,4 +66,4 @@ def parse_value(name: str, given: Any, parameter: Parameter) -> Value:
         raise ValueError(f"{name} is {given!r}; give a list of {parameter.size} numbers")
     if low > high:
         raise ValueError(f"{name} is [{low}, {high}]; the lower end comes first")
-    return Value(span=(low, high), is_whole=parameter.is_whole)
+    return Value(span=(low, high), is_whole=whole)

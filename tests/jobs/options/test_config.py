@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from gends.jobs.options.config import ConfigCommand, config_options, nested
+from gends.jobs.options.config import FILE_ONLY, ConfigCommand, config_options, nested
 from gends.pipeline.planning.config import BuildConfig, ConfigError
 from gends.pipeline.planning.config_file import load_config
 
@@ -82,7 +82,9 @@ def test_every_field_and_its_default_are_in_the_help():
     config_options(command.callback)
     decorated = click.command(cls=ConfigCommand)(config_options(lambda **flags: None))
     text = " ".join(CliRunner().invoke(decorated, ["--help"]).output.split())
-    for name, value in BuildConfig().model_dump(exclude={"filter", "generator"}).items():
+    for name, value in (
+        BuildConfig().model_dump(exclude={"filter", "generator", *FILE_ONLY}).items()
+    ):
         assert f"--{name.replace('_', '-')}" in text
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             assert f"[default: {value}]" in text

@@ -1,45 +1,17 @@
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plans import PROFILE, all_requests, all_views, make_plan
 
 from gends.histograms.profile import Profile
 from gends.models.degradations import DEGRADATIONS
-from gends.pipeline.photographs.catalog import Catalog, write_catalog
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.planning.plan import Plan
 from gends.pipeline.seeds import draw_seed
-from gends.pipeline.sources.source import SourceRow
-from gends.pipeline.types import Request, View
-
-PROFILE = Profile.reference()
-OWN = [None, "haze", None, "snow"]
-"""What the images' own datasets are about, in turn."""
-
-
-def make_plan(count: int, folder: Path | None = None, **settings_) -> Plan:
-    with tempfile.TemporaryDirectory() as temporary:
-        path = (folder or Path(temporary)) / "catalog.parquet"
-        rows = (
-            SourceRow(uri=f"{i}.png", source_id=f"s{i:03d}", degradation=OWN[i % len(OWN)])
-            for i in range(count)
-        )
-        write_catalog(rows, path, base=path.parent, default_dataset="d", dedupe=False)
-        return Plan(Catalog(path), BuildConfig.model_validate(settings_), PROFILE)
-
-
-def all_views(plan: Plan) -> list[View]:
-    shards = range(plan.num_shards)
-    return [v for shard in shards for unit in plan.units(shard) for v in unit.views]
-
-
-def all_requests(plan: Plan) -> list[Request]:
-    return [request for view in all_views(plan) for request in view.requests]
 
 
 @settings(max_examples=30)
