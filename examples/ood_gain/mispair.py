@@ -4,8 +4,9 @@
 
 Each degraded picture gets the clean one of another photograph's pair, of the same degradation. All
 pictures are those of ROOT, as often as there; only that two belong together is lost. OUT is a
-dataset like any other, and `gends-build verify --deep OUT` finds nothing wrong with it. `detail` of
-every row says whose clean picture it has.
+dataset like any other, and `gends-build verify OUT` finds nothing wrong with it; only `--deep`,
+which carries formulas out again, sees that a clean picture is another's. `detail` of every row says
+whose it is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from blake3 import blake3
 from gends.histograms.severity import measure
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.identity import IDENTITY_NAME
-from gends.pipeline.format.manifest import float32, shard_name, write_manifest
+from gends.pipeline.format.manifest import PARTS, float32, shard_name, write_manifest
 from gends.pipeline.format.shard import ShardWriter
 from gends.pipeline.keeping.dataset import Dataset, open_dataset
 from gends.pipeline.keeping.parts import CATALOG_NAME, PROFILE_NAME
@@ -111,19 +112,22 @@ def exchanged(row: Row, donors: Mapping[str, Row], reader: ShardReader) -> Row:
     if row["status"] != "accepted":
         return row
     donor = donors[row["key"]]
-    gt_bytes = reader.read(*_place(donor, "gt"))
-    lq_bytes = reader.read(*_place(row, "lq"))
-    gt, lq = decode(gt_bytes), decode(lq_bytes)
+    data = {part: reader.read(*_place(row, part)) if _has(row, part) else None for part in PARTS}
+    data["gt"] = gt_bytes = reader.read(*_place(donor, "gt"))
+    gt, lq = decode(gt_bytes), decode(data["lq"])
     severity = measure(lq, gt)
     return row | {
+        **{f"{part}_bytes": found for part, found in data.items()},
         "detail": f"mispaired: gt of {donor['key']}",
         "mu": float32(severity.mu),
         "sigma": float32(severity.sigma),
         "metrics": [("structure", float32(structure_score(lq, gt)))],
-        "gt_bytes": gt_bytes,
-        "lq_bytes": lq_bytes,
         "gt_blake3": blake3(gt_bytes).hexdigest(),
     }
+
+
+def _has(row: Row, part: str) -> bool:
+    return row[f"{part}_blake3"] is not None
 
 
 def _place(row: Row, part: str) -> tuple[int, int, int, str]:

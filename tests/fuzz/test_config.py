@@ -10,12 +10,22 @@ import yaml
 
 from gends.pipeline.planning.config import BuildConfig, ConfigError
 from gends.pipeline.planning.config_file import load_config
+from gends.pipeline.planning.mixture import MixtureConfig, RegionsConfig
+from gends.pipeline.planning.steps import COMMON
 
 FULL = BuildConfig().model_dump(mode="json")
-KEYS = (*FULL, *FULL["filter"], *FULL["generator"])
+KEYS = (
+    *(*FULL, *FULL["filter"], *FULL["generator"]),
+    *(*MixtureConfig.model_fields, *RegionsConfig.model_fields),
+    *(*COMMON, "one_of", "some_of", "shuffled", "choice"),
+)
 SEEDS = [
     b"seed: 7\nresolution: 128\ndegradations: [rain, haze]\nfilter: {mu_max: 0.2}\n",
     b"clean: photos\nfilter:\n  mu_min: 0.1\n  metrics: {niqe: [null, 8.5]}\n",
+    b"mixtures:\n  - name: m\n    weight: 2\n    steps:\n      - one_of: [rain, snow]\n"
+    b"      - {op: haze, mu: [0.1, 0.2], probability: 0.5}\nper_image: 1\n",
+    b"mixtures: [{name: m, pairs: 9, steps: {shuffled: [rain, snow]}, regions: {count: [2, 3]}},"
+    b" {name: n, steps: {some_of: [haze, rain], count: [1, 2]}, order: written}]\nmembers: mask\n",
     b'{"generator": {"sampler": "euler-ancestral", "steps": 4}, "per_image": 2, "dedupe": true}',
 ]
 WORDS = (

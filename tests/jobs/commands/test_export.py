@@ -54,7 +54,10 @@ def test_damage_ends_with_1_or_is_counted(cli, copied, tmp_path):
     [
         (["zip", "ROOT", "OUT"], ["'zip' is not one of 'folder', 'basicsr-lmdb'"]),
         (["folder", "ROOT", "s3://bucket/x"], ["only a disk will do"]),
-        (["folder", "ROOT", "OUT", "--degradation", "fog"], ["unknown degradation 'fog'"]),
+        (
+            ["folder", "ROOT", "OUT", "--degradation", "fog"],
+            ["no pair with degradation ['fog'];"],
+        ),
         (["folder", "ROOT", "OUT", "--where", "mu~3"], ["'mu~3' is no condition"]),
         (["folder", "ROOT", "OUT", "--where", "mu>9"], ["no accepted pair is left"]),
         (["wids", "ROOT", "OUT", "--limit", "3"], ["wids indexes whole shards"]),
