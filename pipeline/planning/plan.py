@@ -138,8 +138,11 @@ class Plan:
         if mixture.pairs is None or not replica:
             return (self._crop(source, "crop", replica) if fit == "random" else None), None
         crop = self._crop(source, "view", replica) if fit in ("center", "random") else None
-        rng = np.random.default_rng(draw_seed(self.config.seed, source, "move", replica))
-        return crop, Move(flip=bool(rng.integers(2)), turns=int(rng.integers(4)))
+        rng = np.random.default_rng(draw_seed(self.config.seed, source, "moves"))
+        # All eight ways of a square come up before any comes again, as it is last.
+        ways = [*(rng.permutation(7) + 1).tolist(), 0]
+        flip, turns = divmod(ways[(replica - 1) % 8], 4)
+        return crop, Move(flip=bool(flip), turns=turns)
 
     def _crop(self, *what: str | int) -> Crop:
         rng = np.random.default_rng(draw_seed(self.config.seed, *what))
