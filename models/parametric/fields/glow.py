@@ -15,15 +15,16 @@ COARSE = 128
 def glow(image: Photo, *, radius: float, shape: float) -> Plane:
     """Light of the brightest spots spread by exp(−(r/`radius`)^`shape`), (H, W), largest value 1.
 
-    The generalised Gaussian of Metari and Deschênes, ICCV 2007, about the brightest two hundredths
-    of the picture. `radius` is a fraction of the shorter side.
+    The generalised Gaussian of Metari and Deschênes, ICCV 2007, about the hundredth of the
+    picture that is brightest against its surroundings. `radius` is a fraction of the shorter side.
     """
     scale = min(1.0, COARSE / min(image.shape[:2]))
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
-    bright = np.float32(np.percentile(luma, 98))
-    lamps = np.where(luma >= bright, luma, np.float32(0))
     side = min(luma.shape)
+    # A lamp is small: a bright sky is none.
+    excess = luma * np.maximum(luma - cv2.GaussianBlur(luma, (0, 0), 0.06 * side), 0)
+    lamps = np.where(excess >= np.percentile(excess, 99), excess, np.float32(0))
     reach = side // 2
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
     kernel = np.exp(-((np.hypot(x, y) / np.float32(radius * side)) ** np.float32(shape)))

@@ -67,21 +67,21 @@ def _body(rng: np.random.Generator) -> list[Points]:
 
 def _foliage(rng: np.random.Generator) -> list[Points]:
     """Dead leaves: discs of radii that fall as a power law, in clumps about a crown."""
-    clumps = rng.normal((-0.35, 0.0), (0.4, 0.5), (12, 2))
-    number = int(rng.integers(450, 900))
+    clumps = rng.normal((-0.5, 0.0), (0.35, 0.6), (24, 2))
+    number = int(rng.integers(2000, 4000))
     places = clumps[rng.integers(len(clumps), size=number)] + rng.normal(0, 0.13, (number, 2))
     # Inverse of the cumulative r^-3 law of dead leaves (Lee, Mumford and Huang, IJCV 2001).
-    radii = 0.012 / np.sqrt(1 - rng.uniform(0, 0.95, number))
-    flat, turns = rng.uniform(0.35, 0.9, number), rng.uniform(0, np.pi, number)
+    radii = 0.01 / np.sqrt(1 - rng.uniform(0, 0.92, number))
+    flat, turns = rng.uniform(0.25, 0.7, number), rng.uniform(0, np.pi, number)
     leaves = zip(places, radii, flat, turns, strict=True)
     return [_ellipse(p[0], p[1], r, r * f, t) for p, r, f, t in leaves]
 
 
 def _branches(rng: np.random.Generator) -> list[Points]:
-    """A trunk that forks five times; each limb is shorter and thinner than its parent."""
+    """A trunk that forks six times; each limb is shorter and thinner than its parent."""
     limbs: list[Points] = []
-    tips = [(np.array([-1.1, rng.uniform(-0.2, 0.2)]), rng.uniform(-0.2, 0.2), 0.75, 0.075)]
-    for _ in range(6):
+    tips = [(np.array([-1.1, rng.uniform(-0.2, 0.2)]), rng.uniform(-0.2, 0.2), 0.65, 0.045)]
+    for _ in range(7):
         grown = []
         for foot, turn, length, width in tips:
             way = np.array([np.cos(turn), np.sin(turn)])
@@ -90,6 +90,6 @@ def _branches(rng: np.random.Generator) -> list[Points]:
             limbs.append(np.stack([p + side * w for p, w in ends]))
             for sign in (-1, 1):
                 bend = turn + sign * rng.uniform(0.15, 0.65)
-                grown.append((tip, bend, length * rng.uniform(0.55, 0.8), 0.68 * width))
+                grown.append((tip, bend, length * rng.uniform(0.55, 0.8), 0.7 * width))
         tips = grown
     return limbs

@@ -31,16 +31,16 @@ def draw(rng: np.random.Generator) -> Parameters:
     """Draw airlight, geometry, patchiness and glow.
 
     Airlight 0.7 to 1 (RESIDE's range), in one image of seven 0.5 to 0.75 and dense (Dense-HAZE);
-    a tint of ±0.05 from warm to bluish; β modulated by up to 0.5 to 1.5 in three images of ten, as
+    a tint of ±0.05 from warm to bluish; β modulated by up to 0.2 to 1.8 in three images of ten, as
     over the fog machines of NH-HAZE (arXiv 2005.03560); one image in twenty at night.
     """
     is_dense = chance(rng, 0.14)
     airlight = uniform(rng, 0.5, 0.75) if is_dense else uniform(rng, 0.7, 1.0)
     tint = uniform(rng, -0.05, 0.05)
     return {
-        "airlight": [round(airlight - tint, 4), airlight, round(min(airlight + tint, 1.0), 4)],
+        "airlight": [round(min(airlight + side * tint, 1.0), 4) for side in (-1, 0, 1)],
         **draw_distance(rng, (0.35, 0.8) if is_dense else (0.02, 0.35)),
-        "patchiness": uniform(rng, 0.3, 1.0) if chance(rng, 0.3) else 0.0,
+        "patchiness": uniform(rng, 0.3, 1.6) if chance(rng, 0.3) else 0.0,
         "glow": uniform(rng, 0.5, 0.85) if chance(rng, 0.05) else 0.0,
         "glow_radius": uniform(rng, 0.05, 0.2),
         "glow_shape": uniform(rng, 0.4, 0.9),
@@ -79,7 +79,9 @@ HAZE = Operation(
     parameters={
         "airlight": Parameter(meaning="colour of haze of endless depth", size=3),
         **DISTANCE,
-        "patchiness": Parameter(meaning="by how much β varies: 1 − p/2 to 1 + p/2 of its mean"),
+        "patchiness": Parameter(
+            meaning="by how much β varies: 1 − p/2 to 1 + p/2 of its mean", high=2.0
+        ),
         "glow": Parameter(meaning="share of the airlight that comes from lamps; 0 is day"),
         "glow_radius": Parameter(meaning="width of a lamp's glow", low=0.001, unit="of side"),
         "glow_shape": Parameter(

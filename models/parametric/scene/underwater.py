@@ -22,7 +22,7 @@ from gends.models.pixels import Field, Photo, Plane
 
 VERSION = 1
 
-FARTHEST = 15.0
+FARTHEST = 12.0
 """Metres to the farthest point at strength 1."""
 
 RESIDUAL = {
@@ -39,13 +39,16 @@ RESIDUAL = {
 """Share of red, green and blue light that is left after a metre, by Jerlov's type of water: I to
 III are oceanic, the others coastal (as in Li, Anwar and Porikli, Pattern Recognition 2020)."""
 
-BLUE, GREEN = (0.12, 0.45, 0.75), (0.15, 0.65, 0.42)
+DRAWN = ("I", "IA", "II", "III", "1C", "3C", "5C")
+"""In the others little is seen beyond two metres."""
+
+BLUE, GREEN = (0.12, 0.42, 0.68), (0.26, 0.55, 0.42)
 """Veiling light, display values, of clear ocean and of coastal water."""
 
 
 def draw(rng: np.random.Generator) -> Parameters:
     """Draw the water, its light, geometry, forward scatter, marine snow and caustics."""
-    water = str(rng.choice(list(RESIDUAL)))
+    water = str(rng.choice(DRAWN))
     green = uniform(rng, 0.5, 1.0) if water.endswith("C") else uniform(rng, 0.0, 0.6)
     light = (np.array(BLUE) * (1 - green) + np.array(GREEN) * green) * uniform(rng, 0.6, 1.2)
     return {
@@ -125,6 +128,6 @@ UNDERWATER = Operation(
     draw=draw,
     prepare=prepare,
     scale=Scale(name="distance", meaning="to the farthest point", zero=0, full=FARTHEST, unit="m"),
-    usual=(0.05, 0.8),
+    usual=(0.05, 0.6),
     needs_depth=True,
 )
