@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -26,19 +26,20 @@ from PIL import Image as Pillow
 
 from gends.histograms.profile import load_profile
 from gends.models.degradations import DEGRADATIONS
-from gends.models.degrader import Degraded, Degrader, Image
+from gends.models.degrader import Degraded, Degrader, Image, Instruction
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.parametric.engine import ParametricDegrader
 from gends.pictures.formats import open_image
+from gends.pipeline.making.carry_out import Pair, Task, carry_out
 from gends.pipeline.making.judge import Judge, Verdict
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig, FilterConfig
 from gends.pipeline.types import Crop, Request, Step
 
 BOUNDS = FilterConfig()
-Made = Iterator[tuple[Request, Degraded]]
-Judged = list[tuple[Request, Degraded, Verdict]]
+Made = Iterator[tuple[Request, Pair]]
+Judged = list[tuple[Request, Pair, Verdict]]
 
 
 @click.command()
@@ -151,9 +152,12 @@ def _engine(degrader: Degrader, cleans: list[Image]) -> Made:
     for index, clean in enumerate(cleans):
         rng = np.random.default_rng(index)
         requests = [_request(name, *_draw(profile, name, rng)) for name in DEGRADATIONS]
-        instructions = [request.instruction(0, None) for request in requests]
-        (pairs,) = degrader.degrade([clean], [instructions])
-        yield from zip(requests, pairs, strict=True)
+        yield from zip(requests, _made(degrader, clean, requests), strict=True)
+
+
+def _made(degrader: Degrader, clean: Image, requests: list[Request]) -> list[Pair]:
+    tasks = [Task(request=r, attempt=0, clean=clean, caption=None) for r in requests]
+    return carry_out({"gendeg": degrader}, tasks, BuildConfig())
 
 
 def _draw(profile: object, name: str, rng: np.random.Generator) -> tuple[float, float, int]:
@@ -204,13 +208,35 @@ DAMAGES = {
 }
 
 
+class _Damaging:
+    """An engine that makes one kind of damage of everything."""
+
+    engine = "damage"
+
+    def __init__(self, name: str, cleans: list[Image]) -> None:
+        self.damage, self.cleans = DAMAGES[name], cleans
+        self.rng = np.random.default_rng(0)
+
+    def fingerprint(self) -> dict[str, str]:
+        return {"engine": self.engine}
+
+    def degrade(
+        self, cleans: Sequence[Image], instructions: Sequence[Sequence[Instruction]]
+    ) -> list[list[Degraded]]:
+        return [
+            [self._degrade(clean) for _ in g] for clean, g in zip(cleans, instructions, strict=True)
+        ]
+
+    def _degrade(self, clean: Image) -> Degraded:
+        lq = self.damage(clean, self.cleans, self.rng)
+        return Degraded(lq=lq, gt=clean, target_kind="clean", scm_applied=False)
+
+
 def _damaged(name: str, cleans: list[Image]) -> Made:
-    rng = np.random.default_rng(0)
+    damaging = _Damaging(name, cleans)
     for clean in cleans:
-        pair = Degraded(
-            lq=DAMAGES[name](clean, cleans, rng), gt=clean, target_kind="clean", scm_applied=False
-        )
-        yield _request("haze", 0.15, 0.1, 0), pair
+        request = _request("haze", 0.15, 0.1, 0)
+        yield request, _made(damaging, clean, [request])[0]
 
 
 def _save_sheet(shown: list[Image], path: Path) -> None:

@@ -24,12 +24,13 @@ from PIL import ImageDraw, ImageFont
 from gends.histograms.bins import MU_BINS
 from gends.histograms.profile import load_profile
 from gends.models.degradations import DEGRADATIONS
-from gends.models.degrader import Degraded, Degrader, Image, Instruction
+from gends.models.degrader import Degrader, Image, Instruction
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.gendeg.model import GenDeg
 from gends.models.metrics.psnr import psnr
 from gends.models.parametric.engine import ParametricDegrader
 from gends.models.pixels import to_unit_tensor
+from gends.pipeline.making.carry_out import Pair, Task, carry_out
 from gends.pipeline.making.judge import Judge, Verdict
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig, FilterConfig
@@ -42,10 +43,10 @@ GAP, CAPTION = 4, 16
 
 
 @dataclass(frozen=True)
-class Pair:
+class Judged:
     photograph: Image
     request: Request
-    made: Degraded
+    made: Pair
     verdict: Verdict
 
 
@@ -127,24 +128,24 @@ def _remember(model: GenDeg) -> None:
 
 def _make(
     ways: dict[str, Degrader], cleans: list[Image], orders: list[list[list[Request]]]
-) -> dict[str, list[Pair]]:
+) -> dict[str, list[Judged]]:
     judge, pairs = Judge(FilterConfig()), {way: [] for way in ways}
     for clean, lists in zip(cleans, orders, strict=True):
         for requests in lists:
-            instructions = [request.instruction(0, None) for request in requests]
+            tasks = [Task(request=r, attempt=0, clean=clean, caption=None) for r in requests]
             for way, degrader in ways.items():
-                (made,) = degrader.degrade([clean], [instructions])
+                made = carry_out({"gendeg": degrader}, tasks, BuildConfig())
                 for request, pair in zip(requests, made, strict=True):
-                    pairs[way].append(Pair(clean, request, pair, judge(request, pair)))
+                    pairs[way].append(Judged(clean, request, pair, judge(request, pair)))
     return pairs
 
 
-def _of(pairs: list[Pair], name: str) -> list[Pair]:
+def _of(pairs: list[Judged], name: str) -> list[Judged]:
     return [pair for pair in pairs if pair.request.degradation == name]
 
 
-def _figures(pairs: list[Pair]) -> dict[str, Any]:
-    asked = np.array([pair.request.mu for pair in pairs])
+def _figures(pairs: list[Judged]) -> dict[str, Any]:
+    asked = np.array([pair.request.only_step.mu for pair in pairs])
     measured = np.array([pair.verdict.severity.mu for pair in pairs])
     miss = np.abs(measured - asked)
     reasons = Counter(pair.verdict.reason for pair in pairs)
@@ -175,7 +176,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return values.argsort().argsort()
 
 
-def _draw(default: dict[str, list[Pair]], parametric: list[Pair]) -> Pillow.Image:
+def _draw(default: dict[str, list[Judged]], parametric: list[Judged]) -> Pillow.Image:
     """A row for each degradation: clean, bundled model, parametric; of a milder, a severer pair."""
     side = parametric[0].photograph.shape[0]
     width, height = 6 * side + 7 * GAP, len(DEGRADATIONS) * (side + CAPTION + GAP) + GAP
@@ -183,7 +184,7 @@ def _draw(default: dict[str, list[Pair]], parametric: list[Pair]) -> Pillow.Imag
     for line, (name, pairs) in enumerate(default.items()):
         both = sorted(
             zip(_of(pairs, name), _of(parametric, name), strict=True),
-            key=lambda two: two[0].request.mu,
+            key=lambda two: two[0].request.only_step.mu,
         )
         top = GAP + line * (side + CAPTION + GAP)
         for place, share in enumerate(SHOWN):
