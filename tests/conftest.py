@@ -148,9 +148,10 @@ def _make_units(
     dataset: Dataset, units: Iterable[WorkUnit], degrader: Degrader | None = None
 ) -> None:
     judge = Judge(dataset.config.filter)
+    engines = {dataset.config.engine: degrader or DryDegrader()}
     for unit in units:
         loaded = load_views(unit.views, dataset.base, dataset.config)
-        rows = make_unit(unit, loaded, {"dry": degrader or DryDegrader()}, judge, dataset.config)
+        rows = make_unit(unit, loaded, engines, judge, dataset.config)
         write_unit(dataset.store, unit.shard, unit.index, rows)
 
 

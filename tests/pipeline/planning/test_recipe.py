@@ -78,6 +78,13 @@ def test_all_orders_come_equally_often_of_replicas_and_of_regions_too():
         assert orders == {("rain", "snow"): 10, ("snow", "rain"): 10}
 
 
+def test_regions_of_few_pairs_share_all_orders_out():
+    mixture = {"name": "six", "steps": {"shuffled": ["rain", "snow", "haze"]}, "pairs": 2}
+    mixture["regions"] = {"count": 3}
+    requests = all_requests(make_plan(2, own=[None], engine="parametric", mixtures=[mixture]))
+    assert len({names(recipe) for request in requests for recipe in request.recipes}) == 6
+
+
 def test_orders_with_per_image_are_an_even_draw():
     mixtures = [
         {"name": name, "steps": {"shuffled": ["rain", "snow"]}} for name in ("one", "other")
