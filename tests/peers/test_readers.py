@@ -20,10 +20,9 @@ from PIL import Image as Pillow
 
 from gends.models.parametric.engine import ParametricDegrader
 from gends.pipeline.format.decode import decode
+from gends.pipeline.format.manifest import RANGES
 from gends.pipeline.keeping.dataset import Dataset
 from gends.pipeline.reading.reader import ShardReader, read_manifest
-
-RANGES = ("gt_offset", "gt_size", "lq_offset", "lq_size")
 
 
 @pytest.fixture(scope="module")
