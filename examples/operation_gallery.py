@@ -20,6 +20,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from gends.jobs.options.described import describe, numbers, range_text
+from gends.models.bundled_photos import PHOTOS
 from gends.models.degrader import Image
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.parametric.levels import levels_of
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     parser.add_argument("--stages", default=",".join(STAGES))
     options = parser.parse_args()
-    bundled = resources.files("gends.jobs").joinpath("photos").joinpath(PHOTO)
+    bundled = PHOTOS.joinpath(PHOTO)
     with resources.as_file(bundled) as path:
         photograph = load_square(options.photo or path, SIDE)
     pictures = options.docs / "images" / "operations"
