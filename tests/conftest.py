@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import skimage.data
 from hypothesis import settings
+from mixed_build import build_mixed
 from moto.server import ThreadedMotoServer
 from photographs import NAMES
 from PIL import Image as Pillow
@@ -213,3 +214,9 @@ def copied(finished: Dataset, tmp_path: Path) -> Dataset:
     """A finished dataset of one's own, to damage."""
     shutil.copytree(finished.store.root, tmp_path / "copied")
     return open_dataset(tmp_path / "copied")
+
+
+@pytest.fixture(scope="session")
+def mixed(photographs: dict[str, Image], tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A dataset of mixtures with masks, bits and grounds; pictures of several sizes."""
+    return build_mixed(tmp_path_factory.mktemp("mixed"), photographs, _found, _seal)

@@ -14,7 +14,7 @@ from gends.pipeline.format.damage import PairError
 from gends.pipeline.format.manifest import ManifestError, Row
 from gends.reading.augment import Augment, WithMove
 from gends.reading.items import CACHE_BYTES, Items, Numbers
-from gends.reading.presets import Item
+from gends.reading.presets import Item, wanted_members
 from gends.reading.rows import Columns, Roots, RowFilter, columns_of, listed, row_at
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class PairDataset:
     """The accepted pairs of datasets, by index; works with `torch.utils.data.DataLoader`.
 
     A plain item is a dict of `gt` and `lq` (uint8, (H, W, 3), RGB), `key`, `degradation`, `mu`,
-    `sigma` and `caption` (empty when there is none). Only committed shards are seen, as they were
+    `sigma`, `steps` (names of what was done, in order) and `caption` (empty when there is none),
+    and of the `members` that were asked for. Only committed shards are seen, as they were
     when the dataset was opened. All bytes are compared with the checksums of their manifest: that
     takes 0.5 ms per MB, a tenth of decoding, and 136 bytes of memory per pair.
     """
@@ -39,8 +40,10 @@ class PairDataset:
         origins: Sequence[str] | None = None,
         split: str | None = None,
         where: pc.Expression | None = None,
+        members: Sequence[str] = (),
         augment: Augment | None = None,
         preset: str = "plain",
+        labels: Sequence[str] | None = None,
         transform: Callable[[Any], Any] | WithMove | None = None,
         on_damage: str = "raise",
         cache: Path | str | None = None,
@@ -52,15 +55,23 @@ class PairDataset:
             root: one root, a list of them, or a dict of names to roots or lists of them. The names
                 are then the pairs' origins instead of what their manifests say, as in
                 `{"original": …, "generated": …}`.
-            degradations: keep only these; None keeps all.
+            degradations: keep only pairs of these labels, which are names of degradations or
+                mixtures; None keeps all.
             severity: keep pairs whose measured mu is in [low, high].
             origins: keep only these.
             split: keep only pairs whose clean image is of this split.
             where: keep the rows of manifests of which this expression over any of their columns
                 is true, as `pyarrow.compute.field("width") >= 256`. As all of the above, it chooses
                 before any picture is read.
+            members: what to read that is stored beside pairs: of "mask", "bits", "ground" and
+                "ground_lq". A mask is uint8 (H, W) of labels, bits uint32 (H, W), both moved along
+                with gt and lq; grounds are uint8 (224, 224, 3), and not moved. Presets that need
+                some read them unasked.
             augment: how to cut, mirror and turn pairs.
-            preset: shape of the items: plain, tensor, basicsr, promptir, daclip or diffplugin.
+            preset: shape of the items: plain, tensor, basicsr, promptir, daclip, diffplugin,
+                abair, defusion or diffrestorer.
+            labels: of the preset diffrestorer: the label of number 0, of number 1 and so on. By
+                default all labels that the datasets may have, sorted.
             transform: applied to every item, after the preset. In a `WithMove`, it is told how
                 the pair was moved, too.
             on_damage: "raise" a PairError, or "skip" the pair with a DamagedPairWarning: batches
@@ -80,12 +91,19 @@ class PairDataset:
         """
         roots = listed(root)
         selection = RowFilter(
-            degradations=degradations, severity=severity, origins=origins, split=split, where=where
+            degradations=degradations,
+            severity=severity,
+            origins=origins,
+            split=split,
+            where=where,
+            members=wanted_members(preset, members),
         )
         self.items = Items(
             roots,
             augment=augment,
             preset=preset,
+            members=selection.members,
+            labels=labels,
             transform=transform,
             on_damage=on_damage,
             cache=cache,
@@ -96,6 +114,7 @@ class PairDataset:
         self.rows = selection.read(roots, damaged=damaged).combine_chunks()
         for error in damaged or ():
             self.items.pass_over(error)
+        selection.check_members(self.rows)
         self.items.check(self.rows)
         self._epoch = None if augment is None else _shared_epoch()
 

@@ -17,12 +17,12 @@ from blake3 import blake3
 
 from gends.pipeline.format.arrow_values import as_numpy
 from gends.pipeline.format.damage import PairError
-from gends.pipeline.format.identity import IDENTITY_NAME, read_identity
+from gends.pipeline.format.identity import IDENTITY_NAME, labels_of, read_identity
 from gends.pipeline.format.manifest import ManifestError, Row, sealed_shards, shard_name
 from gends.pipeline.storage.opening import open_store
 from gends.pipeline.storage.store import Store
 from gends.reading.items import Items
-from gends.reading.presets import Item
+from gends.reading.presets import Item, wanted_members
 from gends.reading.rows import Root, Roots, RowFilter, check_known, columns_of, listed, row_at
 
 Found = TypeVar("Found")
@@ -58,8 +58,9 @@ class Follower:
         self.poll = poll
         self.timeout = timeout
         chosen = {name: options.pop(name) for name in SELECTORS if name in options}
-        self.selection = RowFilter(**chosen)
-        self.items = Items([self.root], **options)
+        members = wanted_members(options.get("preset", "plain"), chosen.pop("members", ()))
+        self.selection = RowFilter(**chosen, members=members)
+        self.items = Items([self.root], members=members, **options)
 
     def attempts(
         self, place: int, places: int, order: Order, numbers: tuple[int, ...]
@@ -91,8 +92,7 @@ class Follower:
             lambda _: read_identity(store) if store.exists(IDENTITY_NAME) else None
         )
         number: int = identity["num_shards"]
-        settings = identity["config"]
-        known = settings["degradations"] or [one["name"] for one in settings["mixtures"]]
+        known = labels_of(identity)
         check_known(self.root.url, "degradation", self.selection.degradations, known)
         return number
 
@@ -101,6 +101,7 @@ class Follower:
             return None
         damaged: list[ManifestError] | None = [] if self.items.skips else None
         rows = self.selection.read([self.root], shards=shards, strict=False, damaged=damaged)
+        self.selection.check_members(rows)
         self.items.check(rows)
         return shards, rows.combine_chunks(), [PairError(str(error)) for error in damaged or ()]
 
@@ -143,7 +144,9 @@ class _Source:
         def look(sealed: frozenset[int]) -> pa.Table | None:
             if shard not in sealed:
                 return None
-            return RowFilter().read([self._root], shards=[shard], strict=False)
+            return RowFilter(members=self._items.members).read(
+                [self._root], shards=[shard], strict=False
+            )
 
         try:
             self._renewed[shard] = self._watch.until(look)

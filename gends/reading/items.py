@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,12 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gends.pipeline.format.damage import DamagedPairWarning, DamageError, PairError
+from gends.pipeline.format.identity import labels_of, read_identity
 from gends.pipeline.format.manifest import Row, shard_name
+from gends.pipeline.reading.beside import GROUNDS, MAPS, read_members
 from gends.pipeline.reading.reader import PAIR, ShardReader, read_pictures
 from gends.pipeline.reading.shard_cache import ShardCache
+from gends.pipeline.storage.opening import open_store
 from gends.reading.augment import Augment, Move, WithMove
-from gends.reading.presets import Item, preset_of
-from gends.reading.rows import Root
+from gends.reading.presets import Item, check_labels, preset_of
+from gends.reading.rows import Root, check_known
 
 CACHE_BYTES = 64 << 30
 PARALLEL = 8
@@ -31,12 +35,14 @@ Numbers = Sequence[int] | None
 class Items:
     """Makes items of rows. Picklable; see `PairDataset` for the arguments."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a choice of its own
         self,
         roots: Sequence[Root],
         *,
         augment: Augment | None = None,
         preset: str = "plain",
+        members: Sequence[str] = (),
+        labels: Sequence[str] | None = None,
         transform: Callable[[Any], Any] | WithMove | None = None,
         on_damage: str = "raise",
         cache: Path | str | None = None,
@@ -52,6 +58,10 @@ class Items:
         self.roots = list(roots)
         self.augment = augment
         self.preset = preset_of(preset)
+        self.members = tuple(members)
+        if self.members and not self.preset.takes_members:
+            raise ValueError(f"items of the preset {preset!r} have no place for members")
+        self.labels = None if labels is None else check_labels(labels)
         self.transform = transform
         self.skips = on_damage == "skip"
         self.damaged = 0
@@ -68,7 +78,11 @@ class Items:
         self._readers = [ShardReader(root.url, self._cache) for root in self.roots]
 
     def check(self, rows: pa.Table) -> None:
-        """Raise ValueError if a pair is smaller than the crop."""
+        """Raise ValueError if a pair is smaller than the crop, or its label has no number."""
+        if self.preset.is_labelled and self.labels is not None:
+            check_known(
+                "labels", "degradation", pc.unique(rows["degradation"]).to_pylist(), self.labels
+            )
         if self.augment is None or not len(rows):
             return
         for side, wanted in zip(("height", "width"), self.augment.shape(0, 0), strict=True):
@@ -93,9 +107,21 @@ class Items:
         root = str(self.roots[row["root"]].url).rstrip("/")
         item["path"] = f"{root}/{shard_name(row['shard'])}/{row['key']}"
         item.update((part, move.turn(pictures[part])) for part in PAIR)
+        if self.members:
+            for part, member in read_members(reader, row).items():
+                item[part] = move.apply(member) if part in MAPS else member
+            self._check_members(item)
         if self.preset.view is not None:
             item["view"] = self.preset.view(np.ascontiguousarray(item["lq"]))
         return item
+
+    def _check_members(self, item: Item) -> None:
+        for part in self.preset.members:
+            if part not in item:
+                raise ValueError(
+                    f"{item['key']} has no {part}, which this preset needs: leave such pairs out "
+                    f"by where=pyarrow.compute.field({part + '_size'!r}).is_valid()"
+                )
 
     def _move(self, row: Row, numbers: Numbers) -> Move:
         if self.augment is None:
@@ -135,22 +161,51 @@ class Items:
 
     def finished(self, item: Item) -> Any:
         """The item in the shape of the preset, transformed."""
-        shaped = self.preset.shape(self._tensors(item) if self.preset.is_tensor else _arrays(item))
+        shaped = self.formed(self._tensors(item) if self.preset.is_tensor else _arrays(item))
         if isinstance(self.transform, WithMove):
             return self.transform.function(shaped, item["move"])
         return shaped if self.transform is None else self.transform(shaped)
 
+    def formed(self, item: Item) -> Any:
+        """An item, or a batch of them, in the shape of the preset."""
+        if self.preset.is_labelled:
+            item = {**item, "labels": self._vocabulary}
+        shaped = self.preset.shape(item)
+        for part in self.members:
+            if part in item and part not in shaped:
+                shaped[part] = self.preset.scaled(part, item[part])
+        return shaped
+
+    @functools.cached_property
+    def _vocabulary(self) -> tuple[str, ...]:
+        """The labels that were given, or all that the datasets may have, whatever was chosen."""
+        if self.labels is not None:
+            return self.labels
+        known = (labels_of(read_identity(open_store(root.url))) for root in self.roots)
+        return tuple(sorted({label for labels in known for label in labels}))
+
     def _tensors(self, item: Item) -> Item:
         import torch  # noqa: PLC0415  plain items need none
 
-        pictures = {part: item[part] for part in (*PAIR, "view") if part in item}
+        pictures = {part: item[part] for part in (*PAIR, "view", *GROUNDS) if part in item}
         channels_first = {
             part: torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
             for part, picture in pictures.items()
         }
-        return {**item, **channels_first}
+        return {**item, **channels_first, **tensors_of(item)}
 
 
 def _arrays(item: Item) -> Item:
     """Pictures of their own memory: torch refuses views that count backwards."""
-    return {**item, **{part: np.ascontiguousarray(item[part]) for part in PAIR}}
+    own = {part: np.ascontiguousarray(item[part]) for part in (*PAIR, *MAPS) if part in item}
+    return {**item, **own}
+
+
+def tensors_of(item: Item) -> Item:
+    """The maps of an item as tensors: uint8 masks, and bits in int64, as torch computes with it."""
+    import torch  # noqa: PLC0415  plain items need none
+
+    maps = {part: np.ascontiguousarray(item[part]) for part in MAPS if part in item}
+    if "bits" in maps:
+        maps["bits"] = maps["bits"].astype(np.int64)
+    return {part: torch.from_numpy(plane) for part, plane in maps.items()}

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from gends.reading.batches import Batches, GrowingBatches, WorkerBatch, mapped
+from gends.reading.batches import Batches, GrowingBatches
 from gends.reading.growing_stream import GrowingStream
 from gends.reading.stream import PairStream
+from gends.reading.worker_batch import Collate, WorkerBatch, mapped
 
 
 class _Loader:
@@ -73,7 +74,8 @@ class _Loader:
             item[name] = torch.tensor(batch.names[name], dtype=torch.float32, device=self.device)
         if batch.views is not None:
             item["view"] = self._moved(batch.views)
-        return self._items.preset.shape(item)
+        item |= self._moved(batch.members)
+        return self._items.formed(item)
 
     def _moved(self, items: Any) -> Any:
         if self.device is None:
@@ -116,6 +118,7 @@ class PairLoader(_Loader):
         drop_last: bool = False,
         device: torch.device | str | None = None,
         pin_memory: bool | None = None,
+        collate: Collate | None = None,
         **options: Any,
     ) -> None:
         """Read a stream, which this loader then moves on.
@@ -128,6 +131,8 @@ class PairLoader(_Loader):
             device: where batches should be. Pictures travel as uint8, and presets make floats
                 of them there; with a `transform`, its tensors travel as they are.
             pin_memory: hand pictures over in pinned memory; by default if `device` is a GPU.
+            collate: makes a batch of a list of items, in the worker, as for pairs of different
+                sizes; by default all are stacked, and have to be of one size.
             options: to `torch.utils.data.DataLoader`, as `prefetch_factor`, `timeout` or
                 `multiprocessing_context`. Workers are persistent unless told otherwise, and
                 spawned if a root is in a bucket, as forked ones could not read it.
@@ -137,7 +142,7 @@ class PairLoader(_Loader):
                 option that torch refuses.
         """
         self.stream = stream
-        self._batches = Batches(stream, batch_size, drop_last=drop_last)
+        self._batches = Batches(stream, batch_size, drop_last=drop_last, collate=collate)
         super().__init__(
             self._batches,
             num_workers=num_workers,
@@ -201,6 +206,7 @@ class GrowingLoader(_Loader):
         drop_last: bool = False,
         device: torch.device | str | None = None,
         pin_memory: bool | None = None,
+        collate: Collate | None = None,
         **options: Any,
     ) -> None:
         """Read a stream; the arguments are those of `PairLoader`.
@@ -209,7 +215,7 @@ class GrowingLoader(_Loader):
             ValueError: `batch_size` is below 1, or an option that torch refuses.
         """
         self.stream = stream
-        self._batches = GrowingBatches(stream, batch_size, drop_last=drop_last)
+        self._batches = GrowingBatches(stream, batch_size, drop_last=drop_last, collate=collate)
         super().__init__(
             self._batches,
             num_workers=num_workers,

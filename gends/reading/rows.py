@@ -14,12 +14,14 @@ import pyarrow.compute as pc
 
 from gends.pipeline.format.arrow_values import numbers, texts
 from gends.pipeline.format.manifest import ManifestError
-from gends.pipeline.reading.reader import read_manifest
+from gends.pipeline.reading.reader import BESIDE, read_manifest
 from gends.pipeline.storage.opening import lasting, same_place
 
 COLUMNS = (
     "key",
     "degradation",
+    "steps",
+    "engine",
     "origin",
     "split",
     "mu",
@@ -82,8 +84,16 @@ class RowFilter:
     origins: Sequence[str] | None = None
     split: str | None = None
     where: pc.Expression | None = None
+    members: Sequence[str] = ()
+    """What else than the pair will be read: the rows then say where it is."""
 
     def __post_init__(self) -> None:
+        for name in self.members:
+            if isinstance(self.members, str) or name not in BESIDE:
+                raise ValueError(
+                    f"members are of {', '.join(BESIDE)}, as in members=({BESIDE[0]!r},); "
+                    f"got {self.members!r}"
+                )
         if self.severity is not None and not _is_range(self.severity):
             raise ValueError(f"severity must be (low, high) of mu, got {self.severity!r}")
         for name in ("degradations", "origins"):
@@ -139,6 +149,22 @@ class RowFilter:
             )
         return kept
 
+    def check_members(self, rows: pa.Table) -> None:
+        """Raise ValueError if a member that is asked for is beside none of the pairs."""
+        for name in self.members:
+            if len(rows) and rows[f"{name}_size"].null_count == len(rows):
+                raise ValueError(
+                    f"no pair has a {name}: the build should have had `members: [{name}]` in its "
+                    f"configuration; leave {name!r} out, or read a dataset that has it"
+                )
+
+    @property
+    def _columns(self) -> list[str]:
+        places = [
+            f"{part}_{what}" for part in self.members for what in ("offset", "size", "blake3")
+        ]
+        return [*COLUMNS, *places]
+
     def _read(
         self,
         number: int,
@@ -147,7 +173,7 @@ class RowFilter:
         damaged: list[ManifestError] | None,
     ) -> pa.Table:
         table = read_manifest(
-            root.url, columns=COLUMNS, shards=shards, where=self.where, damaged=damaged
+            root.url, columns=self._columns, shards=shards, where=self.where, damaged=damaged
         )
         if root.origin is not None:
             origin = texts(*[root.origin] * len(table))

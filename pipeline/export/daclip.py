@@ -13,7 +13,7 @@ from typing import Any
 import fpng
 
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.export.vocabulary import DACLIP_WORDS
+from gends.pipeline.export.vocabulary import DACLIP_WORDS, word_of
 from gends.pipeline.format.decode import decode
 from gends.pipeline.reading.reader import PAIR
 
@@ -73,12 +73,12 @@ def _write(pair: Pair, folder: Path, place: str) -> str:
 
 
 def _word(pair: Pair) -> str:
-    if pair.degradation not in DACLIP_WORDS:
+    try:
+        return word_of(DACLIP_WORDS, pair.degradation, pair.row["steps"], "DA-CLIP")
+    except ValueError as error:
         raise ValueError(
-            f"{pair.key}: DA-CLIP has no word for {pair.degradation}; choose others with "
-            f"--degradation: {', '.join(DACLIP_WORDS)}"
-        )
-    return DACLIP_WORDS[pair.degradation]
+            f"{pair.key}: {error}; choose others with --degradation: {', '.join(DACLIP_WORDS)}"
+        ) from error
 
 
 def _split(pair: Pair) -> str:

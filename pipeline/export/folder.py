@@ -19,7 +19,9 @@ SIZES_NAME = "meta_info.txt"
 def write_folder(pairs: Iterable[Pair], folder: Path, out: Path) -> list[str]:
     """Write the tree; the files are the shards' own bytes.
 
-    `metadata.jsonl` has a line of JSON per pair: the paths `gt` and `lq`, and its manifest row.
+    What is stored beside pairs and was asked for stands beside these folders, as in
+    DEGRADATION/mask/KEY.png. `metadata.jsonl` has a line of JSON per pair: the paths `gt`, `lq` and
+    those of its members, and its manifest row.
     `DEGRADATION/meta_info.txt` lists `KEY.png (height,width,channels)`, which BasicSR and its
     descendants take as `meta_info_file`. Both folders of a degradation hold the same names, so
     programs that pair by sorted listing pair them right.
@@ -34,6 +36,10 @@ def write_folder(pairs: Iterable[Pair], folder: Path, out: Path) -> list[str]:
             paths = {part: f"{pair.degradation}/{part}/{name}" for part in PAIR}
             for part in PAIR:
                 (folder / paths[part]).write_bytes(getattr(pair, part))
+            for part, data in pair.members.items():
+                paths[part] = f"{pair.degradation}/{part}/{pair.key}.png"
+                (folder / paths[part]).parent.mkdir(exist_ok=True)
+                (folder / paths[part]).write_bytes(data)
             facts = paths | json.loads(member_json(pair.row))
             metadata.write(json.dumps(facts, ensure_ascii=False).encode() + b"\n")
             sizes[pair.degradation].write(f"{name} ({shape(pair)})\n")

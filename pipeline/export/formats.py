@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gends.pipeline.export.place import earlier_export, new_folder, write_facts
 from gends.pipeline.export.selection import Census, Selection, take_census
 from gends.pipeline.format.damage import PairError
 from gends.pipeline.format.identity import read_identity
+from gends.pipeline.reading.reader import BESIDE
 from gends.pipeline.sources.own_output import EXPORT_NAME
 from gends.pipeline.storage.opening import open_store
 
@@ -31,6 +33,8 @@ WRITERS: dict[str, Writer] = {
     "diffplugin": write_diffplugin,
     "huggingface": write_huggingface,
 }
+WITH_MEMBERS = ("folder", "huggingface")
+"""Formats that have a place for what is stored beside pairs."""
 """Formats that pairs are copied into. `wids.py` copies none."""
 
 
@@ -54,6 +58,7 @@ def export(
     out: Path,
     *,
     selection: Selection,
+    members: Sequence[str] | None = None,
     skip: Callable[[PairError], None] | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Exported:
@@ -67,6 +72,8 @@ def export(
         root: folder or bucket of a dataset.
         out: folder that is not there yet, or empty.
         selection: which pairs.
+        members: what to copy of what is stored beside pairs, by formats that have a place for it;
+            None copies all that there is.
         skip: told of every damaged pair, which is then left out; None stops at the first.
         report: called after every pair.
 
@@ -80,7 +87,8 @@ def export(
     """
     out = out.resolve()
     census = take_census(root, selection)
-    facts = _facts(name, root, selection, census)
+    held = _members(name, census, members)
+    facts = _facts(name, root, selection, census) | {"members": list(held)}
     if (earlier := earlier_export(out)) is not None:
         return _repeated(out, earlier, facts, complete=skip is None)
     counted = Counter[str]()
@@ -98,8 +106,11 @@ def export(
             report(counted["written"] + counted["damaged"], census.num_pairs)
 
     with new_folder(out) as folder:
-        pairs = read_pairs(root, selection.rows(root), on_damage=on_damage)
-        notes = WRITERS[name](told(pairs), folder, out)
+        pairs = read_pairs(root, selection.rows(root), on_damage=on_damage, members=held)
+        write = WRITERS[name]
+        if name == "huggingface":
+            write = functools.partial(write_huggingface, members=held)
+        notes = write(told(pairs), folder, out)
         write_facts(folder, facts | {"num_damaged": counted["damaged"]})
     return Exported(
         num_pairs=counted["written"],
@@ -107,6 +118,22 @@ def export(
         fresh=True,
         notes=tuple(notes),
     )
+
+
+def _members(name: str, census: Census, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """What to copy beside the pairs, in the order of the shards."""
+    if name not in WITH_MEMBERS:
+        if asked:
+            raise ValueError(f"{name} has no place for {', '.join(asked)}")
+        return ()
+    wanted = census.members if asked is None else asked
+    for part in wanted:
+        if part not in census.members:
+            raise ValueError(
+                f"no selected pair has a {part}; there are {', '.join(census.members) or 'none'}: "
+                f"the build should have had `members: [{part}]` in its configuration"
+            )
+    return tuple(part for part in BESIDE if part in wanted)
 
 
 def _facts(name: str, root: Path | str, selection: Selection, census: Census) -> dict[str, Any]:

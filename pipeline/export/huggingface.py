@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from gends.pipeline.export.pair import Pair
-from gends.pipeline.format.manifest import RANGES, SCHEMA, member_json
+from gends.pipeline.format.manifest import CHECKSUMS, RANGES, SCHEMA, member_json
 from gends.pipeline.reading.reader import PAIR
 
 FILE_BYTES = 500_000_000
@@ -25,7 +25,7 @@ GROUP_PAIRS = 100
 """Rows that a reader has to load at a time."""
 _SPLIT = re.compile(r"\w+(\.\w+)*")
 """What `datasets` takes as the name of a split."""
-_APART = {*RANGES, "shard", "status", "reason", "gt_blake3", "lq_blake3"}
+_APART = {*RANGES, *CHECKSUMS, "shard", "status", "reason"}
 """Columns that are about the shards."""
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 DISK = pa_fs.LocalFileSystem()
@@ -33,10 +33,13 @@ DISK = pa_fs.LocalFileSystem()
 FACTS = [field for field in SCHEMA if field.name not in _APART]
 
 
-def write_huggingface(pairs: Iterable[Pair], folder: Path, out: Path) -> list[str]:
+def write_huggingface(
+    pairs: Iterable[Pair], folder: Path, out: Path, members: Sequence[str] = ()
+) -> list[str]:
     """Write data/SPLIT-NNNNN.parquet and the card that names the splits.
 
-    Columns are `lq` and `gt` (`Image`, the shards' own bytes) and those of the manifest that are
+    Columns are `lq`, `gt` and what is stored beside pairs and was asked for (`Image`, the shards'
+    own bytes; null where a pair has none) and those of the manifest that are
     about the pair; `metrics` is text that holds JSON, because `datasets` knows no map type.
 
     Raises:
@@ -48,7 +51,7 @@ def write_huggingface(pairs: Iterable[Pair], folder: Path, out: Path) -> list[st
         for pair in pairs:
             name = pair.row["split"]
             if name not in splits:
-                splits[name] = files.enter_context(_Split(folder / "data", name))
+                splits[name] = files.enter_context(_Split(folder / "data", name, members))
             splits[name].add(pair)
     (folder / "README.md").write_text(_card(list(splits)), encoding="utf-8")
     return [f"datasets.load_dataset({str(out)!r})"]
@@ -57,7 +60,7 @@ def write_huggingface(pairs: Iterable[Pair], folder: Path, out: Path) -> list[st
 class _Split:
     """Parquet files of one split, a new one whenever the last is large enough."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, members: Sequence[str]) -> None:
         if not _SPLIT.fullmatch(name):
             raise ValueError(
                 f"datasets takes no split called {name!r} (letters, digits, _ and .); "
@@ -65,7 +68,7 @@ class _Split:
             )
         self._folder = folder
         self._name = name
-        self._schema = _schema()
+        self._schema = _schema(members)
         self._file: pq.ParquetWriter | None = None
         self._rows: list[dict[str, Any]] = []
         self._count = Counter[str]()
@@ -79,7 +82,7 @@ class _Split:
 
     def add(self, pair: Pair) -> None:
         self._rows.append(_row(pair))
-        self._count["bytes"] += len(pair.gt) + len(pair.lq)
+        self._count["bytes"] += len(pair.gt) + len(pair.lq) + sum(map(len, pair.members.values()))
         if len(self._rows) == GROUP_PAIRS:
             self._flush()
         if self._count["bytes"] >= FILE_BYTES:
@@ -107,8 +110,8 @@ class _Split:
             self._count["bytes"] = 0
 
 
-def _schema() -> pa.Schema:
-    fields = [pa.field(part, _PICTURE) for part in reversed(PAIR)]
+def _schema(members: Sequence[str]) -> pa.Schema:
+    fields = [pa.field(part, _PICTURE) for part in (*reversed(PAIR), *members)]
     fields += [
         pa.field("metrics", pa.string()) if field.name == "metrics" else field for field in FACTS
     ]
@@ -132,6 +135,8 @@ def _row(pair: Pair) -> dict[str, Any]:
     for part in PAIR:
         name = f"{pair.key}.{part}.{pair.suffix}"
         row[part] = {"bytes": getattr(pair, part), "path": name}
+    for part, data in pair.members.items():
+        row[part] = {"bytes": data, "path": f"{pair.key}.{part}.png"}
     return row
 
 

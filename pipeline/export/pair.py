@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,6 +32,8 @@ class Pair:
     row: Row
     gt: bytes
     lq: bytes
+    members: dict[str, bytes] = field(default_factory=dict)
+    """What is stored beside it and was asked for, by part: PNG."""
 
     @property
     def key(self) -> str:
@@ -54,8 +56,9 @@ def read_pairs(
     tables: Iterable[pa.Table],
     *,
     on_damage: Callable[[PairError], None],
+    members: Sequence[str] = (),
 ) -> Iterator[Pair]:
-    """Read the pairs of manifest rows, in their order and a few at a time.
+    """Read the pairs of manifest rows with these members, in their order and a few at a time.
 
     A damaged pair is given to `on_damage`, which raises it or lets the next one come.
 
@@ -67,7 +70,7 @@ def read_pairs(
 
     def read(row: Row) -> Pair | PairError:
         try:
-            return _read(reader, row)
+            return _read(reader, row, members)
         except PairError as error:
             return error
 
@@ -97,7 +100,7 @@ def _finished(
         yield found
 
 
-def _read(reader: ShardReader, row: Row) -> Pair:
+def _read(reader: ShardReader, row: Row, members: Sequence[str]) -> Pair:
     for column in ("key", "degradation"):
         if not _NAME.fullmatch(row[column] or ""):
             raise PairError(
@@ -108,4 +111,4 @@ def _read(reader: ShardReader, row: Row) -> Pair:
     for part, data in found.items():
         if not any(start.match(data) for start in _SIGNATURES.values()):
             raise PairError(f"{row['key']}.{part}: neither PNG, WebP nor JPEG")
-    return Pair(row=row, **found)
+    return Pair(row=row, members=reader.read_beside(row, members), **found)

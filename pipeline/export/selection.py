@@ -15,7 +15,12 @@ from blake3 import blake3
 
 from gends.pipeline.format.manifest import SCHEMA
 from gends.pipeline.reading.condition import Condition
-from gends.pipeline.reading.reader import DatasetNotFoundError, read_manifest, readable_shards
+from gends.pipeline.reading.reader import (
+    BESIDE,
+    DatasetNotFoundError,
+    read_manifest,
+    readable_shards,
+)
 from gends.pipeline.storage.opening import open_store
 
 
@@ -73,6 +78,8 @@ class Census:
     num_pairs: int
     keys_blake3: str
     """Of all keys, a line each."""
+    members: tuple[str, ...] = ()
+    """What is stored beside any of them."""
 
 
 def take_census(root: Path | str, selection: Selection) -> Census:
@@ -83,13 +90,19 @@ def take_census(root: Path | str, selection: Selection) -> Census:
         DatasetNotFoundError, IdentityError, ManifestError: as `Selection.rows`.
     """
     _check_known(root, selection)
-    num_pairs, digest = 0, blake3()
-    for rows in selection.rows(root, ["key"]):
+    num_pairs, digest, held = 0, blake3(), set[str]()
+    sizes = {f"{part}_size": part for part in BESIDE}
+    for rows in selection.rows(root, ["key", *sizes]):
+        held |= {part for name, part in sizes.items() if rows[name].null_count < len(rows)}
         num_pairs += rows.num_rows
         digest.update("".join(f"{key}\n" for key in rows["key"].to_pylist()).encode())
     if not num_pairs:
         raise ValueError(f"{root}: no accepted pair is left by {selection.describe()}")
-    return Census(num_pairs=num_pairs, keys_blake3=digest.hexdigest())
+    return Census(
+        num_pairs=num_pairs,
+        keys_blake3=digest.hexdigest(),
+        members=tuple(part for part in BESIDE if part in held),
+    )
 
 
 def _check_known(root: Path | str, selection: Selection) -> None:

@@ -25,14 +25,15 @@ def decode(data: bytes | memoryview, window: Window | None = None) -> Image:
     """
     size = size_of(data)
     if size is not None:
-        _check(size, window)
+        check_size(size, window)
         image = decode_png(data, window or Window(0, 0, *size))
         if image is not None:
             return image
     return _decode_any(data, window)
 
 
-def _check(size: tuple[int, int], window: Window | None) -> None:
+def check_size(size: tuple[int, int], window: Window | None = None) -> None:
+    """Raise ValueError for a picture larger than any that is stored, or a window outside of it."""
     height, width = size
     if math.prod(size) > MOST_PIXELS:
         raise ValueError(f"{width}x{height} pixels, and none is stored so big")
@@ -46,7 +47,7 @@ def _check(size: tuple[int, int], window: Window | None) -> None:
 def _decode_any(data: bytes | memoryview, window: Window | None) -> Image:
     try:
         with open_image(data, formats=FORMATS) as image:
-            _check((image.height, image.width), window)
+            check_size((image.height, image.width), window)
             top, left, height, width = window or (0, 0, image.height, image.width)
             part = image.crop((left, top, left + width, top + height))
             return np.array(part.convert("RGB"))  # a copy: Pillow's own buffer is read-only

@@ -99,3 +99,9 @@ def _check_unchanged(store: Store, identity: dict[str, Any]) -> None:
             f"{store.where(IDENTITY_NAME)}: damaged, or edited by hand ({' and '.join(changed)}): "
             f"going on would mix two datasets; {_WAY_OUT}"
         )
+
+
+def labels_of(identity: dict[str, Any]) -> list[str]:
+    """The labels that pairs of a dataset may have: its degradations, or its mixtures' names."""
+    settings = identity["config"]
+    return settings["degradations"] or [one["name"] for one in settings["mixtures"]]

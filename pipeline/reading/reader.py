@@ -190,7 +190,7 @@ class ShardReader:
         try:
             return self._read_pair(row)
         except PairError:  # perhaps the copy is damaged and the shard is not
-            with _naming(row, "gt"):
+            with naming(row, "gt"):
                 self._cache.drop(self._store, shard_name(row["shard"]))
             return self._read_pair(row)
 
@@ -199,29 +199,40 @@ class ShardReader:
         between = last - first - row["gt_size"] - row["lq_size"]
         if not 0 <= between <= MOST_BETWEEN or last - first > MOST_BYTES:
             return {part: self._read_part(row, part) for part in PAIR}
-        with _naming(row, "gt"):
+        with naming(row, "gt"):
             data = memoryview(self._range(row["shard"], first, last - first))
         found: dict[str, Bytes] = {}
         for part in PAIR:
             offset, size = row[f"{part}_offset"], row[f"{part}_size"]
             found[part] = data[offset - first : offset - first + size]
-            with _naming(row, part):
+            with naming(row, part):
                 self._check(found[part], row["shard"], offset, size, row[f"{part}_blake3"])
         return found
 
-    def read_beside(self, row: Row) -> dict[str, bytes]:
+    def read_beside(self, row: Row, parts: Sequence[str] = BESIDE) -> dict[str, bytes]:
         """Bytes of what is stored beside a pair, by part, compared with their checksums.
 
         Raises:
             PairError: they are missing, or not those that were recorded.
             StorageError: the store does not answer.
         """
-        held = [part for part in BESIDE if row.get(f"{part}_size") is not None]
-        return {part: self._read_part(row, part) for part in held}
+        held = [part for part in parts if row.get(f"{part}_size") is not None]
+        return {part: self._read_again(row, part) for part in held}
+
+    def _read_again(self, row: Row, part: str) -> bytes:
+        """A part; where a copy of the shard is damaged, from another one."""
+        try:
+            return self._read_part(row, part)
+        except PairError:
+            if self._cache is None:
+                raise
+            with naming(row, part):
+                self._cache.drop(self._store, shard_name(row["shard"]))
+            return self._read_part(row, part)
 
     def _read_part(self, row: Row, part: str) -> bytes:
         place = (row["shard"], row[f"{part}_offset"], row[f"{part}_size"], row[f"{part}_blake3"])
-        with _naming(row, part):
+        with naming(row, part):
             return self.read(*place)
 
     def _range(self, shard: int, offset: int, size: int) -> bytes:
@@ -253,7 +264,7 @@ class ShardReader:
 
 
 @contextlib.contextmanager
-def _naming(row: Row, part: str) -> Iterator[None]:
+def naming(row: Row, part: str) -> Iterator[None]:
     """Say of which picture an error is."""
     where = f"{shard_name(row['shard'])} at byte {row[f'{part}_offset']}"
     try:
@@ -276,6 +287,6 @@ def read_pictures(reader: ShardReader, row: Row, window: Window | None = None) -
     """
     pictures = {}
     for part, data in reader.read_pair(row).items():
-        with _naming(row, part):
+        with naming(row, part):
             pictures[part] = decode(data, window)
     return pictures
