@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from gends.pipeline.format.arrow_values import numbers, texts
 from gends.pipeline.format.manifest import ManifestError
-from gends.pipeline.reading.reader import BESIDE, read_manifest
+from gends.pipeline.reading.reader import BESIDE, read_manifest, setting_of
 from gends.pipeline.storage.opening import lasting, same_place
 
 COLUMNS = (
@@ -154,7 +154,7 @@ class RowFilter:
         for name in self.members:
             if len(rows) and rows[f"{name}_size"].null_count == len(rows):
                 raise ValueError(
-                    f"no pair has a {name}: the build should have had `members: [{name}]` in its "
+                    f"no pair has a {name}: the build should have had `members: [{setting_of(name)}]` in its "
                     f"configuration; leave {name!r} out, or read a dataset that has it"
                 )
 

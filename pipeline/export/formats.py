@@ -19,7 +19,7 @@ from gends.pipeline.export.place import earlier_export, new_folder, write_facts
 from gends.pipeline.export.selection import Census, Selection, take_census
 from gends.pipeline.format.damage import PairError
 from gends.pipeline.format.identity import read_identity
-from gends.pipeline.reading.reader import BESIDE
+from gends.pipeline.reading.reader import BESIDE, setting_of
 from gends.pipeline.sources.own_output import EXPORT_NAME
 from gends.pipeline.storage.opening import open_store
 
@@ -131,7 +131,7 @@ def _members(name: str, census: Census, asked: Sequence[str] | None) -> tuple[st
         if part not in census.members:
             raise ValueError(
                 f"no selected pair has a {part}; there are {', '.join(census.members) or 'none'}: "
-                f"the build should have had `members: [{part}]` in its configuration"
+                f"the build should have had `members: [{setting_of(part)}]` in its configuration"
             )
     return tuple(part for part in BESIDE if part in wanted)
 

@@ -47,6 +47,11 @@ PAIR, BESIDE = PARTS[:2], PARTS[2:]
 Bytes = bytes | memoryview
 
 
+def setting_of(part: str) -> str:
+    """What `members` of a build's configuration calls a part: a ground comes with its lq."""
+    return part.removesuffix("_lq")
+
+
 class DatasetNotFoundError(ValueError):
     """A root without a single committed shard."""
 

@@ -18,11 +18,11 @@ from gends.pipeline.making.unit import make_unit
 
 SIZES = ((96, 80), (80, 96), (120, 90), (96, 80))
 MIXTURES = [
-    {"name": "rain", "steps": ["rain"]},
-    {"name": "weather", "steps": ["rain", "snow", {"op": "noise", "sigma": 25}]},
+    {"name": "raindrop", "steps": ["raindrop"]},
+    {"name": "weather", "steps": ["rain", "raindrop", {"op": "noise", "sigma": 25}]},
     {"name": "regions", "steps": {"one_of": ["haze", "low_light"]}, "regions": {"count": 2}},
 ]
-MEMBERS = ("mask", "bits", "ground", "ground_lq")
+MEMBERS = ("mask", "bits", "ground")
 
 
 def build_mixed(
