@@ -70,4 +70,4 @@ def word_of(words: Mapping[str, Word], label: str, steps: str, whose: str) -> Wo
     for name in (label, steps):
         if name in words:
             return words[name]
-    raise ValueError(f"{whose} has no word for {label!r}, which is {steps!r}")
+    raise ValueError(f"{whose} has no word for the degradation {label!r}")

@@ -44,13 +44,16 @@ def same(one: dict, other: dict) -> bool:
     return images and all(one[name] == other[name] for name in facts)
 
 
+FACTS = ("key", "degradation", "steps", "mu", "sigma")
+
+
 def test_items_are_the_accepted_pairs_in_order(root, rows):
     dataset = PairDataset(str(root))
     assert len(dataset) == len(rows) > 20
     reader = ShardReader(root)
     for item, row in zip(dataset, rows, strict=True):
-        assert item.keys() == {"gt", "lq", "key", "degradation", "mu", "sigma", "caption"}
-        for name in ("key", "degradation", "mu", "sigma"):
+        assert item.keys() == {"gt", "lq", "caption", *FACTS}
+        for name in FACTS:
             assert item[name] == row[name]
         assert item["caption"] == (row["caption"] or "")
         lq = decode(reader.read(row["shard"], row["lq_offset"], row["lq_size"]))
@@ -171,6 +174,7 @@ def test_the_public_names():
     assert gends.PairDataset is PairDataset
     assert set(gends.__all__) == {
         "Augment",
+        "Degrade",
         "GrowingLoader",
         "GrowingStream",
         "PairDataset",
@@ -178,6 +182,7 @@ def test_the_public_names():
         "PairStream",
         "WithMove",
         "__version__",
+        "degrade",
     }
     assert all(hasattr(gends, name) for name in gends.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Pairs'"):

@@ -104,7 +104,7 @@ def test_presets_say_what_the_build_lacks(finished):
 
 
 def test_numbers_and_words_of_operations():
-    assert {name for name in OPERATIONS} <= PROMPTIR_IDS.keys()
+    assert set(OPERATIONS) <= PROMPTIR_IDS.keys()
     assert len(set(PROMPTIR_IDS.values())) == len(PROMPTIR_IDS)
     assert DACLIP_WORDS.keys() <= set(OPERATIONS)
 
@@ -112,5 +112,7 @@ def test_numbers_and_words_of_operations():
 def test_a_mixture_of_one_step_has_the_word_of_its_step(root):
     drops = PairDataset(root, preset="daclip", degradations=["raindrop"])
     assert drops[0]["type"] == "raindrop"
-    with pytest.raises(ValueError, match=r"DA-CLIP has no word for 'weather'.*degradations="):
+    with pytest.raises(
+        ValueError, match=r"DA-CLIP has no word for the degradation 'weather'.*degradations="
+    ):
         PairDataset(root, preset="daclip", degradations=["weather"])[0]

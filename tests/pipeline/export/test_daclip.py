@@ -79,7 +79,10 @@ def test_what_its_listing_does_not_know_becomes_png_without_loss(build_dataset, 
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"degradation": "moire"}, "no word for moire"), ({"split": "a/b"}, "names no folder")],
+    [
+        ({"degradation": "moire", "steps": "moire"}, "no word for the degradation 'moire'"),
+        ({"split": "a/b"}, "names no folder"),
+    ],
 )
 def test_what_the_layout_cannot_hold_is_said(rows, tmp_path, change, said):
     row = next(iter(rows.values())) | change
