@@ -174,7 +174,7 @@ DEFOCUS = Operation(
     parameters=PARAMETERS,
     draw=draw,
     prepare=prepare,
-    usual=(0.04, 0.8),
+    usual=(0.12, 0.8),
     scale=RADIUS,
     needs_depth=True,
 )
