@@ -154,8 +154,9 @@ class RowFilter:
         for name in self.members:
             if len(rows) and rows[f"{name}_size"].null_count == len(rows):
                 raise ValueError(
-                    f"no pair has a {name}: the build should have had `members: [{setting_of(name)}]` in its "
-                    f"configuration; leave {name!r} out, or read a dataset that has it"
+                    f"no pair has a {name}: the build should have had "
+                    f"`members: [{setting_of(name)}]` in its configuration; leave {name!r} out, or "
+                    "read a dataset that has it"
                 )
 
     @property

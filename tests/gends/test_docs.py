@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 import gends
+from gends.models.parametric.catalog import OPERATIONS
+from gends.pipeline.format.manifest import PARTS, SCHEMA
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, TRAINERS = DOCS / "reading.md", DOCS / "trainers.md"
+FORMAT = DOCS / "dataset-format.md"
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process .* is multi-thread:DeprecationWarning"),
@@ -22,18 +25,38 @@ pytestmark = [
 ]
 
 
-def test_the_snippets_run_one_after_the_other(photos, build_dataset, tmp_path, monkeypatch):
+def test_labels_of_masks_are_those_of_the_operations():
+    found = re.findall(r"(?<=\| )(\d+) \| (\w+) (?=\|)", FORMAT.read_text(encoding="utf-8"))
+    assert {name: int(label) for label, name in found} == {
+        operation.name: operation.label for operation in OPERATIONS.values()
+    }
+
+
+def test_every_column_and_member_is_in_the_format():
+    text = FORMAT.read_text(encoding="utf-8")
+    for column in SCHEMA.names:
+        part, _, what = column.rpartition("_")
+        if what in ("offset", "size", "blake3") and part in PARTS:
+            column = f"gt_{what}"
+        assert re.search(rf"^\|.*\b{column}\b.*\|", text, re.MULTILINE), column
+    for part in PARTS:
+        assert f"`<key>.{part}.png`" in text
+
+
+def test_the_snippets_run_one_after_the_other(photos, build_dataset, mixed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     build_dataset(photos, tmp_path / "dataset", resolution=128, min_side=16, limit=3)
+    shutil.copytree(mixed.store.root, "masked")
     for other in ("gopro", "reside", "more"):
         shutil.copytree("dataset", other)
     snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(snippets) == 8
+    assert len(snippets) == 9
     names: dict[str, object] = {}
     for snippet in snippets:
         local = snippet.replace("s3://bucket/more", "more").replace("s3://bucket/", "")
         exec(local.replace("/scratch/gends", "cache"), names)
     assert names["batch"]["lq"].shape[1:] == (3, 128, 128)
+    assert names["masked"][0]["ground"].shape == (224, 224, 3)
     assert names["pair"]["lq"].shape == (128, 128, 3)
 
 
