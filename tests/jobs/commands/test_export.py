@@ -22,6 +22,18 @@ def test_exports_a_selection_and_says_how_many(cli, finished, tmp_path):
     assert again.out == f"{tmp_path / 'out'}: 4 pairs (was there already)\n"
 
 
+def test_copies_the_members_that_are_asked_for(cli, mixed, tmp_path):
+    for asked, parts in (("mask,ground", {"mask", "ground"}), ("none", set())):
+        out = tmp_path / asked
+        ended = cli("export", "folder", mixed.store.root, out, "--members", asked)
+        assert ended.code == 0, ended.err
+        assert {path.name for path in (out / "weather").iterdir() if path.is_dir()} == {
+            "gt",
+            "lq",
+            *parts,
+        }
+
+
 def test_says_how_to_use_what_it_made(cli, finished, tmp_path):
     ended = cli("export", "daclip", finished.store.root, tmp_path / "out")
     assert "distortion: [hazy, low-light" in ended.out
@@ -61,6 +73,10 @@ def test_damage_ends_with_1_or_is_counted(cli, copied, tmp_path):
         (["folder", "ROOT", "OUT", "--where", "mu~3"], ["'mu~3' is no condition"]),
         (["folder", "ROOT", "OUT", "--where", "mu>9"], ["no accepted pair is left"]),
         (["wids", "ROOT", "OUT", "--limit", "3"], ["wids indexes whole shards"]),
+        (["wids", "ROOT", "OUT", "--members", "mask"], ["wids indexes whole shards"]),
+        (["daclip", "ROOT", "OUT", "--members", "mask"], ["goes with folder and huggingface"]),
+        (["folder", "ROOT", "OUT", "--members", "maks"], ["no maks; there are mask, bits"]),
+        (["folder", "ROOT", "OUT", "--members", "mask"], ["no selected pair has a mask"]),
     ],
 )
 def test_wrong_usage_makes_nothing(cli, finished, tmp_path, arguments, words):
