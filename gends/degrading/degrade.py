@@ -52,6 +52,7 @@ def degrade(picture: npt.NDArray[Any], mixture: MixtureLike, seed: int) -> Degra
     _check(picture, seed)
     request, drawer = _request(mixture, seed)
     engine = ParametricDegrader()
+    lq: npt.NDArray[Any]
     if picture.dtype == np.float32:
         lq, recipe = _in_numbers(picture, request, engine)
     else:

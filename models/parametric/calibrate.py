@@ -96,7 +96,7 @@ def _settings(operation: Operation) -> list[float]:
     """Strengths to choose from: of a stepped scale one for each step, or as many as are needed."""
     mild, severe = operation.usual
     if operation.scale is None or not operation.scale.is_whole:
-        return np.linspace(mild, severe, GRID).tolist()
+        return [float(strength) for strength in np.linspace(mild, severe, GRID)]
     first, last = (int(operation.scale.value(s)) for s in (mild, severe))
     count = min(abs(last - first) + 1, 2 * GRID)
     values = np.linspace(first, last, count).round().tolist()

@@ -216,7 +216,7 @@ def _check_strength(
         if wanted > MARGIN * most:
             raise StepError(
                 (*path, "mu"),
-                f"{op}: mu is {wanted:g}, and at full strength photographs reach {most:.3f} at most",
+                f"{op}: mu is {wanted:g}, and at full strength photographs reach {most:.3f}",
             )
     if "sigma" in values and "mu" not in values and not (scale and scale.name == "sigma"):
         raise StepError((*path, "sigma"), f"{op}: sigma needs a mu beside it")

@@ -33,5 +33,5 @@ def glow(image: Photo, *, radius: float, shape: float) -> Plane:
     padded[:height, :width] = lamps
     spread = filtered(spectrum(padded), transfer(np.asarray(kernel, np.float32), padded.shape))
     spread = np.maximum(spread[:height, :width], 0)
-    spread = cv2.resize(spread / max(float(spread.max()), 1e-6), image.shape[1::-1])
-    return np.asarray(np.clip(spread, 0, 1), np.float32)
+    enlarged = cv2.resize(spread / max(float(spread.max()), 1e-6), image.shape[1::-1])
+    return np.asarray(np.clip(enlarged, 0, 1), np.float32)

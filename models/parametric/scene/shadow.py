@@ -71,7 +71,7 @@ def _penumbra(sharp: Plane, width: float, direction: float) -> Plane:
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, np.newaxis] * np.float32(np.sin(slant))
     ramp = np.clip(np.float32(0.5) + x + y, 0, 1)
     soft = near + ramp * (far - near)
-    return np.where(soft < 1 / 512, np.float32(0), soft)
+    return np.asarray(np.where(soft < 1 / 512, np.float32(0), soft), np.float32)
 
 
 SHADOW = Operation(
