@@ -22,7 +22,7 @@ from blake3 import blake3
 
 from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.format.damage import DamageError
-from gends.pipeline.names import printable, source_id
+from gends.pipeline.names import printable, source_id, unknown
 from gends.pipeline.photographs.encoded import ends_digest, num_bytes, read_bytes, written_ns
 from gends.pipeline.sources.source import SourceError
 from gends.pipeline.storage.store import StorageError, room_in, usable
@@ -243,7 +243,7 @@ def _problem(row: SourceRow) -> str | None:
         shown = printable(row.source_id)
         return f"its source_id {shown!r:.70} must be 1 to 64 letters, digits and underscores"
     if row.degradation is not None and row.degradation not in OPERATIONS:
-        return f"unknown degradation {row.degradation!r:.60}; known: {', '.join(OPERATIONS)}"
+        return unknown(row.degradation, OPERATIONS, "degradation")
     for what, name in (("dataset", row.dataset), ("split", row.split)):
         if name is not None and printable(name) != name:
             return f"the name of its {what} holds control characters: {printable(name):.60}"

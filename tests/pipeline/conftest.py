@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from made_up import GRAIN, SPOT
+from made_up import GRAIN, SPOT, levels_of_made_up
 from PIL import Image as Pillow
 
 from gends.models.degrader import Image
+from gends.models.parametric import levels
 from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.making.load import cut
 from gends.pipeline.planning.config import BuildConfig
@@ -24,3 +25,5 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     for operation in (SPOT, GRAIN):
         monkeypatch.setitem(RANK, operation.name, len(RANK))
         monkeypatch.setitem(OPERATIONS, operation.name, operation)
+    known = {**levels.stored_levels(), **{o.name: levels_of_made_up(o) for o in (SPOT, GRAIN)}}
+    monkeypatch.setattr(levels, "stored_levels", lambda: known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gends.models.parametric.levels import LEVELS, Levels
 from gends.models.parametric.operation import Operation, Parameters, Renderer
 from gends.models.parametric.parameter import Parameter, Scale
 from gends.models.pixels import Photo
@@ -57,3 +58,18 @@ SPOT = Operation(
     usual=(0.5, 1.0),
     is_local=True,
 )
+
+
+def levels_of_made_up(operation: Operation) -> Levels:
+    """Ten even levels; what they measure is as made up as the operation."""
+    strengths = tuple(float(s) for s in np.linspace(*operation.usual, LEVELS))
+    return Levels(
+        version=operation.version,
+        usual=operation.usual,
+        photographs=1,
+        seeds=1,
+        strengths=strengths,
+        mu=tuple(0.2 * strength for strength in strengths),
+        sigma=(0.0,) * LEVELS,
+        reach=0.2,
+    )

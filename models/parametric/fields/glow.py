@@ -23,15 +23,16 @@ def glow(image: Photo, *, radius: float, shape: float) -> Plane:
     luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
     side = min(luma.shape)
     # A lamp is small: a bright sky is none.
-    excess = luma * np.maximum(luma - cv2.GaussianBlur(luma, (0, 0), 0.06 * side), 0)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (side // 16) + 1,) * 2)
+    excess = luma * cv2.morphologyEx(luma, cv2.MORPH_TOPHAT, disc)
     lamps = np.where(excess >= np.percentile(excess, 99), excess, np.float32(0))
-    reach = side // 2
+    reach = max(luma.shape)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
     kernel = np.exp(-((np.hypot(x, y) / np.float32(radius * side)) ** np.float32(shape)))
     height, width = luma.shape
     padded = np.zeros(fast_size((height + 2 * reach, width + 2 * reach)), np.float32)
     padded[:height, :width] = lamps
     spread = filtered(spectrum(padded), transfer(np.asarray(kernel, np.float32), padded.shape))
-    spread = np.maximum(spread[:height, :width], 0)
-    enlarged = cv2.resize(spread / max(float(spread.max()), 1e-6), image.shape[1::-1])
-    return np.asarray(np.clip(enlarged, 0, 1), np.float32)
+    air = np.maximum(spread[:height, :width], 0)
+    air = air / np.float32(max(float(air.max()), 1e-6))
+    return np.asarray(np.clip(cv2.resize(air, image.shape[1::-1]), 0, 1), np.float32)

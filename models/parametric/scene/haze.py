@@ -31,7 +31,7 @@ def draw(rng: np.random.Generator) -> Parameters:
     """Draw airlight, geometry, patchiness and glow.
 
     Airlight 0.7 to 1 (RESIDE's range), in one image of seven 0.5 to 0.75 and dense (Dense-HAZE);
-    a tint of ±0.05 from warm to bluish; β modulated by up to 0.2 to 1.8 in three images of ten, as
+    a tint of ±0.05 from warm to bluish; β modulated by up to 0.2 to 1.8 in four images of ten, as
     over the fog machines of NH-HAZE (arXiv 2005.03560); one image in twenty at night.
     """
     is_dense = chance(rng, 0.14)
@@ -39,8 +39,9 @@ def draw(rng: np.random.Generator) -> Parameters:
     tint = uniform(rng, -0.05, 0.05)
     return {
         "airlight": [round(min(airlight + side * tint, 1.0), 4) for side in (-1, 0, 1)],
-        **draw_distance(rng, (0.35, 0.8) if is_dense else (0.02, 0.35)),
-        "patchiness": uniform(rng, 0.3, 1.6) if chance(rng, 0.3) else 0.0,
+        **draw_distance(rng, (0.4, 0.8) if is_dense else (0.0, 0.25)),
+        "depth_gamma": uniform(rng, 0.8, 1.8),
+        "patchiness": uniform(rng, 0.3, 1.6) if chance(rng, 0.4) else 0.0,
         "glow": uniform(rng, 0.5, 0.85) if chance(rng, 0.05) else 0.0,
         "glow_radius": uniform(rng, 0.05, 0.2),
         "glow_shape": uniform(rng, 0.4, 0.9),
@@ -52,7 +53,7 @@ def prepare(
 ) -> Renderer:
     """Lay the depth and the airlight; the renderer fills the depth with haze."""
     rng = np.random.default_rng(seed)
-    thickness = distance(image, parameters, rng, depth)
+    thickness = distance(image, parameters, rng, depth) ** np.float32(parameters["depth_gamma"])
     if parameters["patchiness"]:
         patches = plasma(thickness.shape, rng, cells=2.5, octaves=4)
         thickness *= 1 + np.float32(parameters["patchiness"]) * (patches - np.float32(0.5))
@@ -79,6 +80,7 @@ HAZE = Operation(
     parameters={
         "airlight": Parameter(meaning="colour of haze of endless depth", size=3),
         **DISTANCE,
+        "depth_gamma": Parameter(meaning="exponent of the distance", low=0.25, high=4.0),
         "patchiness": Parameter(
             meaning="by how much β varies: 1 − p/2 to 1 + p/2 of its mean", high=2.0
         ),

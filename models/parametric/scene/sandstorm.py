@@ -68,7 +68,7 @@ def _grains(image: Photo, amount: float, rng: np.random.Generator) -> Plane | No
         return None
     size, side = image.shape[:2], min(image.shape[:2])
     count = amount * GRAINS * max(size) / side * min(1.0, (side / 512) ** 2)
-    fine = scatter(size, disc(max(0.0018 * side, 0.8), 0.9), count, rng, faintest=0.1)
+    fine = scatter(size, disc(max(0.0016 * side, 0.8), 1.2), count, rng, faintest=0.1)
     coarse = scatter(size, disc(max(0.003 * side, 0.9), 1.5), count / 40, rng, faintest=0.1)
     return np.asarray(np.float32(0.6) * np.maximum(fine, coarse), np.float32)
 

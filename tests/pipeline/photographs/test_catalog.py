@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from gends.models.degradations import DEGRADATIONS
+from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.format.damage import DamageError
 from gends.pipeline.making.load import load_views
 from gends.pipeline.names import source_id
@@ -28,7 +28,7 @@ from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.sources.source import SourceError, read_source
 from gends.pipeline.types import CleanImage, Failure, SourceRow, View
 
-LONGEST_KEY_TAIL = f"-{max(DEGRADATIONS, key=len)}-999999.json"
+LONGEST_KEY_TAIL = f"-{max(OPERATIONS, key=len)}-999999.json"
 
 
 def catalog(folder, rows, **options) -> list[CleanImage]:
@@ -310,7 +310,7 @@ def test_bad_input_in_a_folder_gets_a_reason_and_the_rest_is_loaded(tmp_path, pi
         "cut.tar!list.png": "bad_source: cut.tar!list.png: list.json: "
         "expected a JSON object, got a list",
         "cut.tar!fog.png": "bad_source: cut.tar!fog.png: unknown degradation 'fog'; known: "
-        + ", ".join(DEGRADATIONS),
+        + ", ".join(OPERATIONS),
     }
 
 
@@ -320,7 +320,9 @@ def test_one_unknown_degradation_in_a_table_leaves_the_other_rows_alone(tmp_path
     (tmp_path / "t.csv").write_text('uri,degradation\na.png,Rain\n"b c.png",rain\n')
     found = outcomes(tmp_path, read_source(tmp_path / "t.csv"))
     assert found["b c.png"] == ""
-    assert found["a.png"].startswith("bad_source: a.png: unknown degradation 'Rain'; known: haze, ")
+    assert found["a.png"].startswith(
+        "bad_source: a.png: unknown degradation 'Rain'; did you mean 'rain'"
+    )
     (image, _) = catalog(tmp_path, read_source(tmp_path / "t.csv"), default_degradation="haze")
     assert image.degradation is None
 

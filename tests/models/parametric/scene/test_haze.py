@@ -14,6 +14,7 @@ PARAMETERS = {
     "horizon": 0.4,
     "ground": 0.8,
     "cues": 0.4,
+    "depth_gamma": 1.0,
     "patchiness": 0.0,
     "glow": 0.0,
     "glow_radius": 0.1,
@@ -38,7 +39,7 @@ def test_two_scenes_give_back_transmission_and_airlight(photo: Photo):
     expected = np.exp(-beta * (0.1 + 0.9 * ramp))[..., np.newaxis].repeat(3, axis=2)[seen]
     np.testing.assert_allclose(share, expected, rtol=1e-4)
     t = np.exp(-beta * (0.1 + 0.9 * ramp))[..., np.newaxis]
-    airlight = black.sum(axis=(0, 1), dtype=float) / (1 - t).sum(dtype=float)
+    airlight = (black / (1 - t)).astype(np.float64).mean(axis=(0, 1))
     np.testing.assert_allclose(airlight, PARAMETERS["airlight"], atol=1e-4)
 
 
@@ -81,7 +82,7 @@ def test_patches_make_equal_depths_differ(photo: Photo):
     black = np.zeros_like(photo)
     even = HAZE.apply(black, PARAMETERS, 0.2, 4, flat)
     patchy = HAZE.apply(black, {**PARAMETERS, "patchiness": 1.0}, 0.2, 4, flat)
-    assert np.ptp(even, axis=(0, 1)).max() < 1e-6
+    assert np.ptp(even, axis=(0, 1)).max() < 1e-5
     assert patchy.std(axis=(0, 1)).min() > 0.03
 
 
@@ -93,19 +94,18 @@ def test_at_night_the_air_glows_about_a_lamp_as_a_generalised_gaussian():
     air = HAZE.apply(night, parameters, 1.0, 4, flat)[64, :, 1] / (0.9 * (1 - np.exp(-5)))
     distance = np.arange(8, 60)
     profile = air[64 + distance]
-    # ln(−ln p + c) against ln r has slope `glow_shape`; c is the peak's own value.
     model = np.exp(-((distance / 12.8) ** 0.8))
     slope = np.polyfit(np.log(model), np.log(profile), 1)[0]
     assert slope == pytest.approx(1.0, abs=0.03)
 
 
-def test_a_lamp_glows_more_than_a_bright_sky():
+def test_a_bright_sky_is_no_lamp():
     scene = np.full((128, 128, 3), 0.05, np.float32)
     scene[:50] = 0.8
     scene[100:103, 30:33] = 1
     flat = np.ones((128, 128), np.float32)
     air = HAZE.apply(scene, {**PARAMETERS, "glow": 1.0}, 1.0, 4, flat)[..., 1]
-    assert air[101, 31] > 1.4 * air[10, 64]
+    assert air[101, 31] > 2 * air[10, 64]
 
 
 def test_measured_depth_of_another_size_is_fitted(photo: Photo):

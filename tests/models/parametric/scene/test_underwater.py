@@ -69,3 +69,11 @@ def test_marine_snow_is_bright_and_sparse(photo: Photo):
     extra = (snowy - plain).mean(axis=2)
     assert 0.001 < (extra > 0.03).mean() < 0.15
     assert extra.max() > 0.1
+
+
+def test_a_wide_halo_stays_in_place_on_a_large_picture(photo: Photo):
+    large = cv2.resize(photo, (900, 700), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    parameters = {**PARAMETERS, "forward_scatter": 1.0, "scatter_radius": 0.012}
+    blurred = UNDERWATER.apply(large, parameters, 0.3, 3, np.ones((700, 900), np.float32))
+    shift, _, _ = phase_cross_correlation(large[..., 1], blurred[..., 1], upsample_factor=50)
+    assert np.abs(shift).max() <= 0.1
