@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 import gends
 from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.format.manifest import PARTS, SCHEMA
+from gends.pipeline.planning.config import BuildConfig
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, TRAINERS = DOCS / "reading.md", DOCS / "trainers.md"
@@ -78,3 +80,13 @@ def test_the_example_of_the_package_prints_what_it_says(
     monkeypatch.chdir(tmp_path)
     build_dataset(photos, tmp_path / "dataset", resolution=64, min_side=16, limit=3)
     assert doctest.testmod(gends) == (0, 5)
+
+
+def test_the_page_about_recipes_shows_what_runs():
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(snippets) == 2
+    for snippet in snippets:
+        exec(snippet, {})
+    (settings,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(BuildConfig.model_validate(yaml.safe_load(settings)).mixtures) == 2
