@@ -29,12 +29,12 @@ import torch
 from parametric_rivals import COMPARISONS, Comparison, Run
 from parametric_table import markdown
 
-import gends.jobs
+from gends.models.bundled_photos import PHOTOS as BUNDLED
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.parametric.operation import Operation
 from gends.models.pixels import Photo, to_float, to_uint8
 
-PHOTOS = Path(gends.jobs.__file__).parent / "photos"
+PHOTOS = Path(str(BUNDLED))
 SIZES = 512, 256
 LIBRARIES = "gends", "albumentations", "imagecorruptions", "kornia", "numpy", "torch"
 DRAWS = 12
