@@ -41,7 +41,9 @@ LARGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 def command(
     root: str, out: Path, degradations: tuple[str, ...], rows: int, side: int, seed: int
 ) -> None:
-    """Draw pairs of the dataset ROOT: clean, degraded, their difference, and the severity.
+    """Draw pairs of the dataset ROOT: clean, degraded, their difference, recipe and severity.
+
+    Masks and grounds are drawn beside the pairs that have them.
 
     Pairs of each degradation go from mild to severe. Works while a build is running.
     """

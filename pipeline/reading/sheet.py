@@ -11,16 +11,24 @@ import pyarrow.compute as pc
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from gends.models.degrader import Image
-from gends.pipeline.format.manifest import RANGES, Row
-from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
+from gends.pipeline.format.manifest import CHECKSUMS, RANGES, Row
+from gends.pipeline.reading.reader import ShardReader, read_manifest
+from gends.pipeline.reading.sheet_row import (
+    HEADS,
+    colour_of,
+    fitted,
+    labels_in,
+    pictures_of,
+    recipe_text,
+)
 
 GAP = 6
 CAPTION = 16
 INK = (30, 30, 30)
 COLUMNS = (
     *("key", "degradation", "source_id", "shard", "mu", "sigma", "mu_target", "sigma_target"),
-    *("gt_blake3", "lq_blake3"),
+    *("steps", "recipe", "width", "height"),
+    *CHECKSUMS,
     *RANGES,
 )
 """What a sheet needs of a manifest."""
@@ -36,8 +44,8 @@ def contact_sheet(
 ) -> Pillow.Image:
     """Draw up to `rows` accepted pairs of each degradation, two to a line, from mild to severe.
 
-    Each pair shows clean, degraded and twice their absolute difference, with requested and
-    measured severity beneath.
+    Each pair shows clean, degraded and twice their absolute difference, then mask and ground where
+    it has them; beneath, its recipe, requested and measured severity, and the key of its mask.
 
     Raises:
         DatasetNotFoundError: no committed shard under `root`.
@@ -52,20 +60,21 @@ def contact_sheet(
     if missing := [name for name in wanted if name not in known]:
         raise ValueError(f"{root}: no accepted pair of {', '.join(missing)}; there are {known}")
     chosen = [_choose(table, name, rows, seed) for name in wanted]
-    width = 3 * side + 4 * GAP
+    heads = ["clean", "degraded", "difference x2", *_beside(table)]
+    width = len(heads) * (side + GAP) + GAP
     columns = 2 if len(chosen) > 1 else 1
     tallest = max(len(group) for group in chosen)
-    block = GAP + CAPTION + tallest * (side + CAPTION + GAP)
+    line_height = side + 2 * CAPTION + GAP
+    block = GAP + CAPTION + tallest * line_height
     height = GAP + block * -(-len(chosen) // columns)
     sheet = Pillow.new("RGB", (columns * width, height), "white")
     reader = ShardReader(root)
     for number, (name, group) in enumerate(zip(wanted, chosen, strict=True)):
         left, top = (number % columns) * width + GAP, (number // columns) * block + GAP
-        _write(sheet, (left, top), f"{name}: clean, degraded, difference x2", CAPTION - 2)
+        _write(sheet, (left, top), f"{name}: {', '.join(heads)}", CAPTION - 2)
         for line, row in enumerate(group):
-            _draw_pair(
-                sheet, reader, row, (left, top + CAPTION + line * (side + CAPTION + GAP)), side
-            )
+            corner = (left, top + CAPTION + line * line_height)
+            _draw_pair(sheet, reader, row, corner, side)
     return sheet
 
 
@@ -84,23 +93,33 @@ def _choose(table: pa.Table, name: str, rows: int, seed: int) -> list[Row]:
     return chosen
 
 
+def _beside(table: pa.Table) -> list[str]:
+    """What stands above the members that any pair has."""
+    return [head for part, head in HEADS.items() if table[f"{part}_size"].null_count < len(table)]
+
+
 def _draw_pair(
-    sheet: Pillow.Image,
-    reader: ShardReader,
-    row: Row,
-    corner: tuple[int, int],
-    side: int,
+    sheet: Pillow.Image, reader: ShardReader, row: Row, corner: tuple[int, int], side: int
 ) -> None:
-    gt, lq = read_pictures(reader, row).values()
-    difference = np.minimum(np.abs(lq.astype(np.int16) - gt) * 2, 255).astype(np.uint8)
-    pictures: list[Image] = [gt, lq, difference]
-    for column, picture in enumerate(pictures):
-        place = (corner[0] + column * (side + GAP), corner[1])
-        sheet.paste(
-            Pillow.fromarray(picture).resize((side, side), Pillow.Resampling.LANCZOS), place
-        )
+    left, top = corner
+    for column, picture in enumerate(pictures_of(reader, row)):
+        sheet.paste(fitted(picture, side), (left + column * (side + GAP), top))
+    most = 3 * side // 6  # letters of about six pixels
+    _write(sheet, (left, top + side), recipe_text(row)[:most], CAPTION - 4)
     text = f"{_severity(row, 'mu')}  {_severity(row, 'sigma')}  {row['source_id'][:36]}"
-    _write(sheet, (corner[0], corner[1] + side), text, CAPTION - 4)
+    _write(sheet, (left, top + side + CAPTION), text, CAPTION - 4)
+    if row["mask_size"] is not None:
+        _draw_key(sheet, row, (left + 3 * (side + GAP), top + side))
+
+
+def _draw_key(sheet: Pillow.Image, row: Row, corner: tuple[int, int]) -> None:
+    """The colours of a mask."""
+    left, top = corner
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION - 5)
+    for name, label in labels_in(row):
+        draw.rectangle((left, top + 4, left + 8, top + 12), fill=colour_of(label))
+        draw.text((left + 11, top), name, INK, font)
+        left += 16 + round(draw.textlength(name, font))
 
 
 def _severity(row: Row, name: str) -> str:
