@@ -90,7 +90,7 @@ def replay_problem(row: Row, images: dict[str, bytes]) -> str | None:
         return None
     try:
         again = carry_out_again(recipe, decode(images["gt"]), {"parametric": ParametricDegrader()})
-    except ValueError as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         return f": its recipe cannot be carried out: {error}"
     if np.array_equal(again, decode(images["lq"])):
         return None

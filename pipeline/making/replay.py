@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from gends.pipeline.names import unknown
 from gends.pipeline.planning.steps import SEVERITY, settable
 
 CHANGEABLE_OF_MODEL = ("mu", "sigma", "seed")
+MOST_SEED = 2**63 - 1
+"""What every generator of random numbers takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +38,9 @@ class Recipe:
         try:
             found = json.loads(text)
             regions = RegionMap(**found["regions"]) if "regions" in found else None
-            return cls(steps=tuple(found["steps"]), regions=regions)
+            return cls(steps=tuple(map(_checked, found["steps"])), regions=regions)
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"no recipe ({error}): {text:.60}") from error
+            raise ValueError(f"no recipe ({error}): {reprlib.repr(text)}") from error
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -47,6 +50,16 @@ class Recipe:
     def of_region(self, region: int) -> list[Mapping[str, Any]]:
         """The steps of one region, in order."""
         return [step for step in self.steps if step.get("region", 0) == region]
+
+
+def _checked(step: Any) -> Mapping[str, Any]:
+    """A step, if it has all that it takes to make it again."""
+    if step["engine"] == "parametric":
+        _ = step["op"], step["seed"], step["version"], step["parameters"]["strength"]
+    else:
+        _ = step["op"], step["seed"], step["mu_target"], step["sigma_target"]
+    checked: Mapping[str, Any] = step
+    return checked
 
 
 def carry_out_again(
@@ -65,7 +78,8 @@ def carry_out_again(
     for region in range(count):
         degraded = picture
         for step in recipe.of_region(region):
-            engine = engines[step["engine"]]
+            if (engine := engines.get(step["engine"])) is None:
+                raise ValueError(f"{step['op']} was made by {step['engine']}, which is not here")
             instruction = _instruction(step, caption)
             degraded = engine.degrade([degraded], [[instruction]])[0][0].lq
         made.append(degraded)
@@ -115,9 +129,11 @@ def _change(step: dict[str, Any], what: str, value: Any) -> None:
     if step["engine"] != "parametric":
         if what not in CHANGEABLE_OF_MODEL:
             raise ValueError(unknown(what, CHANGEABLE_OF_MODEL, f"value of {step['op']}"))
-        if what in SEVERITY:
-            SEVERITY[what].check(what, value)
-        step["seed" if what == "seed" else f"{what}_target"] = value
+        if what == "seed":
+            step["seed"] = _seed(step, value)
+        else:
+            SEVERITY[what].check(f"{step['op']}.{what}", value)
+            step[f"{what}_target"] = value
         return
     op = step["op"]
     known = {name: p for name, p in settable(op).items() if name in step["parameters"]}
@@ -125,7 +141,7 @@ def _change(step: dict[str, Any], what: str, value: Any) -> None:
     if scale is not None:
         known[scale.name] = scale.parameter()
     if what == "seed":
-        step["seed"] = value
+        step["seed"] = _seed(step, value)
     elif what not in known:
         raise ValueError(unknown(what, [*known, "seed"], f"parameter of {op}"))
     else:
@@ -133,3 +149,11 @@ def _change(step: dict[str, Any], what: str, value: Any) -> None:
         is_scale = scale is not None and what == scale.name
         change = {"strength": scale.strength(value)} if scale and is_scale else {what: value}
         step["parameters"] = {**step["parameters"], **change}
+
+
+def _seed(step: Mapping[str, Any], value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_SEED:
+        raise ValueError(
+            f"{step['op']}.seed is {value!r}; give a whole number from 0 to {MOST_SEED}"
+        )
+    return value
