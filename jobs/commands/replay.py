@@ -105,7 +105,10 @@ def _change(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise click.BadParameter(f"{text!r} is not STEP.NAME=VALUE, as in rain.strength=0.4")
-    return name.strip(), yaml.safe_load(value)
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise click.BadParameter(f"{name}: {value!r} is no value") from None
 
 
 def _opened(path: Path) -> Image:
