@@ -32,20 +32,19 @@ LARGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
     "--degradations",
     default="",
     type=listed.degradations,
-    metavar="NAME,NAME…",
-    help="Only these. [default: all]",
+    metavar="LABEL,LABEL…",
+    help="Only pairs of these labels: degradations, or names of mixtures. [default: all]",
 )
-@flag("--rows", "Pairs per degradation.", default=3, type=click.IntRange(1, 100))
+@flag("--rows", "Pairs per label.", default=3, type=click.IntRange(1, 100))
 @flag("--side", "Pixels per picture.", default=192, type=click.IntRange(32, 1024))
 @flag("--seed", "Which pairs are drawn.", metavar="S", default=0, type=click.IntRange(min=0))
 def command(
     root: str, out: Path, degradations: tuple[str, ...], rows: int, side: int, seed: int
 ) -> None:
-    """Draw pairs of the dataset ROOT: clean, degraded, their difference, recipe and severity.
+    """Draw pairs of the dataset ROOT: clean, degraded, their difference, severity and recipe.
 
-    Masks and grounds are drawn beside the pairs that have them.
-
-    Pairs of each degradation go from mild to severe. Works while a build is running.
+    Masks, with a key to their colours, and grounds are drawn where they are stored. Pairs of each
+    label go from mild to severe. Works while a build is running.
     """
     read_identity(open_store(root))  # a wrong path is to be told from a build without shards
     sheet = contact_sheet(root, degradations=degradations or None, rows=rows, side=side, seed=seed)

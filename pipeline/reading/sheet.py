@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
 
-from gends.pipeline.format.manifest import CHECKSUMS, RANGES, Row
-from gends.pipeline.reading.reader import ShardReader, read_manifest
-from gends.pipeline.reading.sheet_row import (
-    HEADS,
-    colour_of,
-    fitted,
-    labels_in,
-    pictures_of,
-    recipe_text,
-)
+from gends.models.degrader import Image
+from gends.pipeline.format.manifest import Row
+from gends.pipeline.making.replay import Recipe
+from gends.pipeline.reading.beside import read_members
+from gends.pipeline.reading.label_colours import coloured
+from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
+from gends.pipeline.reading.recipe_text import recipe_text
+from gends.pipeline.reading.sheet_page import Block, Entry, draw
 
-GAP = 6
-CAPTION = 16
-INK = (30, 30, 30)
-COLUMNS = (
-    *("key", "degradation", "source_id", "shard", "mu", "sigma", "mu_target", "sigma_target"),
-    *("steps", "recipe", "width", "height"),
-    *CHECKSUMS,
-    *RANGES,
-)
-"""What a sheet needs of a manifest."""
+COLUMNS = ("key", "degradation", "source_id", "shard", "mu")
+"""What choosing needs of a manifest: the recipes of a large dataset are much to read."""
+HEADS = {
+    "gt": "clean",
+    "lq": "degraded",
+    "difference": "difference x2",
+    "mask": "mask",
+    "ground": "ground",
+    "ground_lq": "ground degraded",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    label: str
+    rows: list[Row]
 
 
 def contact_sheet(
@@ -42,14 +46,15 @@ def contact_sheet(
     side: int = 192,
     seed: int = 0,
 ) -> Pillow.Image:
-    """Draw up to `rows` accepted pairs of each degradation, two to a line, from mild to severe.
+    """Draw up to `rows` accepted pairs of each label, two to a line, from mild to severe.
 
-    Each pair shows clean, degraded and twice their absolute difference, then mask and ground where
-    it has them; beneath, its recipe, requested and measured severity, and the key of its mask.
+    Each pair shows clean, degraded and twice their absolute difference, and what is stored beside
+    them: the mask, in colours that a key at the end explains, and grounds. Beneath stand requested
+    and measured severity and the recipe.
 
     Raises:
         DatasetNotFoundError: no committed shard under `root`.
-        ValueError: no pair was accepted, or none of a degradation.
+        ValueError: no pair was accepted, or none of a label.
         DamageError: a manifest or a pair is damaged.
     """
     table = read_manifest(root, columns=COLUMNS)
@@ -58,24 +63,18 @@ def contact_sheet(
     known = sorted(pc.unique(table["degradation"]).to_pylist())
     wanted = list(degradations or known)
     if missing := [name for name in wanted if name not in known]:
-        raise ValueError(f"{root}: no accepted pair of {', '.join(missing)}; there are {known}")
-    chosen = [_choose(table, name, rows, seed) for name in wanted]
-    heads = ["clean", "degraded", "difference x2", *_beside(table)]
-    width = len(heads) * (side + GAP) + GAP
-    columns = 2 if len(chosen) > 1 else 1
-    tallest = max(len(group) for group in chosen)
-    line_height = side + 2 * CAPTION + GAP
-    block = GAP + CAPTION + tallest * line_height
-    height = GAP + block * -(-len(chosen) // columns)
-    sheet = Pillow.new("RGB", (columns * width, height), "white")
-    reader = ShardReader(root)
-    for number, (name, group) in enumerate(zip(wanted, chosen, strict=True)):
-        left, top = (number % columns) * width + GAP, (number // columns) * block + GAP
-        _write(sheet, (left, top), f"{name}: {', '.join(heads)}", CAPTION - 2)
-        for line, row in enumerate(group):
-            corner = (left, top + CAPTION + line * line_height)
-            _draw_pair(sheet, reader, row, corner, side)
-    return sheet
+        raise ValueError(
+            f"{root}: no accepted pair of {', '.join(missing)}; there are {', '.join(known)}"
+        )
+    chosen = [_Choice(label=name, rows=_choose(table, name, rows, seed)) for name in wanted]
+    whole = _whole_rows(root, [row for choice in chosen for row in choice.rows])
+    reader, labels = ShardReader(root), set[int]()
+    blocks = []
+    for choice in chosen:
+        entries = [_entry(reader, whole[row["key"]], labels) for row in choice.rows]
+        heads = ", ".join(dict.fromkeys(HEADS[part] for one in entries for part in one.pictures))
+        blocks.append(Block(title=f"{choice.label}: {heads}", entries=entries))
+    return draw(blocks, side, sorted(labels))
 
 
 def _choose(table: pa.Table, name: str, rows: int, seed: int) -> list[Row]:
@@ -93,39 +92,35 @@ def _choose(table: pa.Table, name: str, rows: int, seed: int) -> list[Row]:
     return chosen
 
 
-def _beside(table: pa.Table) -> list[str]:
-    """What stands above the members that any pair has."""
-    return [head for part, head in HEADS.items() if table[f"{part}_size"].null_count < len(table)]
+def _whole_rows(root: Path | str, chosen: Sequence[Row]) -> dict[str, Row]:
+    """All columns of some rows, by key."""
+    keys = pa.array([row["key"] for row in chosen], pa.string())
+    shards = sorted({row["shard"] for row in chosen})
+    table = read_manifest(root, shards=shards)
+    found = table.filter(pc.is_in(table["key"], value_set=keys))
+    return {row["key"]: row for row in found.to_pylist()}
 
 
-def _draw_pair(
-    sheet: Pillow.Image, reader: ShardReader, row: Row, corner: tuple[int, int], side: int
-) -> None:
-    left, top = corner
-    for column, picture in enumerate(pictures_of(reader, row)):
-        sheet.paste(fitted(picture, side), (left + column * (side + GAP), top))
-    most = 3 * side // 6  # letters of about six pixels
-    _write(sheet, (left, top + side), recipe_text(row)[:most], CAPTION - 4)
-    text = f"{_severity(row, 'mu')}  {_severity(row, 'sigma')}  {row['source_id'][:36]}"
-    _write(sheet, (left, top + side + CAPTION), text, CAPTION - 4)
-    if row["mask_size"] is not None:
-        _draw_key(sheet, row, (left + 3 * (side + GAP), top + side))
-
-
-def _draw_key(sheet: Pillow.Image, row: Row, corner: tuple[int, int]) -> None:
-    """The colours of a mask."""
-    left, top = corner
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION - 5)
-    for name, label in labels_in(row):
-        draw.rectangle((left, top + 4, left + 8, top + 12), fill=colour_of(label))
-        draw.text((left + 11, top), name, INK, font)
-        left += 16 + round(draw.textlength(name, font))
+def _entry(reader: ShardReader, row: Row, labels: set[int]) -> Entry:
+    """A pair with what is beside it; labels of its mask are added to `labels`."""
+    pictures = read_pictures(reader, row)
+    gt, lq = pictures["gt"], pictures["lq"]
+    difference = np.abs(lq.astype(np.int16) - gt) * 2
+    shown: dict[str, Image] = {
+        "gt": gt,
+        "lq": lq,
+        "difference": np.minimum(difference, 255).astype(np.uint8),
+    }
+    for part, member in read_members(reader, row).items():
+        if part == "mask":
+            labels.update(np.unique(member).tolist())
+            shown[part] = coloured(member)
+        elif part in HEADS:
+            shown[part] = member
+    severity = f"{_severity(row, 'mu')}  {_severity(row, 'sigma')}  {row['source_id'][:36]}"
+    return Entry(pictures=shown, texts=(severity, recipe_text(Recipe.from_json(row["recipe"]))))
 
 
 def _severity(row: Row, name: str) -> str:
     asked = row[f"{name}_target"]
     return f"{name} {row[name]:.3f}" + (f" (asked {asked:.3f})" if asked is not None else "")
-
-
-def _write(sheet: Pillow.Image, corner: tuple[int, int], text: str, size: int) -> None:
-    ImageDraw.Draw(sheet).text(corner, text, INK, ImageFont.load_default(size))

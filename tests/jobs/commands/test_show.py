@@ -19,7 +19,7 @@ def test_draws_a_sheet(cli, finished, tmp_path):
 def test_a_degradation_that_is_not_there_is_refused(cli, finished, tmp_path):
     ended = cli("show", finished.store.root, "--out", tmp_path / "s.png", "--degradations", "fog")
     assert ended.code == 2
-    assert "no accepted pair of fog; there are ['haze', " in ended.err
+    assert "no accepted pair of fog; there are haze, low_light, " in ended.err
     assert not list(tmp_path.iterdir())
 
 
