@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from gends.jobs.building.inputs import Inputs, gather
 from gends.jobs.cluster.cpus import available_cpus
 from gends.jobs.console.alive import alive
 from gends.jobs.console.duration import duration
+from gends.jobs.console.step_lines import step_lines
 from gends.jobs.console.streams import print_result
 from gends.jobs.options.config import ConfigCommand, config_options, nested
 from gends.pipeline.making.judge import Judge
@@ -26,6 +28,7 @@ from gends.pipeline.making.load import load_views
 from gends.pipeline.making.row import BYTES
 from gends.pipeline.photographs.neighbours import Neighbours
 from gends.pipeline.planning.config_file import load_config
+from gends.pipeline.planning.step_counts import count_steps
 from gends.pipeline.types import CleanImage, Failure, Picture, Request, View, WorkUnit
 
 TRIAL_VIEWS = 3
@@ -87,12 +90,15 @@ def count(inputs: Inputs) -> dict[str, Any]:
         images["duplicates"] += clean.duplicate_of is not None
         images["unusable"] += clean.problem is not None or _is_gone(clean, inputs.base)
         requests += plan.labels(number, clean)
+    steps = count_steps(plan)
     return {
         "images": len(plan.catalog),
         "duplicates": images["duplicates"],
         "unusable": images["unusable"],
         "requests": requests.total(),
         "degradations": dict(requests),
+        "steps": steps.counts,
+        "steps_sampled": steps.is_sample,
         "shards": plan.num_shards,
         "images_per_shard": plan.images_per_shard,
         "images_per_unit": plan.images_per_unit,
@@ -165,7 +171,7 @@ def _text(facts: dict[str, Any]) -> str:
         f"{facts['unusable']} unusable), "
         f"{facts['requests']} requested pairs in "
         f"{facts['shards']} shard{'s' * (facts['shards'] != 1)}",
-        *(f"  {count:9d}  {name}" for name, count in facts["degradations"].items()),
+        *_label_lines(facts),
         f"{facts['images_per_shard']} photographs per shard, {facts['images_per_unit']} per unit",
     ]
     if "estimated_seconds" in facts:
@@ -178,6 +184,16 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(f"no estimate: {facts['trial']}")
         lines += [f"  {failure}" for failure in facts["trial_failures"]]
     return "\n".join(lines)
+
+
+def _label_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Pairs by label, and below the labels that have several, by steps."""
+    for name, count in facts["degradations"].items():
+        yield f"  {count:9d}  {name}"
+        kinds = facts["steps"].get(name, {})
+        yield from (f"  {line}" for line in step_lines(kinds, is_sample=facts["steps_sampled"]))
+    if facts["steps_sampled"]:
+        yield "  (shares of steps are those of a sample of the photographs)"
 
 
 def _time(seconds: float) -> str:

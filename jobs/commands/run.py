@@ -15,7 +15,7 @@ from gends.jobs.building.engines import check_model
 from gends.jobs.building.inputs import Inputs, gather, recall
 from gends.jobs.building.progress import Progress
 from gends.jobs.building.tally import Tally
-from gends.jobs.commands.status import lost_lines, reason_lines
+from gends.jobs.commands.status import accepted_lines, lost_lines, reason_lines
 from gends.jobs.console.alive import alive
 from gends.jobs.console.duration import duration
 from gends.jobs.options.cluster import cluster_options
@@ -161,7 +161,13 @@ def _summary(out: str, facts: dict[str, Any], tally: Tally) -> list[str]:
             first += ", as none was asked for: every photograph shows the degradations asked for"
     counts = ", ".join(f"{facts['statuses'][name]} {name}" for name in STATUSES)
     lines = [f"{out}: {first}", f"  {facts['requests']} requests: {counts}"]
-    return [*lines, *reason_lines(facts), *_rewritten_lines(tally), *lost_lines(facts)]
+    return [
+        *lines,
+        *accepted_lines(facts),
+        *reason_lines(facts),
+        *_rewritten_lines(tally),
+        *lost_lines(facts),
+    ]
 
 
 def _rewritten_lines(tally: Tally) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from gends.jobs.console.step_lines import step_lines
 from gends.jobs.console.streams import print_result
 from gends.pipeline.format.manifest import STATUSES
 from gends.pipeline.keeping.counts import count_dataset
@@ -37,6 +39,14 @@ def reason_lines(facts: dict[str, Any]) -> list[str]:
     return lines + [f"  {uri}: {what}" for uri, what in facts["failures"].items()]
 
 
+def accepted_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Accepted pairs by steps, of labels that have several."""
+    for label, kinds in facts["steps"].items():
+        counts = {steps: statuses.get("accepted", 0) for steps, statuses in kinds.items()}
+        yield f"  {label}, {sum(counts.values())} accepted by their steps:"
+        yield from step_lines(counts)
+
+
 def lost_lines(facts: dict[str, Any]) -> list[str]:
     """Which files of sealed shards are missing."""
     return [f"  {name}: missing; gends-build repair makes it again" for name in facts["lost"]]
@@ -54,11 +64,11 @@ def _print(root: str, facts: dict[str, Any]) -> None:
         f"from {facts['images']} photographs {facts['in_shards']} are in shards, "
         f"{facts['in_durable_units']} in durable units, {facts['missing']} missing"
     )
-    table = Table("degradation", *STATUSES, box=None, pad_edge=False)
+    table = Table("label", *STATUSES, box=None, pad_edge=False)
     for name, counts in facts["degradations"].items():
         table.add_row(name, *(str(counts.get(status, 0)) for status in STATUSES))
     console.print(table)
-    for line in [*reason_lines(facts), *lost_lines(facts)]:
+    for line in [*accepted_lines(facts), *reason_lines(facts), *lost_lines(facts)]:
         console.print(line, markup=False)
     for name in facts["foreign"]:
         console.print(f"  {name}: not of this dataset, and not counted", markup=False)

@@ -22,7 +22,9 @@ from gends.pipeline.keeping.foreign import foreign_files
 from gends.pipeline.keeping.reopened import lost_manifests, open_shards
 from gends.pipeline.reading.reader import read_manifest
 
-COLUMNS = ("degradation", "status", "reason", "source_uri", "detail")
+COLUMNS = ("degradation", "steps", "status", "reason", "source_uri", "detail")
+Kinds = dict[tuple[str, str], Counter[str]]
+"""Statuses by label and steps."""
 AT_ONCE = 16
 """Manifests held at a time. They are read side by side: in a bucket each costs a round trip."""
 MOST_FAILURES = 20
@@ -30,14 +32,16 @@ MOST_FAILURES = 20
 
 
 def count_dataset(dataset: Dataset) -> dict[str, Any]:
-    """Count requests, shards, durable units, statuses by degradation, and reasons; JSON values.
+    """Count requests, shards, durable units, statuses by label, and reasons; JSON values.
 
+    Labels whose pairs differ in their steps are counted by these, too, under `steps`.
     `lost` names tars and manifests that are missing though their shards were sealed: no dataset is
     finished so.
     """
     plan = dataset.plan
     sealed = sealed_shards(dataset.store, plan.num_shards)
-    statuses, reasons, failures = _count_rows(dataset, sealed)
+    kinds, reasons, failures = _count_rows(dataset, sealed)
+    statuses = _by_label(dataset, kinds)
     durable = _count_durable(dataset, set(sealed))
     lost = [shard_name(shard) for shard in lost_tars(dataset.store, sealed)]
     lost += [manifest_name(shard) for shard in lost_manifests(dataset.store, plan.num_shards)]
@@ -55,6 +59,7 @@ def count_dataset(dataset: Dataset) -> dict[str, Any]:
         "finished": not lost and not open_shards(dataset.store, plan.num_shards),
         "statuses": {status: counts[status] for status in STATUSES},
         "degradations": {name: dict(counter) for name, counter in statuses.items()},
+        "steps": _by_steps(kinds),
         "reasons": dict(reasons.most_common()),
         "failures": failures,
     }
@@ -62,9 +67,9 @@ def count_dataset(dataset: Dataset) -> dict[str, Any]:
 
 def _count_rows(
     dataset: Dataset, sealed: Sequence[int]
-) -> tuple[dict[str, Counter[str]], Counter[str], dict[str, str]]:
-    """Statuses by degradation, reasons, and what is wrong with the first that failed."""
-    statuses: dict[str, Counter[str]] = {name: Counter() for name in dataset.config.labels}
+) -> tuple[Kinds, Counter[str], dict[str, str]]:
+    """Statuses by label and steps, reasons, and what is wrong with the first that failed."""
+    kinds: Kinds = {}
     reasons: Counter[str] = Counter()
     failures: dict[str, str] = {}
     for first in range(0, len(sealed), AT_ONCE):
@@ -72,17 +77,35 @@ def _count_rows(
         rows = read_manifest(dataset.store.url, status=None, columns=COLUMNS, shards=shards)
         for group in _grouped(rows):
             count = group["count_all"]
-            # Those of a foreign manifest may be none of ours: they are shown too.
-            statuses.setdefault(group["degradation"], Counter())[group["status"]] += count
+            kind = group["degradation"], group["steps"] or ""
+            kinds.setdefault(kind, Counter())[group["status"]] += count
             if group["reason"]:
                 reasons[f"{group['status']}: {group['reason']}"] += count
         if len(failures) < MOST_FAILURES:
             _name_failures(rows, failures)
-    return statuses, reasons, failures
+    return kinds, reasons, failures
+
+
+def _by_label(dataset: Dataset, kinds: Kinds) -> dict[str, Counter[str]]:
+    """Statuses by label: of all that are planned, and of those of foreign manifests."""
+    statuses: dict[str, Counter[str]] = {name: Counter() for name in dataset.config.labels}
+    for (label, _), counter in kinds.items():
+        statuses.setdefault(label, Counter()).update(counter)
+    return statuses
+
+
+def _by_steps(kinds: Kinds) -> dict[str, dict[str, dict[str, int]]]:
+    """Statuses by label and steps, the most frequent first, where a label has several."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for (label, steps), counter in sorted(
+        kinds.items(), key=lambda kind: (-kind[1].total(), str(kind[0]))
+    ):
+        found.setdefault(label, {})[steps] = dict(counter)
+    return {label: by_steps for label, by_steps in found.items() if len(by_steps) > 1}
 
 
 def _grouped(rows: pa.Table) -> list[dict[str, Any]]:
-    by = rows.group_by(["degradation", "status", "reason"], use_threads=False)
+    by = rows.group_by(["degradation", "steps", "status", "reason"], use_threads=False)
     groups: list[dict[str, Any]] = by.aggregate([([], "count_all")]).to_pylist()
     return groups
 

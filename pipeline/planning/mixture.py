@@ -12,7 +12,7 @@ from gends.models.degradations import DEGRADATIONS
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.regions import MOST, WIDEST, Shape
 from gends.pipeline.planning.section import Section
-from gends.pipeline.planning.steps import Steps, StepTemplate, parse_steps
+from gends.pipeline.planning.steps import SomeOf, Steps, StepTemplate, parse_steps
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
@@ -116,6 +116,17 @@ class MixtureConfig(Section):
     def ops(self) -> frozenset[str]:
         """All operations that may take part."""
         return frozenset(template.op for template in self.parsed.templates)
+
+    @property
+    def is_varied(self) -> bool:
+        """Whether its pairs may differ in their steps, or in the order of these."""
+        entries = self.parsed.entries
+        if len(entries) > 1 and self.parsed.shuffled:
+            return True
+        regions = self.regions is not None and self.regions.count[0] < self.regions.count[1]
+        return regions or any(
+            isinstance(entry, SomeOf) or entry.probability < 1 for entry in entries
+        )
 
 
 def single(degradation: str) -> MixtureConfig:

@@ -95,3 +95,26 @@ def test_what_run_would_refuse_is_refused_without_a_trial_too(cli, photos):
         ended = cli("plan", "--clean", photos, "--no-trial", setting)
         assert (ended.code, ended.out) == (2, "")
         assert says in ended.err
+
+
+def test_mixtures_are_counted_by_label_and_steps(cli, photos, tmp_path, monkeypatch):
+    settings = tmp_path / "mixtures.yaml"
+    settings.write_text(
+        "engine: parametric\nresolution: 64\nmixtures:\n"
+        "  - {name: haze, steps: [haze]}\n"
+        "  - {name: orders, pairs: 12, steps: {shuffled: [rain, haze, noise]}}\n"
+    )
+    arguments = ("plan", settings, "--clean", photos)
+    facts = json.loads(cli(*arguments, "--json").out)
+    assert facts["degradations"]["orders"] == 12
+    assert set(facts["steps"]) == {"orders"}
+    assert set(facts["steps"]["orders"].values()) == {2}
+    assert not facts["steps_sampled"]
+    assert facts["trial_pairs"] == 3 + 3
+    out = cli(*arguments, "--no-trial").out
+    assert "         12  orders\n" in out
+    assert out.count("             2  ") == 6
+    monkeypatch.setattr("gends.pipeline.planning.step_counts.MOST_DRAWN", 4)
+    out = cli(*arguments, "--no-trial").out
+    assert "about " in out
+    assert "(shares of steps are those of a sample of the photographs)" in out

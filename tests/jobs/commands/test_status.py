@@ -100,3 +100,16 @@ def test_a_name_is_shown_as_it_is(cli, finished, tmp_path, monkeypatch):
     for name in ("file:x:", "[red]run[/red]"):
         shutil.copytree(finished.store.root, name)
         assert cli("status", name).out.startswith(f"{name}: finished\n")
+
+
+def test_labels_with_several_steps_are_counted_by_these(cli, mixed):
+    rows = pq.read_table(mixed.store.path("manifest")).to_pylist()
+    facts = json.loads(cli("status", mixed.store.root, "--json").out)
+    assert set(facts["steps"]) == {"regions"}
+    for steps, statuses in facts["steps"]["regions"].items():
+        found = [row["status"] for row in rows if row["steps"] == steps]
+        assert {status: found.count(status) for status in set(found)} == statuses
+    out = cli("status", mixed.store.root).out
+    accepted = facts["degradations"]["regions"]["accepted"]
+    assert f"regions, {accepted} accepted by their steps:" in out
+    assert all(f"  {steps}\n" in out for steps in facts["steps"]["regions"])
