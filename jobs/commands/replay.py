@@ -15,10 +15,11 @@ from gends.jobs.building.engines import make_engines
 from gends.jobs.console.alive import alive
 from gends.jobs.options.paths import PICTURES, picture
 from gends.models.degrader import Image
+from gends.pipeline.format.recipe import Recipe
 from gends.pipeline.keeping.dataset import Dataset, open_dataset
 from gends.pipeline.keeping.replay import clean_picture, find_row, remake
 from gends.pipeline.making.load import UnusableError, decode
-from gends.pipeline.making.replay import Recipe, carry_out_again, with_changes
+from gends.pipeline.making.replay import carry_out_again, with_changes
 from gends.pipeline.planning.config import BuildConfig
 from gends.pipeline.reading.reader import ShardReader, read_pictures
 

@@ -14,10 +14,11 @@ from gends.models.processor import with_processor
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.identity import read_identity
 from gends.pipeline.format.manifest import Row
+from gends.pipeline.format.recipe import Recipe
 from gends.pipeline.keeping.dataset import Dataset
 from gends.pipeline.making.carry_out import Engines
 from gends.pipeline.making.load import load_views
-from gends.pipeline.making.replay import Recipe, carry_out_again
+from gends.pipeline.making.replay import carry_out_again
 from gends.pipeline.making.unit import Batch, make_batch
 from gends.pipeline.reading.reader import read_manifest
 from gends.pipeline.types import Failure, WorkUnit

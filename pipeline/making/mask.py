@@ -12,12 +12,11 @@ import numpy.typing as npt
 from gends.models.degrader import Image
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.regions import RegionMap
+from gends.pipeline.format.labels import BORDER, UNTOUCHED
 from gends.pipeline.types import Step
 
 Plane8 = npt.NDArray[np.uint8]
 """uint8, (H, W)."""
-UNTOUCHED, BORDER = 0, 255
-"""Labels of pixels that no step has changed, and of those between regions."""
 TOUCHED = 2
 """Levels of 255 by which a step in one place has to change a pixel, to be there."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import colorsys
 
 import numpy as np
+import numpy.typing as npt
 
 from gends.models.degrader import Image
 from gends.models.parametric.catalog import OPERATIONS
-from gends.pipeline.making.mask import BORDER, UNTOUCHED, Plane8
+from gends.pipeline.format.labels import BORDER, UNTOUCHED
 
 GOLDEN = 0.618034
 """Hues that far apart are all different, however many there are."""
@@ -30,6 +31,6 @@ def name_of(label: int) -> str:
     return {UNTOUCHED: "untouched", BORDER: "border", **names}.get(label, f"label {label}")
 
 
-def coloured(mask: Plane8) -> Image:
+def coloured(mask: npt.NDArray[np.uint8]) -> Image:
     """A mask, uint8 (H, W), as a picture (H, W, 3)."""
     return np.array([colour_of(label) for label in range(256)], np.uint8)[mask]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gends.models.parametric.catalog import OPERATIONS
-from gends.pipeline.making.replay import Recipe
+from gends.pipeline.format.recipe import Recipe
 
 
 def recipe_text(recipe: Recipe) -> str:

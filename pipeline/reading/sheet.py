@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from gends.models.degrader import Image
 from gends.pipeline.format.manifest import Row
-from gends.pipeline.making.replay import Recipe
+from gends.pipeline.format.recipe import Recipe
 from gends.pipeline.reading.beside import read_members
 from gends.pipeline.reading.label_colours import coloured
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures

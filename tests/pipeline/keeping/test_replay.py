@@ -12,8 +12,9 @@ from recipe_build import build_recipes
 from gends.histograms.severity import measure
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.parametric.engine import ParametricDegrader
+from gends.pipeline.format.recipe import Recipe
 from gends.pipeline.keeping.replay import clean_picture, find_row, remake
-from gends.pipeline.making.replay import Recipe, carry_out_again
+from gends.pipeline.making.replay import carry_out_again
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 
 ENGINES = {"parametric": ParametricDegrader()}

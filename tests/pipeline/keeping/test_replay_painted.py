@@ -11,8 +11,9 @@ from tiny_gendeg import TINY_MINI, tiny_model
 
 from gends.models.gendeg.engine import GenDegDegrader
 from gends.models.parametric.engine import ParametricDegrader
+from gends.pipeline.format.recipe import Recipe
 from gends.pipeline.keeping.replay import remake, replay_problem, why_not_replayed
-from gends.pipeline.making.replay import Recipe, carry_out_again, with_changes
+from gends.pipeline.making.replay import carry_out_again, with_changes
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 
 MIXTURES = [

@@ -11,7 +11,8 @@ from PIL import Image as Pillow
 
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.regions import SHAPES, RegionMap
-from gends.pipeline.making.mask import BORDER, TOUCHED, Labelled, label_regions
+from gends.pipeline.format.labels import BORDER
+from gends.pipeline.making.mask import TOUCHED, Labelled, label_regions
 from gends.pipeline.making.pack import encode_lossless
 from gends.pipeline.types import Step
 

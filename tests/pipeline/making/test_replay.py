@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 from gends.models.degrader import Instruction
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.parametric.engine import ParametricDegrader
-from gends.pipeline.making.replay import Recipe, carry_out_again, with_changes
+from gends.pipeline.format.recipe import Recipe
+from gends.pipeline.making.replay import carry_out_again, with_changes
 
 ENGINE = ParametricDegrader()
 ENGINES = {"parametric": ENGINE}

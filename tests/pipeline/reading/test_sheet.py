@@ -5,7 +5,7 @@ import pytest
 
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.regions import RegionMap
-from gends.pipeline.making.replay import Recipe
+from gends.pipeline.format.recipe import Recipe
 from gends.pipeline.reading.beside import read_members
 from gends.pipeline.reading.label_colours import colour_of, name_of
 from gends.pipeline.reading.reader import ShardReader, read_manifest
