@@ -76,7 +76,7 @@ def select_pairs(
             known = sorted(pc.unique(rows[column]).to_pylist())
             rows = rows.filter(pc.is_in(rows[column], value_set=pa.array(wanted, pa.string())))
             if not len(rows):
-                raise ValueError(f"{root}: no pair with {column} {wanted}; there are {known}")
+                raise ValueError(f"{root}: no pair with {column} {list(wanted)}; there are {known}")
     if not len(rows):
         raise ValueError(f"{root}: no accepted pairs to evaluate on")
     return rows if limit is None else rows.take(_spread(rows["degradation"].to_pylist(), limit))

@@ -91,7 +91,8 @@ def test_hugging_face_datasets_with_types_as_the_documentation_says(
     dataset, pairs, tmp_path, monkeypatch
 ):
     page = Path(__file__).parents[2] / "docs" / "dataset-format.md"
-    (snippet,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    snippets = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (snippet,) = [one for one in snippets if "datasets" in one]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dataset").symlink_to(dataset.store.root)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

@@ -268,7 +268,7 @@ def test_metrics_that_cannot_be_had_are_named_everywhere(cli, model, sets, tmp_p
         (["--metrics", ""], "none was asked for"),
         (["--severities", "0,x"], "'0,x' is not numbers"),
         (["--severities", "0,0.5"], "must rise from 0 to 1"),
-        (["--degradations", "fog"], "unknown degradation 'fog'"),
+        (["--degradations", "fog"], "no pair with degradation ['fog']; there are"),
         (["--split", "dev"], "no pair with split"),
         (["--overlap", "500"], "half of the tile"),
         (["--device", "quantum"], "no device 'quantum' here"),

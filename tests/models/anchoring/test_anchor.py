@@ -52,7 +52,7 @@ def test_every_degradation_has_a_formation():
         ("haze", 0.06, 0.3),
         ("low_light", 0.1, 0.6),
         ("rain", 0.06, 0.9),
-        ("snow", 0.06, 0.9),
+        ("snow", 0.06, 0.96),
         ("motion_blur", 0.02, 0.4),
         ("raindrop", 0.03, 0.95),
     ],
