@@ -341,8 +341,11 @@ class BuildConfig(Section):
     def _nothing_asked(cls, given: Any) -> Any:
         if not isinstance(given, dict) or given.get("mixtures"):
             return given
-        none = given.get("degradations") is None
-        return given | {"degradations": tuple(DEGRADATIONS)} if none else given
+        if given.get("degradations") is not None:
+            return given
+        if "mixtures" in given:
+            raise ValueError("mixtures is empty; list at least one, or leave the key out")
+        return given | {"degradations": tuple(DEGRADATIONS)}
 
     @property
     def wanted(self) -> tuple[MixtureConfig, ...]:

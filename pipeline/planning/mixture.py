@@ -24,7 +24,7 @@ class RegionsConfig(Section):
         default=(2, 4), description="How many parts, from least to most."
     )
     shape: tuple[Shape, ...] = Field(
-        default=get_args(Shape), min_length=1, description="Shapes of parts, one for each pair."
+        default=get_args(Shape), description="Shapes of parts, one for each pair."
     )
     feather: tuple[float, float] = Field(
         default=(0.0, 8.0),
@@ -40,6 +40,13 @@ class RegionsConfig(Section):
     @classmethod
     def _one_or_several(cls, given: Any) -> Any:
         return (given,) if isinstance(given, str) else given
+
+    @field_validator("shape")
+    @classmethod
+    def _any(cls, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        if not shapes:
+            raise ValueError("shape is empty; give one or more of " + ", ".join(get_args(Shape)))
+        return shapes
 
     @model_validator(mode="after")
     def _in_range(self) -> RegionsConfig:

@@ -54,8 +54,14 @@ def mixture(*lines: str) -> str:
         ),
         (
             mixture("name: m", "steps: [haze]", "regions: {shape: circles}"),
-            r"\.regions\.shape.*got 'circles'",
+            r"\.regions\.shape\[0\]: Input should be .*\(got 'circles'\) in line 4$",
         ),
+        (
+            mixture("name: m", "steps: [haze]", "regions: {shape: []}"),
+            r"\.regions\.shape: shape is empty; give one or more of rectangles, voronoi in l",
+        ),
+        ("mixtures: []", r"mixtures is empty; list at least one, or leave the key out"),
+        ("mixtures:", r"mixtures is empty; list at least one, or leave the key out"),
         (
             mixture("name: m", "steps: [haze]", "regions: {feathre: 3}"),
             r"\.regions\.feathre: unknown key 'feathre'; did you mean 'feather'\? in line 4$",
