@@ -68,6 +68,15 @@ def _check(picture: npt.NDArray[Any], seed: int) -> None:
             f"picture is {picture.dtype} {picture.shape}; give uint8, or float32 in [0, 1], of "
             "shape (H, W, 3)"
         )
+    if not picture.size:
+        raise ValueError(f"picture is {picture.shape}; it has no pixels")
+    if picture.dtype == np.float32 and not (picture.min() >= -1 and picture.max() <= 2):
+        raise ValueError(
+            f"picture holds values from {picture.min():g} to {picture.max():g}; float32 pictures "
+            "are in [0, 1], of which noise may go a little beyond: divide 8 bits by 255"
+        )
+    if not isinstance(seed, int | np.integer):
+        raise ValueError(f"seed is {seed!r}; give a whole number")
     if seed < 0:
         raise ValueError(f"seed is {seed}; it must not be negative")
 

@@ -9,12 +9,18 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from gends.histograms.profile import load_profile
+from gends.pipeline.names import unknown
 from gends.pipeline.planning.config import BuildConfig
-from gends.pipeline.planning.mixture import MixtureConfig, engine_of
+from gends.pipeline.planning.mixture import MixtureConfig, RegionsConfig, engine_of
 from gends.pipeline.planning.recipe import RecipeDrawer
 
 MixtureLike: TypeAlias = MixtureConfig | Mapping[str, Any] | Sequence[Any] | str
 """A mixture, its keys as in a configuration, its steps alone, or the name of one operation."""
+
+PLAIN = "parametric"
+"""The engine of all steps here: another needs a model."""
+BUILDS = {"weight": 1.0, "pairs": None, "datasets": ()}
+"""Keys that say how often a build draws a mixture: nothing to a single picture."""
 
 
 def mixture_of(given: MixtureLike) -> MixtureConfig:
@@ -24,12 +30,13 @@ def mixture_of(given: MixtureLike) -> MixtureConfig:
         ValueError: it cannot be used; the message says where and what is wrong.
     """
     if isinstance(given, MixtureConfig):
-        mixture = given
+        mixture = given.model_copy(update=BUILDS)
     else:
-        keys = {"steps": given} if not isinstance(given, Mapping) or "op" in given else given
+        is_steps = not isinstance(given, Mapping) or bool({"op", "shuffled"} & given.keys())
+        keys = {"steps": given} if is_steps else given
         name = given if isinstance(given, str) else "mixture"
         try:
-            mixture = MixtureConfig.model_validate({"name": name, **_plain(keys)})
+            mixture = MixtureConfig.model_validate({"name": name, **_plain(keys), **BUILDS})
         except ValidationError as error:
             raise ValueError(_first(error)) from error
     painted = {one.op for one in mixture.parsed.templates if engine_of(one, "parametric") != PLAIN}
@@ -39,9 +46,6 @@ def mixture_of(given: MixtureLike) -> MixtureConfig:
             "engine out for the formula"
         )
     return mixture
-
-
-PLAIN = "parametric"
 
 
 @lru_cache(maxsize=64)
@@ -64,7 +68,12 @@ def _plain(keys: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first(error: ValidationError) -> str:
-    found = error.errors()[0]
+    # A key that is misspelt is also missing: what it should be called comes first.
+    found = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    if found["type"] == "extra_forbidden":
+        *place, key = map(str, found["loc"])
+        model = RegionsConfig if "regions" in place else MixtureConfig
+        return f"{'.'.join([*place, key])}: {unknown(key, model.model_fields)}"
     cause = found.get("ctx", {}).get("error")
     place = (*found["loc"], *getattr(cause, "path", ()))
     name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")

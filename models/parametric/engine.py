@@ -164,15 +164,25 @@ def replay(step: Mapping[str, Any], image: Image, depth: DepthEstimator | None =
         ValueError: this installation does not have the operation, or that version of it, or the
             step's depth was estimated by another than `depth`.
     """
+    operation = check_version(step)
+    plane = _replayed_depth(step, image, depth) if operation.needs_depth else None
+    render, strength = renderer_of(step, to_float(image), plane)
+    return rendered(render, image, strength).lq
+
+
+def check_version(step: Mapping[str, Any]) -> Operation:
+    """The operation of a stored step.
+
+    Raises:
+        ValueError: this installation does not have it, or another version of it.
+    """
     operation = operation_named(step["op"])
     if step["version"] != operation.version:
         raise ValueError(
             f"the step was made by version {step['version']} of {step['op']}, here is version "
             f"{operation.version}: install the release of gends that made it"
         )
-    plane = _replayed_depth(step, image, depth) if operation.needs_depth else None
-    render, strength = renderer_of(step, to_float(image), plane)
-    return rendered(render, image, strength).lq
+    return operation
 
 
 def renderer_of(

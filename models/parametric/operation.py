@@ -83,9 +83,10 @@ class Operation:
         self, image: Photo, parameters: Parameters, seed: int, depth: Plane | None = None
     ) -> Renderer:
         """All that does not depend on the strength, done once; see `prepare`."""
-        if self.needs_depth:
-            return self.prepare(image, parameters, seed, depth)
-        return self.prepare(image, parameters, seed)
+        given = (image, parameters, seed, depth) if self.needs_depth else (image, parameters, seed)
+        prepared = self.prepare(*given)
+        # Even a change of the last bit of a float would be one.
+        return lambda strength: image if strength == 0 else prepared(strength)
 
     def settable(self) -> list[str]:
         """Names that a step may give a value for beside `strength`, `level` and `mu`."""

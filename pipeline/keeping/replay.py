@@ -9,7 +9,7 @@ import numpy as np
 
 from gends.models.degrader import Image
 from gends.models.parametric.depth.estimator import PROCEDURAL
-from gends.models.parametric.engine import ParametricDegrader
+from gends.models.parametric.engine import ParametricDegrader, check_version
 from gends.models.processor import with_processor
 from gends.pipeline.format.decode import decode
 from gends.pipeline.format.identity import read_identity
@@ -50,12 +50,16 @@ def remake(dataset: Dataset, row: Row, engines: Engines) -> Image:
     made again, as last bits depend on what is painted together.
 
     Raises:
-        ValueError: the pair failed, or its photograph cannot be read any more.
+        ValueError: the pair failed, its photograph cannot be read any more, or a step was made by
+            another version of an operation.
     """
     if row["recipe"] is None:
         raise ValueError(f"{row['key']} was not made: {row['reason']}: {row['detail']}")
-    unit = _unit(dataset, row)
-    if set(Recipe.from_json(row["recipe"]).engines) <= {"parametric"}:
+    unit, recipe = _unit(dataset, row), Recipe.from_json(row["recipe"])
+    for step in recipe.steps:
+        if step["engine"] == "parametric":
+            check_version(step)
+    if set(recipe.engines) <= {"parametric"}:
         unit = _alone(unit, row["key"])
     loaded = load_views(unit.views, dataset.base, dataset.config)
     rows = read_manifest(dataset.store.url, status=None, shards=[row["shard"]]).to_pylist()

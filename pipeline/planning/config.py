@@ -14,6 +14,7 @@ from gends.models.parametric.catalog import OPERATIONS
 from gends.pipeline.names import unknown
 from gends.pipeline.planning.mixture import MixtureConfig, engine_of, is_local, single
 from gends.pipeline.planning.section import Section
+from gends.pipeline.planning.steps import StepError
 from gends.pipeline.storage.paths import check_path
 
 MOST_PIXELS = 178_000_000
@@ -326,7 +327,11 @@ class BuildConfig(Section):
         names = [mixture.name for mixture in mixtures]
         twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
         if twice:
-            raise ValueError(f"two mixtures are called {twice[0]!r}; names are labels of pairs")
+            second = len(names) - 1 - names[::-1].index(twice[0])
+            raise StepError(
+                (second, "name"),
+                f"two mixtures are called {twice[0]!r}; names are labels of pairs",
+            )
         return mixtures
 
     @field_validator("clean_degradation")
@@ -370,32 +375,44 @@ class BuildConfig(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> BuildConfig:
-        for problem in self._problems():
-            raise ValueError(problem)
+        for key, problem in self._problems():
+            raise StepError((key,), problem)
         return self
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        """The key that is to change, and what is wrong."""
         if self.mixtures and self.degradations:
-            yield "degradations and mixtures are both given; make each degradation a mixture"
+            yield (
+                "degradations",
+                "degradations and mixtures are both given; make each degradation a mixture",
+            )
         if self.per_image is not None and self.per_image > len(self.wanted):
             what = "mixtures" if self.mixtures else "degradations"
-            yield f"per_image is {self.per_image}, but {what} are only {len(self.wanted)}"
+            yield (
+                "per_image",
+                f"per_image is {self.per_image}, but {what} are only {len(self.wanted)}",
+            )
         if self.fit == "native" and "gendeg" in self.engines:
             yield (
+                "fit",
                 "fit is native, but the diffusion model paints squares of one size; take another "
-                "fit, or --engine parametric"
+                "fit, or --engine parametric",
             )
         weighted = next((one.name for one in self.mixtures if one.weight != 1), None)
         if weighted and self.per_image is None:
-            yield f"mixture {weighted} has a weight, which per_image draws by; set per_image"
+            yield (
+                "mixtures",
+                f"mixture {weighted} has a weight, which per_image draws by; set per_image",
+            )
         if {"mask", "bits"} & set(self.members):
             for mixture in self.wanted:
                 local = (is_local(one, self.engine) for one in mixture.parsed.templates)
                 if mixture.regions is None and not any(local):
                     yield (
+                        "members",
                         f"a mask is asked for, but mixture {mixture.name} has no regions and no "
                         "step that is in one place: such are "
-                        + ", ".join(name for name, one in OPERATIONS.items() if one.is_local)
+                        + ", ".join(name for name, one in OPERATIONS.items() if one.is_local),
                     )
 
 

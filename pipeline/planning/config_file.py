@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,9 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> BuildConfig:
     try:
         return BuildConfig.model_validate(values)
     except ValidationError as error:
-        said = [_said(e, lines) for e in error.errors()[:MOST_ERRORS]]
+        # A key that is misspelt is also missing: what it should be called comes first.
+        errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        said = [_said(e, lines) for e in errors[:MOST_ERRORS]]
         more = error.error_count() - len(said)
         said += [f"and {more} more"] * bool(more)
         where = f"{path}: " if path else ""
@@ -187,7 +190,14 @@ def _reason(error: Any) -> str:
     if error["type"] == "value_error":
         return message
     key = error["loc"][-1] if error["loc"] else ""
+    bounds = error.get("ctx", {})
+    if error["type"] == "literal_error":
+        return unknown(str(error["input"]), re.findall("'(.*?)'", bounds["expected"]), "value")
     plain = {
+        "greater_than_equal": f"must be at least {bounds.get('ge')}",
+        "greater_than": f"must be above {bounds.get('gt')}",
+        "less_than_equal": f"must be at most {bounds.get('le')}",
+        "less_than": f"must be below {bounds.get('lt')}",
         "model_type": "give keys and values",
         "tuple_type": f"give a list, as {LISTS.get(key, '[a, b]')}",
     }

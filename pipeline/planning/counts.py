@@ -41,7 +41,7 @@ class PairCounts:
         self._known_starts: dict[str, Counts] = {}
         for mixture in config.mixtures:
             if not self._allowed[mixture.name].any():
-                raise ConfigError(_of_none(mixture))
+                raise ConfigError(_of_none(mixture, catalog))
         if self.exact and self.most > config.shard_size:
             raise ConfigError(
                 f"{self.most} pairs of one photograph do not fit a shard of {config.shard_size}: "
@@ -126,8 +126,12 @@ class PairCounts:
         return shares
 
 
-def _of_none(mixture: MixtureConfig) -> str:
+def _of_none(mixture: MixtureConfig, catalog: Catalog) -> str:
     datasets = f" of {', '.join(mixture.datasets)}" * bool(mixture.datasets)
+    there = {name for rows in catalog.facts() for name in rows["dataset"].to_pylist() if name}
+    if mixture.datasets and not there & set(mixture.datasets):
+        known = ", ".join(sorted(there)) or "none; a table given as --clean names them"
+        return f"mixture {mixture.name}: no photograph{datasets}; datasets of these: {known}"
     return (
         f"mixture {mixture.name}: no photograph{datasets} can be used for it; photographs that "
         "already show one of its degradations are not, nor duplicates and unreadable ones"

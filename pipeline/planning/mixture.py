@@ -12,7 +12,7 @@ from gends.models.degradations import DEGRADATIONS
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.regions import MOST, WIDEST, Shape
 from gends.pipeline.planning.section import Section
-from gends.pipeline.planning.steps import SomeOf, Steps, StepTemplate, parse_steps
+from gends.pipeline.planning.steps import SomeOf, StepError, Steps, StepTemplate, parse_steps
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
@@ -82,9 +82,11 @@ class MixtureConfig(Section):
     pairs: int | None = Field(
         default=None,
         ge=1,
-        description="Exactly so many pairs in all, spread evenly over the photographs; with more "
-        "than one of a photograph, those after the first are cut, mirrored and turned differently. "
-        "Empty: replicas pairs of each photograph.",
+        le=10**9,
+        description="Exactly so many pairs are asked for in all, spread evenly over the "
+        "photographs; with more than one of a photograph, those after the first are cut, mirrored "
+        "and turned differently. What is rejected or fails is not replaced. Empty: replicas pairs "
+        "of each photograph.",
     )
     datasets: tuple[str, ...] = Field(
         default=(), description="Only photographs of these datasets; empty: of all."
@@ -102,6 +104,17 @@ class MixtureConfig(Section):
                 f"{name!r} is no label; use up to 60 small letters, digits and _, a letter first"
             )
         return name
+
+    @model_validator(mode="after")
+    def _named_as_what_it_is(self) -> MixtureConfig:
+        """Readers know labels that are names of operations, and take pairs for theirs."""
+        if self.name in OPERATIONS and self.ops != {self.name}:
+            raise StepError(
+                ("name",),
+                f"{self.name} is the name of an operation, and these steps are "
+                f"{', '.join(sorted(self.ops))}; take another name",
+            )
+        return self
 
     @field_validator("datasets", mode="before")
     @classmethod

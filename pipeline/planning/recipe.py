@@ -53,8 +53,7 @@ class RecipeDrawer:
         regions = None if mixture.regions is None else self._regions(mixture.regions, place)
         count = 1 if regions is None else regions.count
         return regions, tuple(
-            tuple(self._steps(mixture, place, region, ordinal * count + region))
-            for region in range(count)
+            tuple(self._steps(mixture, place, region, ordinal)) for region in range(count)
         )
 
     def _regions(self, wanted: RegionsConfig, place: Place) -> RegionMap:
@@ -72,7 +71,7 @@ class RecipeDrawer:
         rng = np.random.default_rng(draw_seed(self.config.seed, *place, "recipe", region))
         drawn = list(drawn_templates(mixture.parsed, rng))
         if mixture.parsed.shuffled:
-            drawn = permuted(drawn, ordinal)
+            drawn = permuted(drawn, ordinal, region)
         elif mixture.order == "physical":
             drawn.sort(key=lambda template: RANK[template.op])
         for number, template in enumerate(drawn):
@@ -159,8 +158,13 @@ def drawn_templates(steps: Steps, rng: np.random.Generator) -> Iterator[StepTemp
             yield entry
 
 
-def permuted(templates: Sequence[StepTemplate], ordinal: int) -> list[StepTemplate]:
-    """The order of that number, modulo how many there are."""
-    number = ordinal % math.factorial(len(templates))
+def permuted(templates: Sequence[StepTemplate], ordinal: int, region: int) -> list[StepTemplate]:
+    """The order of a pair's region: as many pairs as there are orders have each of them once.
+
+    Regions are ahead of each other by a number that differs from one such group of pairs to the
+    next, so that the orders of two regions do not always go together.
+    """
+    group, place = divmod(ordinal, math.factorial(len(templates)))
+    number = (place + region * (group + 1)) % math.factorial(len(templates))
     order = next(itertools.islice(itertools.permutations(templates), number, None))
     return list(order)

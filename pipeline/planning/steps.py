@@ -169,6 +169,8 @@ def _step(given: Mapping[str, Any], path: tuple[str | int, ...]) -> StepTemplate
         STRENGTH.check("probability", probability)
     except ValueError as error:
         raise StepError((*path, "probability"), str(error)) from None
+    if not probability:
+        raise StepError((*path, "probability"), "probability is 0; leave the step out instead")
     values = {
         str(key): _value(op, engine, str(key), value, (*path, str(key)))
         for key, value in given.items()
@@ -180,6 +182,8 @@ def _step(given: Mapping[str, Any], path: tuple[str | int, ...]) -> StepTemplate
 
 def _value(op: str, engine: str | None, key: str, given: Any, path: tuple[str | int, ...]) -> Value:
     parameters = settable(op) if engine in (None, "parametric") else SEVERITY
+    if key == "version":
+        raise StepError(path, "versions stand in recipes; a mixture uses those that are installed")
     if key not in parameters:
         raise StepError(path, unknown(key, (*COMMON[:3], *parameters), f"parameter of {op}"))
     try:

@@ -87,12 +87,18 @@ def test_the_transform_draws_by_torch(picture):
     assert torch.equal(degrade(clean, seed=3)[0], degrade(clean, seed=3)[0])
 
 
+def test_shuffled_steps_need_no_more_than_themselves(picture):
+    steps = {"shuffled": ["haze", "noise"]}
+    orders = {gends.degrade(picture, steps, seed).steps for seed in range(20)}
+    assert orders == {"haze+noise", "noise+haze"}
+
+
 @pytest.mark.parametrize(
     ("mixture", "says"),
     [
         (["hase"], r"steps\[0\]\.op: unknown operation 'hase'; did you mean 'haze'"),
         ([{"op": "haze", "strength": 2}], r"steps\[0\]\.strength: haze: strength is 2"),
-        ({"step": ["haze"]}, "step"),
+        ({"step": ["haze"]}, r"step: unknown key 'step'; did you mean 'steps'\?"),
         ([{"op": "haze", "engine": "gendeg"}], "haze: painted by an engine"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from gends.models.degradations import DEGRADATIONS
 from gends.models.parametric.catalog import OPERATIONS
 from gends.models.parametric.operation import STAGES, Operation, Parameters
-from gends.models.pixels import Photo, to_float, to_uint8
+from gends.models.pixels import Photo, to_float
 
 SEEDS = range(12)
 WITH_FIELDS: dict[str, Parameters] = {
@@ -68,8 +68,15 @@ def test_the_usual_strengths_are_a_range(operation: Operation):
 def test_strength_zero_gives_the_image_back(operation: Operation, photo: Photo):
     for seed in SEEDS:
         parameters = operation.draw(np.random.default_rng(seed))
-        same = operation.apply(photo, parameters, 0.0, seed)
-        np.testing.assert_array_equal(to_uint8(same), to_uint8(photo))
+        np.testing.assert_array_equal(operation.apply(photo, parameters, 0.0, seed), photo)
+
+
+def test_strength_zero_gives_numbers_between_two_bytes_back(operation: Operation):
+    numbers = np.random.default_rng(0).random((40, 56, 3), np.float32)
+    parameters = operation.draw(np.random.default_rng(0))
+    same = operation.apply(numbers, parameters, 0.0, 0)
+    assert same.dtype == np.float32
+    np.testing.assert_array_equal(same, numbers)
 
 
 def test_severity_does_not_fall_as_strength_rises(operation: Operation, photos: list[np.ndarray]):

@@ -36,9 +36,17 @@ def mixture(*lines: str) -> str:
         (mixture(f"name: {'a' * 61}", "steps: [haze]"), r"\.name: 'a+' is no label"),
         (mixture("name: m", "step: [haze]"), r"\.step: unknown key 'step'; did you mean 'steps'\?"),
         (mixture("name: m", "steps: [haze]", "wieght: 2"), r"did you mean 'weight'\? in line 4$"),
-        (mixture("name: m", "steps: [haze]", "order: random"), r"\.order: .*got 'random'.* line 4"),
+        (mixture("name: m", "steps: [haze]", "order: random"), r"\.order: unknown value 'random'"),
         (mixture("name: m", "steps: [haze]", "weight: 0"), r"\.weight: .*got 0.* in line 4$"),
         (mixture("name: m", "steps: [haze]", "pairs: 0"), r"\.pairs: .*got 0.* in line 4$"),
+        (
+            mixture("name: m", "steps: [haze]", "pairs: 100000000000000000000"),
+            r"\.pairs: must be at most 1000000000 \(got 1000+\) in line 4$",
+        ),
+        (
+            mixture("name: m", "step: [haze]"),
+            r"mixtures\[0\]\.step: unknown key 'step'.*; mixtures\[0\]\.steps: .*required",
+        ),
         (mixture("name: m", "steps: [haze]", "pairs: 1.5"), r"\.pairs: .*got 1.5"),
         (
             mixture("name: m", "steps: [haze]", "regions: {count: [3, 2]}"),
@@ -54,7 +62,11 @@ def mixture(*lines: str) -> str:
         ),
         (
             mixture("name: m", "steps: [haze]", "regions: {shape: circles}"),
-            r"\.regions\.shape\[0\]: Input should be .*\(got 'circles'\) in line 4$",
+            r"\.regions\.shape\[0\]: unknown value 'circles'; did you mean 'rectangles'\? in l",
+        ),
+        (
+            mixture("name: m", "steps: [haze]", "regions: {shape: vornoi}"),
+            r"unknown value 'vornoi'; did you mean 'voronoi'\? in line 4$",
         ),
         (
             mixture("name: m", "steps: [haze]", "regions: {shape: []}"),
@@ -68,7 +80,7 @@ def mixture(*lines: str) -> str:
         ),
         (
             "mixtures:\n  - {name: m, steps: [haze]}\n  - {name: m, steps: [rain]}",
-            r"mixtures: two mixtures are called 'm'; names are labels of pairs",
+            r"mixtures\[1\].name: two mixtures are called 'm'; .* in line 3$",
         ),
         (
             "degradations: [haze]\nmixtures: [{name: m, steps: [haze]}]",
@@ -76,7 +88,7 @@ def mixture(*lines: str) -> str:
         ),
         (
             "fit: native\nmixtures: [{name: m, steps: [{op: haze, engine: gendeg}]}]",
-            r"fit is native, but the diffusion model paints squares of one size",
+            r"fit: fit is native, but the diffusion model paints squares of one size.* in line 1$",
         ),
         (
             "engine: parametric\nmixtures: [{name: m, weight: 2, steps: [haze]}]",
@@ -88,7 +100,7 @@ def mixture(*lines: str) -> str:
         ),
         (
             "engine: parametric\nmembers: [mask]\nmixtures: [{name: m, steps: [haze, grain]}]",
-            r"a mask is asked for, but mixture m has no regions and no step .* such are .*spot",
+            r"members: a mask is asked for, but mixture m has no .*spot.* in line 2$",
         ),
         (
             "engine: parametric\nmembers: [bits]\nmixtures: [{name: m, steps: [haze]}]",
@@ -99,7 +111,11 @@ def mixture(*lines: str) -> str:
             "engine: gendeg\nmembers: [mask]\ndegradations: [raindrop]",
             r"a mask is asked for, but mixture raindrop has no regions",
         ),
-        ("members: [masks]\ndegradations: [haze]", r"members.*'masks'"),
+        ("members: [masks]\ndegradations: [haze]", r"members.*'masks'; did you mean 'mask'\?"),
+        (
+            mixture("name: rain", "steps: [rain, haze]"),
+            r"mixtures\[0\]\.name: rain is the name of an operation, and these steps are haze, ra",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path, text, says):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 
 import numpy as np
@@ -78,11 +79,12 @@ def test_all_orders_come_equally_often_of_replicas_and_of_regions_too():
         assert orders == {("rain", "snow"): 10, ("snow", "rain"): 10}
 
 
-def test_regions_of_few_pairs_share_all_orders_out():
-    mixture = {"name": "six", "steps": {"shuffled": ["rain", "snow", "haze"]}, "pairs": 2}
+def test_each_region_has_every_order_in_as_many_pairs_as_there_are_orders():
+    mixture = {"name": "six", "steps": {"shuffled": ["rain", "snow", "haze"]}, "pairs": 6}
     mixture["regions"] = {"count": 3}
     requests = all_requests(make_plan(2, own=[None], engine="parametric", mixtures=[mixture]))
-    assert len({names(recipe) for request in requests for recipe in request.recipes}) == 6
+    for region in range(3):
+        assert len({names(request.recipes[region]) for request in requests}) == 6
 
 
 def test_orders_with_per_image_are_an_even_draw():
@@ -98,7 +100,23 @@ def test_orders_with_per_image_are_an_even_draw():
 def test_an_order_is_one_of_all_by_its_number(count, ordinal):
     items = list(range(count))
     orders = list(itertools.permutations(items))
-    assert permuted(items, ordinal) == list(orders[ordinal % len(orders)])
+    assert permuted(items, ordinal, 0) == list(orders[ordinal % len(orders)])
+
+
+@given(st.integers(2, 4), st.integers(0, 5), st.integers(0, 20))
+def test_every_region_has_all_orders_equally_often(steps, region, group):
+    count = math.factorial(steps)
+    pairs = range(group * count, (group + 1) * count)
+    orders = {tuple(permuted(list(range(steps)), ordinal, region)) for ordinal in pairs}
+    assert len(orders) == count
+
+
+def test_orders_of_two_regions_do_not_always_go_together():
+    both = {
+        (tuple(permuted("abc", ordinal, 0)), tuple(permuted("abc", ordinal, 1)))
+        for ordinal in range(36)
+    }
+    assert len(both) == 36
 
 
 def test_a_probability_is_how_often_a_step_is_there():
@@ -106,8 +124,8 @@ def test_a_probability_is_how_often_a_step_is_there():
     with_rain = sum("rain" in names(recipe) for recipe in recipes)
     assert with_rain == pytest.approx(600, abs=75)
     assert all("haze" in names(recipe) for recipe in recipes)
-    (never,) = set(map(names, steps_of(["haze", {"op": "rain", "probability": 0}], 50)))
-    assert never == ("haze",)
+    (always,) = set(map(names, steps_of(["haze", {"op": "rain", "probability": 1}], 50)))
+    assert always == ("haze", "rain")
 
 
 def test_one_of_is_one_and_each_equally_often():

@@ -50,6 +50,8 @@ def refusal(tmp_path, step: str, head: str = "") -> str:
         ("{op: grain, mu: 0}", "[0].mu", "mu is 0; it must lie from 0.001"),
         ("{op: grain, mu: 1.5}", "[0].mu", "mu is 1.5; it must lie"),
         ("{op: grain, probability: 1.5}", "[0].probability", "probability is 1.5; it must lie"),
+        ("{op: grain, probability: 0}", "[0].probability", "probability is 0; leave the step out"),
+        ("{op: grain, version: 1}", "[0].version", "versions stand in recipes; a mixture uses"),
         ("{op: grain, probability: yes}", "[0].probability", "probability is True; give a number"),
         (
             "{op: grain, mu: 0.1, strength: 0.5}",
