@@ -111,5 +111,12 @@ def test_pictures_of_another_form_are_refused(picture):
     for wrong in (picture[..., 0], picture.astype(np.float64)):
         with pytest.raises(ValueError, match="give uint8, or float32 in"):
             gends.degrade(wrong, "haze", 0)
+    with pytest.raises(ValueError, match="it has no pixels"):
+        gends.degrade(picture[:0], "haze", 0)
+    for wrong in (picture.astype(np.float32), np.full((8, 8, 3), np.nan, np.float32)):
+        with pytest.raises(ValueError, match="divide 8 bits by 255"):
+            gends.degrade(wrong, "haze", 0)
+    with pytest.raises(ValueError, match="seed is '3'; give a whole number"):
+        gends.degrade(picture, "haze", "3")
     with pytest.raises(ValueError, match="seed is -1"):
         gends.degrade(picture, "haze", -1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from recipe_build import build_recipes
 from tiny_gendeg import TINY_MINI, tiny_model
 
 from gends.models.gendeg.engine import GenDegDegrader
+from gends.models.parametric.catalog import OPERATIONS
 from gends.models.parametric.engine import ParametricDegrader
 from gends.pipeline.reading.reader import ShardReader, read_manifest, read_pictures
 
@@ -159,3 +161,15 @@ def test_a_painted_pair_needs_the_model_that_painted_it(cli, photos, tmp_path):
     ended = cli(*arguments)
     assert ended.code == 2
     assert f"model '{tmp_path / 'model'}'" in ended.err
+
+
+def test_steps_of_another_version_are_refused(cli, build, tmp_path, monkeypatch):
+    changed = replace(OPERATIONS["noise"], version=99)
+    monkeypatch.setitem(OPERATIONS, "noise", changed)
+    out = tmp_path / "a.png"
+    ended = cli("replay", build.store.root, row_of(build)["key"], "--out", out)
+    assert ended.code == 2
+    assert "version 1 of noise, here is version 99: install the release" in " ".join(
+        ended.err.split()
+    )
+    assert not out.exists()
