@@ -32,8 +32,11 @@ def mixture_of(given: MixtureLike) -> MixtureConfig:
     if isinstance(given, MixtureConfig):
         mixture = given.model_copy(update=BUILDS)
     else:
-        is_steps = not isinstance(given, Mapping) or bool({"op", "shuffled"} & given.keys())
-        keys = {"steps": given} if is_steps else given
+        keys: Mapping[str, Any] = (
+            given
+            if isinstance(given, Mapping) and not {"op", "shuffled"} & given.keys()
+            else {"steps": given}
+        )
         name = given if isinstance(given, str) else "mixture"
         try:
             mixture = MixtureConfig.model_validate({"name": name, **_plain(keys), **BUILDS})
@@ -71,9 +74,9 @@ def _first(error: ValidationError) -> str:
     # A key that is misspelt is also missing: what it should be called comes first.
     found = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     if found["type"] == "extra_forbidden":
-        *place, key = map(str, found["loc"])
-        model = RegionsConfig if "regions" in place else MixtureConfig
-        return f"{'.'.join([*place, key])}: {unknown(key, model.model_fields)}"
+        keys = [str(key) for key in found["loc"]]
+        model = RegionsConfig if "regions" in keys else MixtureConfig
+        return f"{'.'.join(keys)}: {unknown(keys[-1], model.model_fields)}"
     cause = found.get("ctx", {}).get("error")
     place = (*found["loc"], *getattr(cause, "path", ()))
     name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")
